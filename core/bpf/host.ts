@@ -1,0 +1,163 @@
+/**
+ * What the agent needs of BPF, without saying how: `libbpf.ts` implements it by FFI, the tests'
+ * fake in memory.
+ *
+ * Two layers. A `BpfObject` is libbpf's: opened from a file, its constants set, its programs
+ * chosen, then loaded, attached and closed. A `LoadedBpf` is a plugin's: an object that a strategy
+ * has already loaded and attached (`core/kernel/loader.ts` tries them in order), with maps and
+ * records by name. Plugins see only the second.
+ *
+ * Nothing here is called per event: maps and rings are read through mapped memory.
+ */
+import type { Closable } from '../scope.js';
+import type { StructLayout } from './layout.js';
+
+export interface BpfHost {
+  /** Parses an object file; nothing is in the kernel yet. BPF_OPEN_FAILED if it is not one. */
+  open(file: string, options?: OpenOptions): BpfObject;
+}
+
+export interface OpenOptions {
+  /** BTF of the kernel for kernels without /sys/kernel/btf/vmlinux. */
+  readonly btfFile?: string;
+  /** Where libbpf's and the verifier's words go. */
+  readonly log?: (level: 'warn' | 'info' | 'debug', text: string) => void;
+}
+
+export interface ProgramSpec {
+  readonly name: string;
+  /** The ELF section, for instance `tp_btf/sched_switch`. */
+  readonly section: string;
+}
+
+export interface MapSpec {
+  readonly name: string;
+  readonly type: number;
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly maxEntries: number;
+  readonly mmapable: boolean;
+}
+
+export interface BpfObject extends Closable {
+  readonly programs: readonly ProgramSpec[];
+  readonly maps: readonly MapSpec[];
+
+  // before load
+  /** Sets a `const volatile` global. LAYOUT_INVALID if there is none of that name and size. */
+  setConstant(name: string, value: number | bigint | boolean): void;
+  setMaxEntries(map: string, entries: number): void;
+  /** Loads these programs and no others. */
+  selectPrograms(names: readonly string[]): void;
+  /** Maps that this kernel cannot make, or that the selected programs do not use. */
+  omitMaps(names: readonly string[]): void;
+  /** BPF_LOAD_FAILED with the verifier's last lines as `detail`. All or nothing. */
+  load(): void;
+
+  // after load
+  /** Attaches by the section's kind. BPF_ATTACH_FAILED, or NotSupported where the hook is absent. */
+  attach(program: string, target?: AttachTarget): BpfLink;
+  /** Runs a raw_tp or syscall program once, on this CPU unless `cpu` is given. */
+  run(program: string, options?: RunOptions): RunResult;
+  map(name: string): BpfMap;
+  /** Layout of a struct or of a global's type in the object's own BTF. */
+  layout(struct: string): StructLayout;
+  /** Figures that the kernel keeps of a loaded program. */
+  programInfo(program: string): ProgramInfo;
+}
+
+/** What the section's name does not say. */
+export interface AttachTarget {
+  /** kprobe, fentry, tracepoint: another function or tracepoint than the section names. */
+  readonly hook?: string;
+  /** uprobe. */
+  readonly binary?: string;
+  readonly offset?: number | bigint;
+  readonly pid?: number;
+  readonly isReturn?: boolean;
+}
+
+export interface BpfLink extends Closable {
+  readonly program: string;
+  /**
+   * Iterators only: runs one pass and gives what the program wrote by bpf_seq_write. The bytes are
+   * valid until the next pass of this link.
+   */
+  readAll(): Uint8Array;
+}
+
+export interface RunOptions {
+  readonly cpu?: number;
+  /** Bytes handed to the program as its context; a raw tracepoint's arguments are u64 each. */
+  readonly context?: Uint8Array;
+}
+
+export interface RunResult {
+  readonly retval: number;
+}
+
+export interface ProgramInfo {
+  readonly id: number;
+  /** 0 unless the kernel's statistics are on (kernel.bpf_stats_enabled). */
+  readonly runCount: number;
+  readonly runTimeNs: number;
+  /** undefined on kernels before 5.12. */
+  readonly recursionMisses: number | undefined;
+}
+
+export interface BpfMap {
+  readonly spec: MapSpec;
+  readonly id: number;
+  /** Bytes of kernel memory that the map holds (`memlock` of its fdinfo). */
+  memory(): number;
+  /** Control path only: one FFI call each. Values of per-CPU maps are concatenated by CPU. */
+  lookup(key: Uint8Array): Uint8Array | undefined;
+  update(key: Uint8Array, value: Uint8Array): void;
+  delete(key: Uint8Array): boolean;
+  keys(): IterableIterator<Uint8Array>;
+  /** A BPF_F_MMAPABLE array (or .bss) as memory that is live: the kernel writes while you read. */
+  mapped(): MappedArray;
+  /** This ring buffer's reader; one reader a ring. */
+  ring(): RingReader;
+}
+
+export interface MappedArray extends Closable {
+  /** Live. The distance between elements is `stride` (value size rounded up to 8). */
+  readonly bytes: Uint8Array;
+  readonly stride: number;
+  readonly entries: number;
+}
+
+export interface RingReader extends Closable {
+  /**
+   * Hands every record that is ready to `onRecord` and frees it; returns how many. The view is
+   * one and the same every time: read at `offset`, copy what you keep.
+   */
+  drain(onRecord: (view: DataView, offset: number, length: number) => void): number;
+  /** Bytes waiting, and the ring's size. */
+  readonly fullness: { readonly used: number; readonly size: number };
+}
+
+/** A plugin's object, loaded and attached by the strategy that this kernel can do. */
+export interface LoadedBpf extends Closable {
+  /** The strategy's name in config/kernel/<plugin>.yaml. */
+  readonly strategy: string;
+  readonly object: BpfObject;
+  /** The strategy's links by program name. */
+  readonly links: ReadonlyMap<string, BpfLink>;
+}
+
+/** The token that a plugin asks for: picks, loads and attaches a strategy. */
+export interface BpfLoader {
+  /**
+   * Tries the strategies in order of preference (or only the configured one). NO_STRATEGY with
+   * every strategy's reason if none works; the rejected ones are recorded either way.
+   */
+  load(options?: LoadOptions): LoadedBpf;
+}
+
+export interface LoadOptions {
+  /** `const volatile` globals that the plugin sets itself. */
+  readonly constants?: Readonly<Record<string, number | bigint | boolean>>;
+  readonly maxEntries?: Readonly<Record<string, number>>;
+}

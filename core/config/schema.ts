@@ -1,0 +1,104 @@
+/**
+ * The shape of agent.yaml after checking and defaults. Durations are milliseconds, sizes bytes,
+ * in memory; in YAML they carry their unit (`10s`, `64MiB`).
+ */
+import { z } from 'zod';
+import { duration, size } from './units.js';
+
+const Tls = z
+  .strictObject({
+    ca_file: z.string().optional().describe('PEM of the authorities to trust'),
+    cert_file: z.string().optional().describe('PEM of the client certificate (mTLS)'),
+    key_file: z.string().optional().describe('PEM of the client key (mTLS)'),
+    insecure_skip_verify: z
+      .boolean()
+      .default(false)
+      .describe('accept any server certificate; for tests only'),
+  })
+  .describe('TLS of an https endpoint');
+
+export const OtlpExporter = z.strictObject({
+  endpoint: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(
+      'base URL, for instance http://localhost:4318; v1/metrics and so on are appended. ' +
+        'Without it OTEL_EXPORTER_OTLP_ENDPOINT is used; without either the exporter is off',
+    ),
+  protocol: z.enum(['http/protobuf', 'http/json']).default('http/protobuf'),
+  signals: z
+    .array(z.enum(['metrics', 'logs', 'traces']))
+    .default(['metrics', 'logs', 'traces'])
+    .describe('what is sent there'),
+  headers: z.record(z.string(), z.string()).default({}).describe('HTTP headers; values are secret'),
+  compression: z.enum(['gzip', 'none']).default('gzip'),
+  timeout: duration({ min: 1 }).default(10_000),
+  temporality: z
+    .enum(['cumulative', 'delta'])
+    .default('cumulative')
+    .describe('of counters and histograms; Datadog takes delta only'),
+  interval: duration({ min: 100 })
+    .optional()
+    .describe('how often metrics are sent; default: the collection interval'),
+  queue: z
+    .strictObject({
+      max_batches: z.int().min(1).default(64),
+      max_bytes: size({ min: 1 }).default(16 * 1024 * 1024),
+    })
+    .prefault({})
+    .describe('what is kept in memory while the endpoint is away; the oldest is dropped, counted'),
+  tls: Tls.prefault({}),
+});
+export type OtlpExporterConfig = z.output<typeof OtlpExporter>;
+
+export const PrometheusExporter = z.strictObject({
+  enabled: z.boolean().default(true),
+  host: z.string().default('127.0.0.1'),
+  port: z.int().min(0).max(65_535).default(9464).describe('0 takes any free port'),
+});
+export type PrometheusConfig = z.output<typeof PrometheusExporter>;
+
+export const Exporters = z.strictObject({
+  otlp: z.record(z.string(), OtlpExporter).prefault({ default: {} }).describe('by name'),
+  prometheus: PrometheusExporter.prefault({}),
+});
+export type ExportersConfig = z.output<typeof Exporters>;
+
+/** The keys that every plugin has under `plugins.<name>`, beside its own. */
+export const CommonPlugin = z.object({
+  enabled: z.boolean().default(true),
+  strategy: z
+    .string()
+    .default('auto')
+    .describe('auto: the first of config/kernel/<plugin>.yaml that this kernel can do'),
+  metrics: z.record(z.string(), z.boolean()).default({}).describe('switches metrics on or off'),
+});
+export type CommonPluginConfig = z.output<typeof CommonPlugin>;
+
+/** One plugin's slice: the common keys, and its own in `options`. */
+export interface PluginConfig extends CommonPluginConfig {
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export const Agent = z.strictObject({
+  interval: duration({ min: 100 }).default(10_000).describe('time between collections'),
+  exporters: Exporters.prefault({}),
+  resource: z
+    .record(z.string(), z.string())
+    .default({})
+    .describe('attributes added to the resource; they win over those detected'),
+  kernel: z
+    .strictObject({
+      btf: z.string().optional().describe('BTF file for a kernel without its own'),
+      profiles: z.string().optional().describe('folder of the strategies, default config/kernel'),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
+    .prefault({}),
+  shutdown_timeout: duration({ min: 100 }).default(10_000),
+});
+
+export interface AgentConfig extends z.output<typeof Agent> {
+  readonly plugins: Readonly<Record<string, PluginConfig>>;
+}

@@ -1,0 +1,71 @@
+/**
+ * Every error that mem-watcher raises on purpose, in one catalogue.
+ *
+ * An error has a code that scripts can match, a sentence that says what is wrong and what to do,
+ * and the cause where there is one. `NotSupported` names the fact that the kernel lacks, so that
+ * the next strategy can be tried and the reason shown.
+ */
+export type ErrorCode =
+  | 'CONFIG_INVALID'
+  | 'CONFIG_NOT_FOUND'
+  | 'KERNEL_NOT_SUPPORTED'
+  | 'NO_STRATEGY'
+  | 'PERMISSION_DENIED'
+  | 'BPF_LIBRARY_MISSING'
+  | 'BPF_OPEN_FAILED'
+  | 'BPF_LOAD_FAILED'
+  | 'BPF_ATTACH_FAILED'
+  | 'BPF_MAP_FAILED'
+  | 'BPF_RUN_FAILED'
+  | 'BTF_INVALID'
+  | 'LAYOUT_INVALID'
+  | 'SCOPE_CLOSED'
+  | 'DEADLINE_EXCEEDED'
+  | 'EXPORT_FAILED'
+  | 'USAGE'
+  | 'INTERNAL';
+
+export interface ErrorOptions {
+  /** What the reader should do about it; shown on a line of its own. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+  /** Longer evidence, for instance the last lines of the verifier's log. */
+  readonly detail?: string;
+}
+
+export class MemWatcherError extends Error {
+  override readonly name: string = 'MemWatcherError';
+  readonly hint: string | undefined;
+  readonly detail: string | undefined;
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options: ErrorOptions = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.hint = options.hint;
+    this.detail = options.detail;
+  }
+}
+
+/** The running kernel lacks `fact`; another strategy may still do. */
+export class NotSupported extends MemWatcherError {
+  override readonly name = 'NotSupported';
+
+  constructor(
+    readonly fact: string,
+    options: ErrorOptions = {},
+  ) {
+    super('KERNEL_NOT_SUPPORTED', `this kernel lacks ${fact}`, options);
+  }
+}
+
+/** One sentence of any thrown value, with its causes, for a status or a log line. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof AggregateError) return error.errors.map(describeError).join('; ');
+  return error.cause === undefined
+    ? error.message
+    : `${error.message}: ${describeError(error.cause)}`;
+}

@@ -1,0 +1,86 @@
+/**
+ * The running kernel, asked for facts. Decisions rest on facts (a type, a field, a symbol that is
+ * there), never on the version number.
+ */
+export interface Kernel {
+  /** uname -r; shown, never decided upon. */
+  readonly release: string;
+  /** The BTF in use: /sys/kernel/btf/vmlinux, or the file of `--btf`; undefined if there is none. */
+  readonly btfPath: string | undefined;
+  /** Whether the fact holds, and if not, the sentence that says what is missing. */
+  check(fact: Fact): FactResult;
+  /** Resolves a strategy's parameter to the value for a `const volatile`. Throws NotSupported. */
+  resolve(parameter: Parameter): number | bigint;
+}
+
+export type FactResult =
+  | { readonly holds: true }
+  | { readonly holds: false; readonly missing: string };
+
+/** One fact that a strategy needs; exactly one key. As written in config/kernel/<plugin>.yaml. */
+export type Fact =
+  | { readonly btf_function: string }
+  | { readonly btf_type: string }
+  /** `struct.field`, nested fields by more dots. */
+  | { readonly btf_field: string }
+  /** `enum_name.ENUMERATOR`. */
+  | { readonly btf_enumerator: string }
+  /** The prototype of `btf_trace_<name>`: parameter types in order, without the leading `void *`. */
+  | { readonly tracepoint: string; readonly prototype?: readonly string[] }
+  /** `available_events` of tracefs. */
+  | { readonly tracefs_event: string }
+  | { readonly kallsyms: string }
+  /** available_filter_functions, and a kprobe PMU. */
+  | { readonly kprobe: string }
+  | { readonly capability: string }
+  | { readonly helper: string }
+  /** The fact must not hold. */
+  | { readonly not: Fact };
+
+export type Parameter =
+  | { readonly value: number }
+  /** Offset in bytes of `struct.field`. */
+  | { readonly offset_of: string }
+  | { readonly size_of: string }
+  | { readonly enumerator: string; readonly otherwise?: number }
+  /** Address of a kallsyms symbol. */
+  | { readonly address_of: string };
+
+/** One way to see; the YAML's order is the order of preference. */
+export interface Strategy {
+  readonly name: string;
+  /** One sentence for `doctor`: how it sees, and at what price. */
+  readonly summary: string;
+  /** Programs to load. */
+  readonly programs: readonly string[];
+  /** Those of them that are attached; the others are run on demand. Default: all. */
+  readonly attach?: readonly string[];
+  /** Maps that this strategy does without. */
+  readonly omit_maps?: readonly string[];
+  readonly needs?: readonly Fact[];
+  /** name of the `const volatile` → where its value comes from. */
+  readonly constants?: Readonly<Record<string, Parameter>>;
+  /** Hooks whose name differs between kernels: program → function. */
+  readonly hooks?: Readonly<Record<string, string>>;
+  /** Chosen only when configured by name, never by preference. */
+  readonly manual?: boolean;
+}
+
+export interface KernelProfile {
+  readonly plugin: string;
+  readonly strategies: readonly Strategy[];
+}
+
+/** What was tried, in order, and why it was or was not taken. */
+export interface StrategyVerdict {
+  readonly strategy: string;
+  readonly outcome: 'chosen' | 'rejected' | 'not-tried';
+  /** Empty for the chosen one. */
+  readonly reasons: readonly string[];
+}
+
+export interface StrategyReport {
+  readonly plugin: string;
+  readonly chosen: string | undefined;
+  readonly verdicts: readonly StrategyVerdict[];
+}

@@ -1,0 +1,78 @@
+/**
+ * The contract between the agent and a plugin. A newcomer reads this file first.
+ *
+ * A plugin is one folder under `plugins/` and one line in `plugins/index.ts`. It sees one aspect of
+ * memory with one BPF object, and is told apart from the agent by four things:
+ *
+ *   metadata   what it sees and emits: names, units, attributes, configuration (pure data)
+ *   Plugin     the live part, built by dependency injection, one instance an agent
+ *   report     records → metric points: pure, so that it can be tested without a kernel
+ *   view       records → a table for people
+ *
+ * Its life: the agent makes a child container and a `Scope`, builds the plugin, awaits `start()`
+ * (which returns once everything is attached), then calls `collect()` once an interval. There is no
+ * `stop()`: what was acquired went to the scope on the line where it was acquired, and the agent
+ * closes the scope, whether the plugin started, failed half way or ran for a year.
+ *
+ * What goes wrong stays with the plugin: an error from `start()` makes its status `failed`, one
+ * from `collect()` makes it `degraded` until a collection succeeds; the others run on.
+ */
+
+import type { View } from './cli/view.js';
+import type { Metadata } from './metadata.js';
+import type { PointWriter } from './telemetry/points.js';
+
+export interface Plugin<Records = unknown> {
+  /** Loads and attaches. Resolves once the plugin sees. Throws a coded error. */
+  start(): void | Promise<void>;
+  /**
+   * Reads one consistent snapshot. What could not be read is absent from the records, never 0.
+   * Throws if nothing could be read.
+   */
+  collect(): Records | Promise<Records>;
+}
+
+/** What a plugin's folder exports by the name of the plugin, and `plugins/index.ts` lists. */
+export interface PluginModule<M extends Metadata = Metadata, Records = unknown> {
+  readonly metadata: M;
+  /** Built by tsyringe from the tokens of `core/tokens.ts`; `new` with fakes works as well. */
+  readonly Plugin: new (
+    ...dependencies: never[]
+  ) => Plugin<Records>;
+  /** Writes a snapshot as metric points. Pure. */
+  report(records: Records, out: PointWriter<M>): void;
+  /** How a person sees a snapshot: `mem-watcher <name>`. */
+  readonly view: View<Records>;
+}
+
+/** Keeps the types of one module together; `plugins/index.ts` then holds them side by side. */
+export function definePlugin<M extends Metadata, Records>(
+  module: PluginModule<M, Records>,
+): PluginModule {
+  return module as unknown as PluginModule;
+}
+
+/** `degraded`: it runs, but something is missing or lost, and the reason says what. */
+export type PluginState = 'starting' | 'ok' | 'degraded' | 'failed' | 'stopped';
+
+export interface PluginStatus {
+  readonly plugin: string;
+  readonly state: PluginState;
+  /** Why it is not `ok`; one sentence, with the verifier's last words if it was the verifier. */
+  readonly reason: string | undefined;
+  /** The strategy in use, once chosen (config/kernel/<plugin>.yaml). */
+  readonly strategy: string | undefined;
+  /** Unix time of the last change, milliseconds. */
+  readonly since: number;
+}
+
+/**
+ * A plugin's own voice about its health. A condition is a state, not a stream: setting the same
+ * one again says nothing, and clearing it makes the plugin `ok` when no other holds.
+ */
+export interface Health {
+  /** Raises (or rewords) the condition `id`: the plugin is degraded, for `reason`. */
+  degraded(id: string, reason: string): void;
+  /** The condition no longer holds. */
+  clear(id: string): void;
+}

@@ -1,0 +1,34 @@
+/** Things that happened at a moment: OTLP log records with an `EventName`, and trace spans. */
+import type { EventAttributes, Metadata, Severity } from '../metadata.js';
+import type { PointAttributes } from './points.js';
+
+export interface EventRecord {
+  readonly plugin: string;
+  /** The OTLP `EventName`. */
+  readonly event: string;
+  /** When it happened, Unix ms (fractions allowed). */
+  readonly time: number;
+  readonly severity: Severity;
+  readonly attributes: PointAttributes;
+  readonly body: string;
+}
+
+export interface SpanRecord {
+  readonly plugin: string;
+  readonly name: string;
+  /** Unix ms, fractions allowed: the kernel's own begin and end. */
+  readonly startTime: number;
+  readonly endTime: number;
+  readonly attributes: PointAttributes;
+}
+
+/** Where a plugin's events and spans go. Never blocks and never throws; what is dropped is counted. */
+export interface Emitter<M extends Metadata = Metadata> {
+  event<N extends keyof M['events'] & string>(
+    name: N,
+    body: string,
+    attributes: EventAttributes<M, N>,
+    options?: { readonly time?: number; readonly severity?: Severity },
+  ): void;
+  span(name: keyof M['spans'] & string, span: Omit<SpanRecord, 'plugin' | 'name'>): void;
+}

@@ -1,0 +1,4 @@
+/** Every plugin of the agent; one line each. */
+import type { PluginModule } from '../core/plugin.js';
+
+export const plugins: readonly PluginModule[] = [];
