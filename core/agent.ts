@@ -1,0 +1,191 @@
+/**
+ * The agent: plugins on one side, sinks on the other, and a clock between them.
+ *
+ * Start: sinks are there already; plugins start one after the other. Stop is the reverse: no more
+ * collections, a last one for the interval that was under way, plugins closed, sinks flushed. Every
+ * step has a deadline, and no plugin's failure is another's.
+ */
+import type { BpfLoader } from './bpf/host.js';
+import type { AgentConfig } from './config/schema.js';
+import { withDeadline } from './deadline.js';
+import { describeError } from './errors.js';
+import type { Logger } from './logger.js';
+import type { PluginModule, PluginStatus } from './plugin.js';
+import { type PluginBuilder, type PluginCollection, PluginRunner } from './plugin-runner.js';
+import type { Emitter, EventRecord, SpanRecord } from './telemetry/events.js';
+import type { PointBatch } from './telemetry/points.js';
+
+/** Where everything goes: OTLP, the scrape endpoint, a terminal. Never blocks, never throws. */
+export interface Sink {
+  publish(batches: readonly PointBatch[]): void;
+  event(event: EventRecord): void;
+  span(span: SpanRecord): void;
+  /** Sends what is queued; rejects if it could not within `deadlineMs`. */
+  flush(deadlineMs: number): Promise<void>;
+}
+
+/** One pass over all plugins. */
+export interface Collection {
+  /** 1 for the first. */
+  readonly number: number;
+  /** Unix ms. */
+  readonly time: number;
+  /** Plugins that could be read; the others' statuses say why not. */
+  readonly plugins: readonly PluginCollection[];
+}
+
+export interface AgentOptions {
+  readonly config: AgentConfig;
+  /** Those that are enabled in `config`. */
+  readonly modules: readonly PluginModule[];
+  readonly build: PluginBuilder;
+  readonly loaderFor: (plugin: string) => BpfLoader;
+  readonly sinks: readonly Sink[];
+  /** Points about the agent itself, made after each collection. */
+  readonly self?: (agent: Agent, collection: Collection) => PointBatch;
+  readonly logger: Logger;
+}
+
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #runners: readonly PluginRunner[];
+  readonly #collectionListeners: ((collection: Collection) => void)[] = [];
+  readonly #eventListeners: ((event: EventRecord) => void)[] = [];
+  #number = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #inFlight: Promise<Collection> | undefined;
+
+  constructor(options: AgentOptions) {
+    this.#options = options;
+    this.#runners = options.modules.map((module) => this.#runner(module));
+  }
+
+  get runners(): readonly PluginRunner[] {
+    return this.#runners;
+  }
+
+  get statuses(): readonly PluginStatus[] {
+    return this.#runners.map((runner) => runner.status);
+  }
+
+  onCollection(listener: (collection: Collection) => void): void {
+    this.#collectionListeners.push(listener);
+  }
+
+  onEvent(listener: (event: EventRecord) => void): void {
+    this.#eventListeners.push(listener);
+  }
+
+  /** Starts every plugin. Resolves in any case; `statuses` say how it went. */
+  async start(): Promise<void> {
+    for (const runner of this.#runners) await runner.start();
+  }
+
+  /** Collects now and then once an interval, on the interval's own grid, until `stop`. */
+  schedule(): void {
+    const { interval } = this.#options.config;
+    let due = performance.now();
+    const tick = () => {
+      void this.collect().catch((error: unknown) => {
+        this.#options.logger.error({ error: describeError(error) }, 'a collection failed');
+      });
+      // A late tick (a stopped or overloaded machine) is skipped, not made up for in a burst.
+      const now = performance.now();
+      while (due <= now) due += interval;
+      this.#timer = setTimeout(tick, due - now);
+    };
+    tick();
+  }
+
+  /** One collection, published to all sinks and told to all listeners. */
+  async collect(): Promise<Collection> {
+    const work = this.#collect();
+    this.#inFlight = work;
+    return await work;
+  }
+
+  /** Ends the schedule, takes a last collection if there was one, closes plugins, flushes. */
+  async stop(): Promise<void> {
+    const { config, logger } = this.#options;
+    const scheduled = this.#timer !== undefined;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    await this.#guard('the last collection', async () => {
+      await this.#inFlight;
+      if (scheduled) await this.collect();
+    });
+    for (const runner of this.#runners.toReversed()) await runner.close();
+    await Promise.all(
+      this.#options.sinks.map((sink) =>
+        this.#guard('flushing', () => sink.flush(config.shutdown_timeout)),
+      ),
+    );
+    logger.debug({}, 'stopped');
+  }
+
+  async #collect(): Promise<Collection> {
+    const time = Date.now();
+    const results = await Promise.all(this.#runners.map((runner) => runner.collect()));
+    const plugins = results.filter((result) => result !== undefined);
+    const collection = { number: ++this.#number, time, plugins };
+    const batches = plugins.map((plugin) => plugin.batch);
+    if (this.#options.self) batches.push(this.#options.self(this, collection));
+    for (const sink of this.#options.sinks) sink.publish(batches);
+    for (const listener of this.#collectionListeners) listener(collection);
+    return collection;
+  }
+
+  async #guard(what: string, step: () => Promise<void>): Promise<void> {
+    const { config, logger } = this.#options;
+    try {
+      await withDeadline(step, config.shutdown_timeout, what);
+    } catch (error) {
+      logger.error({ error: describeError(error) }, `${what} failed`);
+    }
+  }
+
+  #runner(module: PluginModule): PluginRunner {
+    const { config, build, loaderFor, logger } = this.#options;
+    const { name } = module.metadata;
+    const slice = config.plugins[name];
+    if (!slice) throw new TypeError(`no configuration for the plugin ${name}`);
+    return new PluginRunner({
+      module,
+      config: slice,
+      build,
+      loader: loaderFor(name),
+      emitter: this.#emitter(module),
+      logger: logger.child({ plugin: name }),
+      onStatus: (status) => this.#tell(status),
+      deadline: config.shutdown_timeout,
+    });
+  }
+
+  #tell(status: PluginStatus): void {
+    const { logger } = this.#options;
+    const { plugin, state, strategy, reason } = status;
+    const fields = { plugin, state, strategy, reason };
+    if (state === 'failed') logger.error(fields, `${plugin} failed`);
+    else if (state === 'degraded') logger.warn(fields, `${plugin} is degraded`);
+    else logger.info(fields, `${plugin} is ${state}`);
+  }
+
+  #emitter(module: PluginModule): Emitter {
+    const { name: plugin, events } = module.metadata;
+    return {
+      event: (event, body, attributes, options = {}) => {
+        const severity = options.severity ?? events[event]?.severity ?? 'INFO';
+        const time = options.time ?? Date.now();
+        this.#event({ plugin, event, time, severity, attributes, body });
+      },
+      span: (name, span) => {
+        for (const sink of this.#options.sinks) sink.span({ plugin, name, ...span });
+      },
+    };
+  }
+
+  #event(event: EventRecord): void {
+    for (const sink of this.#options.sinks) sink.event(event);
+    for (const listener of this.#eventListeners) listener(event);
+  }
+}

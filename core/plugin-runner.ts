@@ -1,0 +1,170 @@
+import type { BpfLoader, LoadedBpf, LoadOptions } from './bpf/host.js';
+import type { PluginConfig } from './config/schema.js';
+import { withDeadline } from './deadline.js';
+import { describeError, MemWatcherError } from './errors.js';
+import type { Logger } from './logger.js';
+import type { Plugin, PluginModule, PluginStatus } from './plugin.js';
+import { Scope } from './scope.js';
+import { StatusKeeper } from './status.js';
+import type { Emitter } from './telemetry/events.js';
+import { type PointBatch, PointBatchBuilder } from './telemetry/points.js';
+
+/** What the composition root binds in a plugin's child container. */
+export interface PluginBindings {
+  readonly scope: Scope;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly logger: Logger;
+  readonly loader: BpfLoader;
+  readonly emitter: Emitter;
+  readonly health: StatusKeeper;
+}
+
+export type PluginBuilder = (module: PluginModule, bindings: PluginBindings) => Plugin;
+
+export interface RunnerOptions {
+  readonly module: PluginModule;
+  readonly config: PluginConfig;
+  readonly build: PluginBuilder;
+  readonly loader: BpfLoader;
+  readonly emitter: Emitter;
+  readonly logger: Logger;
+  readonly onStatus: (status: PluginStatus) => void;
+  /** Bound on start, on one collection, and on close; milliseconds. */
+  readonly deadline: number;
+}
+
+/** One plugin's part in one collection. */
+export interface PluginCollection {
+  readonly name: string;
+  readonly records: unknown;
+  readonly batch: PointBatch;
+  readonly durationMs: number;
+}
+
+/**
+ * One plugin's life: built, started, asked for snapshots, closed. Nothing that it throws gets past
+ * here: it becomes the plugin's status.
+ */
+export class PluginRunner {
+  readonly name: string;
+  readonly #options: RunnerOptions;
+  readonly #scope = new Scope();
+  readonly #status: StatusKeeper;
+  #plugin: Plugin | undefined;
+  #loaded: LoadedBpf | undefined;
+  #startTime = 0;
+  #busy = false;
+  #failedCollections = 0;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+    this.name = options.module.metadata.name;
+    this.#status = new StatusKeeper(this.name, options.onStatus);
+  }
+
+  get status(): PluginStatus {
+    return this.#status.current;
+  }
+
+  /** The plugin's BPF object while it is loaded, for the agent's own telemetry. */
+  get loaded(): LoadedBpf | undefined {
+    return this.#loaded;
+  }
+
+  /** Collections that threw or were skipped because the one before had not ended. */
+  get failedCollections(): number {
+    return this.#failedCollections;
+  }
+
+  /** Resolves in any case; the status says how it went. */
+  async start(): Promise<void> {
+    const { module, config, build, emitter, logger, deadline } = this.#options;
+    try {
+      const plugin = build(module, {
+        scope: this.#scope,
+        config: config.options,
+        logger,
+        emitter,
+        loader: { load: (options) => this.#load(options) },
+        health: this.#status,
+      });
+      await withDeadline(() => plugin.start(), deadline, `starting ${this.name}`);
+      this.#startTime = Date.now();
+      this.#plugin = plugin;
+      this.#status.running();
+    } catch (error) {
+      this.#status.failed(reasonOf(error));
+      await this.#release();
+    }
+  }
+
+  /** One snapshot; undefined if the plugin does not run or could not read. */
+  async collect(): Promise<PluginCollection | undefined> {
+    const plugin = this.#plugin;
+    if (!plugin) return undefined;
+    if (this.#busy) {
+      this.#failedCollections++;
+      this.#status.degraded('collect', 'the previous collection has not ended yet');
+      return undefined;
+    }
+    this.#busy = true;
+    try {
+      const collection = await this.#snapshot(plugin);
+      this.#status.clear('collect');
+      return collection;
+    } catch (error) {
+      this.#failedCollections++;
+      this.#status.degraded('collect', `collecting failed: ${reasonOf(error)}`);
+      return undefined;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** Detaches and frees. Resolves in any case; twice is harmless. */
+  async close(): Promise<void> {
+    this.#plugin = undefined;
+    await this.#release();
+    if (this.status.state !== 'failed') this.#status.stopped();
+  }
+
+  async #snapshot(plugin: Plugin): Promise<PluginCollection> {
+    const { module, config } = this.#options;
+    const began = performance.now();
+    const time = Date.now();
+    const records = await plugin.collect();
+    const builder = new PointBatchBuilder(
+      module.metadata,
+      (metric, spec) => config.metrics[metric] ?? spec.enabled !== false,
+    );
+    module.report(records, builder);
+    const batch = builder.build(time, this.#startTime);
+    return { name: this.name, records, batch, durationMs: performance.now() - began };
+  }
+
+  #load(options?: LoadOptions): LoadedBpf {
+    const loaded = this.#options.loader.load(options);
+    this.#loaded = loaded;
+    this.#status.usesStrategy(loaded.strategy);
+    return loaded;
+  }
+
+  async #release(): Promise<void> {
+    this.#loaded = undefined;
+    try {
+      await withDeadline(() => this.#scope.close(), this.#options.deadline, `closing ${this.name}`);
+    } catch (error) {
+      this.#options.logger.error({ error: describeError(error) }, 'closing the plugin failed');
+    }
+  }
+}
+
+/** A status is read where a stack trace cannot be: one paragraph, the evidence included. */
+function reasonOf(error: unknown): string {
+  const parts = [describeError(error)];
+  if (error instanceof MemWatcherError) {
+    if (error.detail) parts.push(error.detail);
+    if (error.hint) parts.push(error.hint);
+  }
+  return parts.join('; ');
+}

@@ -1,0 +1,89 @@
+import type { Health, PluginState, PluginStatus } from './plugin.js';
+
+/**
+ * One plugin's status: a life (`starting` → running → `stopped`, or `failed`) and, while it runs,
+ * the set of conditions that hold. It is `ok` when none does. Listeners hear changes only: a
+ * condition raised every second is one change.
+ */
+export class StatusKeeper implements Health {
+  readonly #conditions = new Map<string, string>();
+  #life: 'starting' | 'running' | 'failed' | 'stopped' = 'starting';
+  #failure: string | undefined;
+  #strategy: string | undefined;
+  #current: PluginStatus;
+
+  constructor(
+    readonly plugin: string,
+    private readonly onChange: (status: PluginStatus) => void,
+    private readonly clock: () => number = Date.now,
+  ) {
+    this.#current = this.#compose();
+  }
+
+  get current(): PluginStatus {
+    return this.#current;
+  }
+
+  running(): void {
+    this.#life = 'running';
+    this.#update();
+  }
+
+  failed(reason: string): void {
+    this.#life = 'failed';
+    this.#failure = reason;
+    this.#update();
+  }
+
+  stopped(): void {
+    this.#life = 'stopped';
+    this.#update();
+  }
+
+  usesStrategy(strategy: string): void {
+    this.#strategy = strategy;
+    this.#update();
+  }
+
+  degraded(id: string, reason: string): void {
+    this.#conditions.set(id, reason);
+    this.#update();
+  }
+
+  clear(id: string): void {
+    if (this.#conditions.delete(id)) this.#update();
+  }
+
+  #update(): void {
+    const next = this.#compose();
+    const previous = this.#current;
+    const same =
+      next.state === previous.state &&
+      next.reason === previous.reason &&
+      next.strategy === previous.strategy;
+    if (same) return;
+    this.#current = next;
+    this.onChange(next);
+  }
+
+  #compose(): PluginStatus {
+    const state = this.#state();
+    return {
+      plugin: this.plugin,
+      state,
+      reason: this.#reason(state),
+      strategy: this.#strategy,
+      since: this.clock(),
+    };
+  }
+
+  #state(): PluginState {
+    if (this.#life !== 'running') return this.#life;
+    return this.#conditions.size > 0 ? 'degraded' : 'ok';
+  }
+
+  #reason(state: PluginState): string | undefined {
+    if (state === 'failed') return this.#failure;
+    return state === 'degraded' ? [...this.#conditions.values()].join('; ') : undefined;
+  }
+}
