@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { z } from 'zod';
+import { Agent, type AgentOptions, type Collection, type Sink } from './agent.js';
+import type { LoadedBpf } from './bpf/host.js';
+import { Agent as AgentSchema } from './config/schema.js';
+import { MemWatcherError } from './errors.js';
+import { type Logger, silentLogger } from './logger.js';
+import { defineMetadata } from './metadata.js';
+import { definePlugin, type Plugin } from './plugin.js';
+import type { PluginBindings } from './plugin-runner.js';
+import type { PointBatch } from './telemetry/points.js';
+
+type Behaviour = (bindings: PluginBindings) => Plugin<number>;
+
+function module(name: string) {
+  const metadata = defineMetadata({
+    name,
+    title: name,
+    description: name,
+    attributes: {},
+    metrics: {
+      [`memwatcher.${name}.level`]: {
+        kind: 'gauge',
+        unit: 'By',
+        description: 'a level',
+        attributes: [],
+      },
+    },
+    events: {
+      [`memwatcher.${name}.happened`]: { description: 'it', severity: 'WARN', attributes: [] },
+    },
+    spans: {},
+    config: z.strictObject({}),
+  });
+  return definePlugin<typeof metadata, number>({
+    metadata,
+    Plugin: class {
+      start() {}
+      collect() {
+        return 0;
+      }
+    },
+    report: (records, out) => out.point(`memwatcher.${name}.level`, records, {}),
+    view: { summary: '', options: [], tables: () => [], overview: () => [] },
+  });
+}
+
+function agentOf(behaviours: Record<string, Behaviour>, options: Partial<AgentOptions> = {}) {
+  const published: (readonly PointBatch[])[] = [];
+  const order: string[] = [];
+  const sink: Sink = {
+    publish: (batches) => void published.push(batches),
+    event: (event) => void order.push(`event ${event.event} ${event.severity}`),
+    span: () => undefined,
+    flush: async () => void order.push('flush'),
+  };
+  const slice = { enabled: true, strategy: 'auto', metrics: {}, options: {} };
+  const names = Object.keys(behaviours);
+  const agent = new Agent({
+    config: {
+      ...AgentSchema.parse({ interval: '100ms', shutdown_timeout: '200ms' }),
+      plugins: Object.fromEntries(names.map((name) => [name, slice])),
+    },
+    modules: names.map(module),
+    build: ({ metadata }, bindings) => {
+      bindings.scope.defer(() => void order.push(`close ${metadata.name}`));
+      const behaviour = behaviours[metadata.name];
+      assert.ok(behaviour);
+      return behaviour(bindings);
+    },
+    loaderFor: () => ({ load: () => ({ strategy: 'only', close() {} }) as unknown as LoadedBpf }),
+    sinks: [sink],
+    logger: silentLogger,
+    ...options,
+  });
+  return { agent, published, order };
+}
+
+const steady =
+  (value: number): Behaviour =>
+  () => ({ start() {}, collect: () => value });
+
+test('a plugin that cannot start fails alone, with its reason, and is closed', async () => {
+  const broken: Behaviour = () => ({
+    start: () => {
+      const detail = 'R1 invalid mem access';
+      throw new MemWatcherError('BPF_LOAD_FAILED', 'the verifier refused it', { detail });
+    },
+    collect: () => 0,
+  });
+  const { agent, published, order } = agentOf({ broken, fine: steady(7) });
+  await agent.start();
+  assert.deepEqual(
+    agent.statuses.map(({ plugin, state }) => [plugin, state]),
+    [
+      ['broken', 'failed'],
+      ['fine', 'ok'],
+    ],
+  );
+  assert.match(agent.statuses[0]?.reason ?? '', /verifier refused it; R1 invalid mem access/);
+  assert.deepEqual(order, ['close broken']);
+  await agent.collect();
+  assert.deepEqual(
+    published[0]?.map((batch) => batch.plugin),
+    ['fine'],
+  );
+  await agent.stop();
+  assert.equal(agent.statuses[0]?.state, 'failed');
+});
+
+test('a start that never ends is failed at its deadline', async () => {
+  const stuck: Behaviour = () => ({ start: () => new Promise(() => {}), collect: () => 0 });
+  const { agent } = agentOf({ stuck, fine: steady(1) });
+  await agent.start();
+  assert.match(agent.statuses[0]?.reason ?? '', /starting stuck took longer/);
+  assert.equal(agent.statuses[1]?.state, 'ok');
+  await agent.stop();
+});
+
+test('a collection that throws degrades the plugin until one succeeds', async () => {
+  let healthy = false;
+  const flaky: Behaviour = () => ({
+    start() {},
+    collect: () => {
+      if (!healthy) throw new Error('read failed');
+      return 1;
+    },
+  });
+  const { agent, published } = agentOf({ flaky });
+  await agent.start();
+  await agent.collect();
+  assert.equal(agent.statuses[0]?.state, 'degraded');
+  assert.equal(agent.runners[0]?.failedCollections, 1);
+  assert.deepEqual(published[0], [], 'no points: absent is not zero');
+  healthy = true;
+  await agent.collect();
+  assert.equal(agent.statuses[0]?.state, 'ok');
+  await agent.stop();
+});
+
+test('a collection that has not ended is not begun twice, and the skip is counted', async () => {
+  let finish = (_: number) => {};
+  const slow: Behaviour = () => ({
+    start() {},
+    collect: () => new Promise<number>((resolve) => (finish = resolve)),
+  });
+  const { agent } = agentOf({ slow });
+  await agent.start();
+  const first = agent.collect();
+  await agent.collect();
+  assert.equal(agent.runners[0]?.failedCollections, 1);
+  assert.match(agent.statuses[0]?.reason ?? '', /has not ended/);
+  finish(1);
+  assert.equal((await first).plugins.length, 1);
+  await agent.stop();
+});
+
+test('stop takes a last collection, closes in reverse order, then flushes', async () => {
+  const { agent, published, order } = agentOf({ one: steady(1), two: steady(2) });
+  const seen: Collection[] = [];
+  agent.onCollection((collection) => seen.push(collection));
+  await agent.start();
+  agent.schedule();
+  await agent.stop();
+  assert.equal(published.length, 2);
+  assert.deepEqual(
+    seen.map(({ number }) => number),
+    [1, 2],
+  );
+  assert.deepEqual(order, ['close two', 'close one', 'flush']);
+  assert.deepEqual(
+    agent.statuses.map(({ state }) => state),
+    ['stopped', 'stopped'],
+  );
+});
+
+test('a plugin that cannot be closed does not keep the others, nor the flush', async () => {
+  const clinging: Behaviour = ({ scope }) => {
+    scope.defer(() => new Promise(() => {}));
+    return steady(1)({} as PluginBindings);
+  };
+  const errors: string[] = [];
+  const log = { ...silentLogger, error: (_: object, message: string) => void errors.push(message) };
+  const logger: Logger = { ...log, child: () => logger };
+  const { agent, order } = agentOf({ one: steady(1), clinging }, { logger });
+  await agent.start();
+  await agent.stop();
+  assert.deepEqual(order, ['close one', 'flush']);
+  assert.deepEqual(errors, ['closing the plugin failed']);
+});
+
+test('an event carries its plugin and the severity of its metadata', async () => {
+  const eventful: Behaviour = ({ emitter }) => ({
+    start: () => emitter.event('memwatcher.eventful.happened' as never, 'it happened', {} as never),
+    collect: () => 0,
+  });
+  const { agent, order } = agentOf({ eventful });
+  await agent.start();
+  assert.deepEqual(order, ['event memwatcher.eventful.happened WARN']);
+  await agent.stop();
+});
+
+test('the strategy that was loaded is in the status', async () => {
+  const loading: Behaviour = ({ loader, scope }) => ({
+    start: () => void scope.use(loader.load()),
+    collect: () => 0,
+  });
+  const { agent } = agentOf({ loading });
+  await agent.start();
+  assert.equal(agent.statuses[0]?.strategy, 'only');
+  await agent.stop();
+});
