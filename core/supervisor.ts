@@ -1,0 +1,124 @@
+import type { Agent, Collection } from './agent.js';
+import type { AgentConfig } from './config/schema.js';
+import { describeError, MemWatcherError } from './errors.js';
+import type { Logger } from './logger.js';
+import type { PluginStatus } from './plugin.js';
+import type { EventRecord } from './telemetry/events.js';
+
+/** An agent and what was made for it alone. */
+export interface Assembly {
+  readonly agent: Agent;
+  readonly config: AgentConfig;
+  /**
+   * Closes the sinks that `successor` does not take over; all of them without one. Called once,
+   * after the agent has stopped.
+   */
+  release(successor?: Assembly): Promise<void>;
+}
+
+/** Makes an assembly; sinks whose configuration is unchanged are taken over from `previous`. */
+export type Assemble = (config: AgentConfig, previous?: Assembly) => Promise<Assembly>;
+
+export interface SupervisorOptions {
+  readonly assemble: Assemble;
+  readonly logger: Logger;
+  readonly onCollection?: (collection: Collection) => void;
+  readonly onEvent?: (event: EventRecord) => void;
+}
+
+/**
+ * Runs one agent, and exchanges it for another when the configuration changes: the new one is built
+ * and started beside the old, and takes over only if nothing that worked stops working. Whatever
+ * goes wrong on the way, the old one runs on.
+ */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  #current: Assembly | undefined;
+  #work: Promise<unknown> = Promise.resolve();
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+  }
+
+  get statuses(): readonly PluginStatus[] {
+    return this.#current?.agent.statuses ?? [];
+  }
+
+  /** Starts, and collects once an interval until `stop`. Throws if the sinks cannot be made. */
+  start(config: AgentConfig): Promise<void> {
+    return this.#serially(async () => {
+      const assembly = await this.#assemble(config);
+      this.#current = assembly;
+      await assembly.agent.start();
+      assembly.agent.schedule();
+    });
+  }
+
+  /** Resolves to whether the new configuration is in force; the reason why not is logged. */
+  reload(load: () => AgentConfig | Promise<AgentConfig>): Promise<boolean> {
+    return this.#serially(async () => {
+      try {
+        await this.#exchange(await load());
+        this.#options.logger.info({}, 'reloaded the configuration');
+        return true;
+      } catch (error) {
+        const fields = { error: describeError(error) };
+        this.#options.logger.error(fields, 'reload refused; the old configuration stays in force');
+        return false;
+      }
+    });
+  }
+
+  /** Stops the agent and closes the sinks; twice is harmless. */
+  stop(): Promise<void> {
+    return this.#serially(async () => {
+      const assembly = this.#current;
+      this.#current = undefined;
+      await assembly?.agent.stop();
+      await assembly?.release();
+    });
+  }
+
+  async #exchange(config: AgentConfig): Promise<void> {
+    const old = this.#current;
+    if (!old) throw new MemWatcherError('INTERNAL', 'there is no running agent to reload');
+    const next = await this.#assemble(config, old);
+    try {
+      await next.agent.start();
+      refuseRegressions(old.agent.statuses, next.agent.statuses);
+    } catch (error) {
+      await next.agent.stop();
+      await next.release(old);
+      throw error;
+    }
+    this.#current = next;
+    next.agent.schedule();
+    await old.agent.stop();
+    await old.release(next);
+  }
+
+  async #assemble(config: AgentConfig, previous?: Assembly): Promise<Assembly> {
+    const { assemble, onCollection, onEvent } = this.#options;
+    const assembly = await assemble(config, previous);
+    if (onCollection) assembly.agent.onCollection(onCollection);
+    if (onEvent) assembly.agent.onEvent(onEvent);
+    return assembly;
+  }
+
+  /** A reload during a start, or a stop during a reload, waits for its turn. */
+  #serially<T>(step: () => Promise<T>): Promise<T> {
+    const result = this.#work.then(step, step);
+    this.#work = result.catch(() => undefined);
+    return result;
+  }
+}
+
+function refuseRegressions(old: readonly PluginStatus[], next: readonly PluginStatus[]): void {
+  const failed = next.filter(
+    ({ plugin, state }) =>
+      state === 'failed' && old.find((status) => status.plugin === plugin)?.state !== 'failed',
+  );
+  if (failed.length === 0) return;
+  const reasons = failed.map(({ plugin, reason }) => `${plugin} would fail: ${reason}`);
+  throw new MemWatcherError('CONFIG_INVALID', reasons.join('; '));
+}
