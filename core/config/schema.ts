@@ -3,6 +3,8 @@
  * in memory; in YAML they carry their unit (`10s`, `64MiB`).
  */
 import { z } from 'zod';
+import type { Metadata } from '../metadata.js';
+import type { PluginModule } from '../plugin.js';
 import { duration, size } from './units.js';
 
 const Tls = z
@@ -25,14 +27,17 @@ export const OtlpExporter = z.strictObject({
       'base URL, for instance http://localhost:4318; v1/metrics and so on are appended. ' +
         'Without it OTEL_EXPORTER_OTLP_ENDPOINT is used; without either the exporter is off',
     ),
-  protocol: z.enum(['http/protobuf', 'http/json']).default('http/protobuf'),
+  protocol: z
+    .enum(['http/protobuf', 'http/json'])
+    .default('http/protobuf')
+    .describe('encoding of OTLP'),
   signals: z
     .array(z.enum(['metrics', 'logs', 'traces']))
     .default(['metrics', 'logs', 'traces'])
     .describe('what is sent there'),
   headers: z.record(z.string(), z.string()).default({}).describe('HTTP headers; values are secret'),
-  compression: z.enum(['gzip', 'none']).default('gzip'),
-  timeout: duration({ min: 1 }).default(10_000),
+  compression: z.enum(['gzip', 'none']).default('gzip').describe('of what is sent'),
+  timeout: duration({ min: 1 }).default(10_000).describe('bound on one request'),
   temporality: z
     .enum(['cumulative', 'delta'])
     .default('cumulative')
@@ -42,8 +47,10 @@ export const OtlpExporter = z.strictObject({
     .describe('how often metrics are sent; default: the collection interval'),
   queue: z
     .strictObject({
-      max_batches: z.int().min(1).default(64),
-      max_bytes: size({ min: 1 }).default(16 * 1024 * 1024),
+      max_batches: z.int().min(1).default(64).describe('at most so many exports wait'),
+      max_bytes: size({ min: 1 })
+        .default(16 * 1024 * 1024)
+        .describe('at most so many bytes wait'),
     })
     .prefault({})
     .describe('what is kept in memory while the endpoint is away; the oldest is dropped, counted'),
@@ -52,21 +59,24 @@ export const OtlpExporter = z.strictObject({
 export type OtlpExporterConfig = z.output<typeof OtlpExporter>;
 
 export const PrometheusExporter = z.strictObject({
-  enabled: z.boolean().default(true),
-  host: z.string().default('127.0.0.1'),
+  enabled: z.boolean().default(true).describe('whether metrics can be scraped at /metrics'),
+  host: z.string().default('127.0.0.1').describe('address to listen on'),
   port: z.int().min(0).max(65_535).default(9464).describe('0 takes any free port'),
 });
 export type PrometheusConfig = z.output<typeof PrometheusExporter>;
 
 export const Exporters = z.strictObject({
-  otlp: z.record(z.string(), OtlpExporter).prefault({ default: {} }).describe('by name'),
-  prometheus: PrometheusExporter.prefault({}),
+  otlp: z
+    .record(z.string(), OtlpExporter)
+    .prefault({ default: {} })
+    .describe('OTLP over HTTP; any number of exporters, each under a name'),
+  prometheus: PrometheusExporter.prefault({}).describe('scrape endpoint'),
 });
 export type ExportersConfig = z.output<typeof Exporters>;
 
 /** The keys that every plugin has under `plugins.<name>`, beside its own. */
 export const CommonPlugin = z.object({
-  enabled: z.boolean().default(true),
+  enabled: z.boolean().default(true).describe('whether the agent runs it'),
   strategy: z
     .string()
     .default('auto')
@@ -82,7 +92,7 @@ export interface PluginConfig extends CommonPluginConfig {
 
 export const Agent = z.strictObject({
   interval: duration({ min: 100 }).default(10_000).describe('time between collections'),
-  exporters: Exporters.prefault({}),
+  exporters: Exporters.prefault({}).describe('where everything goes'),
   resource: z
     .record(z.string(), z.string())
     .default({})
@@ -90,15 +100,81 @@ export const Agent = z.strictObject({
   kernel: z
     .strictObject({
       btf: z.string().optional().describe('BTF file for a kernel without its own'),
-      profiles: z.string().optional().describe('folder of the strategies, default config/kernel'),
+      profiles: z
+        .string()
+        .optional()
+        .describe('folder of the strategies; default: config/kernel of the program'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('facts about the running kernel'),
   log: z
-    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
-    .prefault({}),
-  shutdown_timeout: duration({ min: 100 }).default(10_000),
+    .strictObject({
+      level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('on stderr'),
+    })
+    .prefault({})
+    .describe("the agent's own log"),
+  shutdown_timeout: duration({ min: 100 })
+    .default(10_000)
+    .describe('bound on each step of start and stop, the last export included'),
 });
 
 export interface AgentConfig extends z.output<typeof Agent> {
   readonly plugins: Readonly<Record<string, PluginConfig>>;
+}
+
+/** agent.yaml after checking, before plugins' keys are told apart. */
+export interface RawAgent extends z.output<typeof Agent> {
+  readonly plugins: Readonly<
+    Record<string, CommonPluginConfig & Readonly<Record<string, unknown>>>
+  >;
+}
+
+/** The schema of agent.yaml with these plugins; `strategies` lists a plugin's, where known. */
+export function agentSchema(
+  plugins: readonly PluginModule[],
+  strategies: (plugin: string) => readonly string[] | undefined = () => undefined,
+) {
+  const slices = plugins.map(({ metadata }) => [
+    metadata.name,
+    pluginSchema(metadata, strategies(metadata.name)).prefault({}).describe(metadata.title),
+  ]);
+  const all: Record<string, ReturnType<typeof pluginSchema>> = Object.fromEntries(slices);
+  return Agent.extend({
+    plugins: z.strictObject(all).prefault({}).describe('what is watched'),
+  }) as unknown as z.ZodType<RawAgent>;
+}
+
+function pluginSchema({ config, metrics }: Metadata, strategies: readonly string[] | undefined) {
+  const switches = Object.entries(metrics).map(([name, { description, enabled }]) => [
+    name,
+    z
+      .boolean()
+      .optional()
+      .describe(`${description} (${enabled === false ? 'off' : 'on'} by default)`),
+  ]);
+  const common: typeof CommonPlugin.shape = {
+    ...CommonPlugin.shape,
+    metrics: z
+      .strictObject(Object.fromEntries(switches))
+      .default({})
+      .describe('switches metrics on or off') as unknown as typeof CommonPlugin.shape.metrics,
+  };
+  if (strategies) {
+    common.strategy = z
+      .enum(['auto', ...strategies])
+      .default('auto')
+      .describe(CommonPlugin.shape.strategy.description ?? '') as unknown as typeof common.strategy;
+  }
+  return config.safeExtend(common).strict();
+}
+
+/** Tells the keys that every plugin has from the plugin's own. */
+export function toAgentConfig(raw: RawAgent): AgentConfig {
+  const plugins = Object.entries(raw.plugins).map(
+    ([name, { enabled, strategy, metrics, ...options }]): [string, PluginConfig] => [
+      name,
+      { enabled, strategy, metrics, options },
+    ],
+  );
+  return { ...raw, plugins: Object.fromEntries(plugins) };
 }

@@ -28,33 +28,73 @@ function parse(text: string, units: Readonly<Record<string, number>>): number | 
 /** `10s`, `1.5m`, `250ms` → milliseconds; undefined if it is not a duration. */
 export const parseDuration = (text: string) => parse(text, DURATION_UNITS);
 
-/** `64MiB`, `512B` → bytes; undefined if it is not a size. */
-export const parseSize = (text: string) => parse(text, SIZE_UNITS);
+/** `64MiB`, `512B`, `512` → bytes; undefined if it is not a size. */
+export const parseSize = (text: string) =>
+  /^\d+$/.test(text.trim()) ? Number(text) : parse(text, SIZE_UNITS);
 
-function unit(
-  what: string,
-  examples: string,
-  parser: (text: string) => number | undefined,
-  { min = 0 }: { min?: number },
-) {
-  return z.union([z.string(), z.number()]).transform((input, context) => {
-    const value = typeof input === 'number' ? input : parser(input);
-    if (value === undefined || !Number.isFinite(value)) {
-      context.addIssue(`not a ${what}: write a number and its unit, for instance ${examples}`);
-      return z.NEVER;
-    }
-    if (value < min) {
-      context.addIssue(`the ${what} is too small`);
-      return z.NEVER;
-    }
-    return value;
-  });
+/** The largest unit that says `value` without a fraction; `value` itself is the caller's to keep. */
+function format(value: number, units: Readonly<Record<string, number>>, skip: RegExp): string {
+  const [name, factor] = Object.entries(units)
+    .filter(([unit, size]) => !skip.test(unit) && value >= size && value % size === 0)
+    .reduce(
+      (best, entry) => (entry[1] > best[1] ? entry : best),
+      Object.entries(units)[0] ?? ['', 1],
+    );
+  return `${value / factor}${name}`;
 }
 
-/** Milliseconds in memory. */
-export const duration = (bounds: { min?: number } = {}) =>
-  unit('duration', '10s or 250ms', parseDuration, bounds);
+/** Milliseconds → `10s`. */
+export const formatDuration = (ms: number) => format(ms, DURATION_UNITS, /^d$/);
 
-/** Bytes in memory. */
+/** Bytes → `64MiB`. */
+export const formatSize = (bytes: number) => format(bytes, SIZE_UNITS, /^[kMG]B$/);
+
+interface Unit {
+  readonly format: 'duration' | 'size';
+  readonly mistake: string;
+  /** undefined if it is not one. */
+  readonly read: (input: string | number) => number | undefined;
+  readonly write: (value: number) => string;
+}
+
+function unit({ format, mistake, read, write }: Unit, { min = 0 }: { min?: number }) {
+  return z
+    .union([z.string(), z.number()], { error: mistake })
+    .transform((input, context) => {
+      const value = read(input);
+      if (value === undefined || !Number.isFinite(value) || value < 0) {
+        context.addIssue(mistake);
+        return z.NEVER;
+      }
+      if (value < min) {
+        context.addIssue(`must be at least ${write(min)}`);
+        return z.NEVER;
+      }
+      return value;
+    })
+    .meta({ format });
+}
+
+/** Milliseconds in memory. A bare number is refused: nobody can tell whether it means ms or s. */
+export const duration = (bounds: { min?: number } = {}) =>
+  unit(
+    {
+      format: 'duration',
+      mistake: 'must be a duration: a number and its unit (ms, s, m, h, d), for instance 10s',
+      read: (input) => (typeof input === 'string' ? parseDuration(input) : undefined),
+      write: formatDuration,
+    },
+    bounds,
+  );
+
+/** Bytes in memory; a bare number is bytes. */
 export const size = (bounds: { min?: number } = {}) =>
-  unit('size', '64MiB or 512KiB', parseSize, bounds);
+  unit(
+    {
+      format: 'size',
+      mistake: 'must be a size: a number and its unit (B, KiB, MiB, GiB), for instance 64MiB',
+      read: (input) => (typeof input === 'string' ? parseSize(input) : input),
+      write: formatSize,
+    },
+    bounds,
+  );
