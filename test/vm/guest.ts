@@ -1,0 +1,138 @@
+/** One guest: booted under QEMU without hardware help, watched until it is down. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { addModules, baseArchive, overlay } from './initramfs.js';
+import { type KernelFiles, moduleFiles } from './kernels.js';
+
+export type Scenario = 'default' | 'numa' | 'swap';
+
+export interface GuestOptions {
+  readonly kernel: KernelFiles;
+  readonly scenario: Scenario;
+  /** Shell lines, run one after the other in /app. */
+  readonly plan: string;
+  readonly timeoutMs: number;
+  readonly onLine: (line: string) => void;
+}
+
+export interface GuestResult {
+  /** The guest's own marker was seen: it booted. */
+  readonly started: boolean;
+  /** The plan ran to its end. */
+  readonly ended: boolean;
+  readonly timedOut: boolean;
+  /** What the kernel said, whole. */
+  readonly console: string;
+  /** Lines of the kernel that say that something broke after the agent started. */
+  readonly splats: readonly string[];
+}
+
+const MEMORY_MIB = 2048;
+const MODULES: Record<Scenario, readonly string[]> = {
+  default: [],
+  numa: [],
+  swap: ['lzo', 'lzo_rle', 'zram'],
+};
+const START = 'mem-watcher: start';
+const SPLAT =
+  /WARNING: |BUG: |kernel BUG|Oops|general protection fault|[Uu]nable to handle|rcu.*stall|soft lockup|hard LOCKUP|blocked for more than|double fault|Kernel panic/;
+
+export async function runGuest(options: GuestOptions): Promise<GuestResult> {
+  const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-vm-'));
+  try {
+    const consoleFile = join(dir, 'console');
+    const initrd = join(dir, 'initrd');
+    const base = await baseArchive();
+    writeFileSync(initrd, Buffer.concat([readFileSync(base), overlayOf(options)]));
+    const serial = ['-serial', `file:${consoleFile}`, '-serial', 'stdio', '-display', 'none'];
+    const qemu = spawn(QEMU, [...machine(options.kernel, options.scenario, initrd), ...serial], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let started = false;
+    let ended = false;
+    let timedOut = false;
+    let complaint = '';
+    const timer = setTimeout(() => {
+      timedOut = true;
+      qemu.kill('SIGKILL');
+    }, options.timeoutMs);
+    const exit = new Promise<void>((resolve, reject) => {
+      qemu.once('error', reject);
+      qemu.once('close', () => resolve());
+    });
+    qemu.stderr.on('data', (data) => {
+      complaint += data;
+    });
+    createInterface({ input: qemu.stdout }).on('line', (raw) => {
+      const line = raw.replace(/\r$/, '');
+      if (line.startsWith('@@start')) started = true;
+      else if (line === '@@end') ended = true;
+      else options.onLine(line);
+    });
+    await exit.finally(() => clearTimeout(timer));
+    const log = (existsSync(consoleFile) ? readFileSync(consoleFile, 'utf8') : '') + complaint;
+    return { started, ended, timedOut, console: log, splats: splatsOf(log) };
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** Boots into a shell on this terminal; resolves when the guest is down. */
+export async function runShell(kernel: KernelFiles, scenario: Scenario): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-vm-'));
+  try {
+    const initrd = join(dir, 'initrd');
+    const base = readFileSync(await baseArchive());
+    writeFileSync(initrd, Buffer.concat([base, overlayOf({ kernel, scenario, plan: '' })]));
+    const args = [...machine(kernel, scenario, initrd, 'mw.shell'), '-nographic'];
+    const qemu = spawn(QEMU, args, { stdio: 'inherit' });
+    await new Promise<void>((resolve, reject) => {
+      qemu.once('error', reject);
+      qemu.once('close', () => resolve());
+    });
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** Lines after the agent's start that no test may cause. */
+export function splatsOf(log: string): string[] {
+  const after = log.indexOf(START);
+  if (after < 0) return [];
+  return log
+    .slice(after)
+    .split('\n')
+    .filter((line) => SPLAT.test(line))
+    .map((line) => line.trim());
+}
+
+export const QEMU = process.arch === 'arm64' ? 'qemu-system-aarch64' : 'qemu-system-x86_64';
+
+const overlayOf = (options: Pick<GuestOptions, 'kernel' | 'scenario' | 'plan'>): Buffer =>
+  overlay((archive) => {
+    addModules(archive, moduleFiles(options.kernel, MODULES[options.scenario]));
+    archive.file('plan', options.plan);
+  });
+
+function machine(kernel: KernelFiles, scenario: Scenario, initrd: string, more = ''): string[] {
+  const { cpus } = kernel.spec;
+  const memory =
+    scenario === 'numa'
+      ? ['-object', `memory-backend-ram,id=m0,size=${MEMORY_MIB / 2}M`].concat(
+          ['-object', `memory-backend-ram,id=m1,size=${MEMORY_MIB / 2}M`],
+          ['-numa', 'node,nodeid=0,memdev=m0,cpus=0'],
+          ['-numa', `node,nodeid=1,memdev=m1${cpus > 1 ? ',cpus=1' : ''}`],
+        )
+      : [];
+  const swap = scenario === 'swap' ? 'mw.swap' : '';
+  return [
+    ...['-machine', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max,-la57'],
+    ...['-smp', String(cpus), '-m', `${MEMORY_MIB}M`, '-no-reboot', '-nic', 'none'],
+    ...memory,
+    ...['-kernel', kernel.image, '-initrd', initrd],
+    ...['-append', `console=ttyS0 loglevel=5 panic=-1 ${swap} ${more}`],
+  ];
+}

@@ -1,0 +1,121 @@
+/** Runs built test files on kernels of the matrix and says how each test went. */
+import { globSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { MARK, type TestLine } from '../reporter.js';
+import { type GuestResult, runGuest, type Scenario } from './guest.js';
+import { ROOT } from './initramfs.js';
+import { fetchKernel, type KernelSpec } from './kernels.js';
+
+/** What each scenario runs, as globs under the repository. */
+export const SCENARIOS: Readonly<Record<Scenario, readonly string[]>> = {
+  default: [
+    'dist/plugins/*/live*.test.js',
+    'dist/core/bpf/*.test.js',
+    'dist/core/kernel/*.test.js',
+    'dist/test/vm/guest/*.test.js',
+  ],
+  numa: ['dist/plugins/sysstat/live*.test.js'],
+  swap: ['dist/plugins/{sysstat,procstat}/live*.test.js'],
+};
+
+export interface Job {
+  readonly kernel: KernelSpec;
+  readonly scenario: Scenario;
+  readonly files: readonly string[];
+  /** A shell command in place of test files. */
+  readonly command?: string;
+}
+
+export interface MatrixOptions {
+  readonly print: (text: string) => void;
+  readonly onTest: (line: TestLine) => void;
+}
+
+const TIMEOUT_MS = 12 * 60 * 1000;
+const LAST_LINES = 40;
+
+export const expand = (globs: readonly string[]): string[] =>
+  [...new Set(globSync([...globs], { cwd: ROOT }))].sort();
+
+/** As many guests at a time as the machine has CPUs: one CPU of a guest is busy most of the time. */
+export async function runMatrix(jobs: readonly Job[], options: MatrixOptions): Promise<void> {
+  const waiting = [...jobs];
+  const worker = async () => {
+    for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
+      await runJob(job, options);
+    }
+  };
+  const workers = Math.min(jobs.length, Math.max(1, availableParallelism()), 4);
+  await Promise.all(Array.from({ length: workers }, worker));
+}
+
+async function runJob(job: Job, { print, onTest }: MatrixOptions): Promise<void> {
+  const title = `vm ${job.kernel.name}${job.scenario === 'default' ? '' : ` ${job.scenario}`}`;
+  const began = Date.now();
+  const seconds = () => `${((Date.now() - began) / 1000).toFixed(1)} s`;
+  const own = (name: string, outcome: TestLine['outcome'], reason?: string) =>
+    onTest({
+      outcome,
+      name: `${title} › ${name}`,
+      file: '',
+      ms: Date.now() - began,
+      ...(reason === undefined ? {} : { reason }),
+    });
+  try {
+    const kernel = await fetchKernel(job.kernel, (text) => print(`${title}: ${text}`));
+    const words: string[] = [];
+    const onLine = (line: string) => {
+      if (!line.startsWith(MARK)) {
+        words.push(line);
+        if (job.command !== undefined) print(`${title}: ${line}`);
+        return;
+      }
+      const test = JSON.parse(line.slice(MARK.length)) as TestLine;
+      onTest({ ...test, name: `${title} › ${test.name}` });
+    };
+    const guest = { kernel, scenario: job.scenario, plan: planOf(job), onLine };
+    const boot = () => runGuest({ ...guest, timeoutMs: TIMEOUT_MS });
+    let result = await boot();
+    // TCG sometimes fails a boot; once the agent has started, nothing is forgiven.
+    if (!result.started) {
+      print(`${title}: did not boot, trying once more`);
+      result = await boot();
+    }
+    const reason = failureOf(job, result, words);
+    own(`boots, runs to its end, no kernel splat (${kernel.release})`, ...verdict(reason));
+    print(`${title}: ${kernel.release}, ${seconds()}`);
+  } catch (error) {
+    own('starts', 'failed', error instanceof Error ? error.message : String(error));
+  }
+}
+
+const verdict = (reason: string | undefined): [TestLine['outcome'], string?] =>
+  reason === undefined ? ['passed'] : ['failed', reason];
+
+const planOf = (job: Job): string =>
+  [
+    `export MEM_WATCHER_VM=${job.kernel.name} MEM_WATCHER_VM_SCENARIO=${job.scenario}`,
+    (job.command === undefined ? undefined : `( ${job.command} )`) ??
+      'node --test --test-concurrency=1 --test-reporter=/app/dist/test/reporter.js ' +
+        `--test-reporter-destination=stdout ${job.files.join(' ')}`,
+    'echo "@@exit $?"',
+    '',
+  ].join('\n');
+
+/** Why the guest as a whole failed, with its last words. */
+function failureOf(job: Job, result: GuestResult, words: readonly string[]): string | undefined {
+  const last = (lines: readonly string[]) => lines.slice(-LAST_LINES).join('\n');
+  const console = () => last(result.console.trim().split('\n'));
+  if (result.splats.length > 0) {
+    return `the kernel complained:\n${result.splats.join('\n')}\n${console()}`;
+  }
+  if (!result.started) return `the guest did not boot; its last lines:\n${console()}`;
+  if (result.timedOut || !result.ended) {
+    const how = result.timedOut ? `did not end in ${TIMEOUT_MS / 60_000} min` : 'died';
+    return `the guest ${how}; last words:\n${last(words)}\nlast lines of its kernel:\n${console()}`;
+  }
+  const exit = words.find((line) => line.startsWith('@@exit '))?.slice('@@exit '.length);
+  // 1 is a failed test, which is reported on its own.
+  const fine = exit === '0' || (exit === '1' && job.command === undefined);
+  return fine ? undefined : `exit code ${exit}:\n${last(words)}`;
+}
