@@ -8,6 +8,8 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct seq_file;
+
 /* Since 4.5 in this order on every kernel. */
 enum mm_counter {
 	MM_FILEPAGES,
@@ -102,6 +104,7 @@ struct cgroup {
 
 struct cgroup_subsys_state {
 	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent; /* NULL at the root */
 };
 
 /* `memory_cgrp_id` differs by configuration: ask by bpf_core_enum_value(). */
@@ -134,6 +137,15 @@ struct task_struct {
 
 struct task_struct___before_6_2 {
 	struct task_rss_stat rss_stat;
+};
+
+struct bpf_map {
+	__u32 id;
+};
+
+struct bpf_array {
+	struct bpf_map map;
+	void *pptrs[0]; /* of a per-CPU array: the per-CPU address of each element */
 };
 
 struct bpf_iter_meta {

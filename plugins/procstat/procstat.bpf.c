@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
+/*
+ * Memory of every process, exact to the page.
+ *
+ * A pass of a task iterator writes one record a process and one a thread. What it writes as memory
+ * depends on the strategy: what it reads there and then (`collect`), or what a scheduler hook read
+ * when the process was last switched out, and its counters therefore stood still (`collect_*`).
+ */
+#include <linux/ptrace.h>
+#include "common.bpf.h"
+#include "kernel/task.h"
+#include "procstat.h"
+#include "resident.h"
+
+LICENSE;
+
+/* How old a process's recorded memory may get before the next switch renews it. */
+const volatile __u64 refresh_ns = 1000000000;
+
+struct recorded {
+	__u64 start_time; /* of the process: tells a reused pid */
+	__u64 read_at;
+	struct procstat_memory memory;
+};
+
+/* Recorded memory by pid. Entries are made by the iterator and dropped when the process exits: the
+ * hooks only renew them, so that nothing is allocated while a run queue is locked. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct recorded);
+} by_pid SEC(".maps");
+
+/* The same in the leader's task storage: no capacity, and gone with the task. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct recorded);
+} by_task SEC(".maps");
+
+/* Records are too large for the stack. [0] is the iterators', [1] the hooks', which may interrupt. */
+struct scratch {
+	struct procstat_process process;
+	struct procstat_thread thread;
+	struct recorded recorded;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratch SEC(".maps");
+
+static __always_inline void read_memory(struct procstat_memory *to, struct mm_struct *mm)
+{
+	to->total_vm = BPF_CORE_READ(mm, total_vm);
+	to->hiwater_vm = BPF_CORE_READ(mm, hiwater_vm);
+	to->hiwater_rss = BPF_CORE_READ(mm, hiwater_rss);
+	to->locked_vm = BPF_CORE_READ(mm, locked_vm);
+	to->data_vm = BPF_CORE_READ(mm, data_vm);
+	to->stack_vm = BPF_CORE_READ(mm, stack_vm);
+	to->page_table_bytes = BPF_CORE_READ(mm, pgtables_bytes.counter);
+	to->hugetlb = bpf_core_field_exists(mm->hugetlb_usage) ?
+			      BPF_CORE_READ(mm, hugetlb_usage.counter) :
+			      0;
+	read_resident(to->counters, mm);
+}
+
+static __always_inline void read_activity(struct procstat_activity *to, struct task_struct *task)
+{
+	to->voluntary_switches = BPF_CORE_READ(task, nvcsw);
+	to->involuntary_switches = BPF_CORE_READ(task, nivcsw);
+	to->minor_faults = BPF_CORE_READ(task, min_flt);
+	to->major_faults = BPF_CORE_READ(task, maj_flt);
+}
+
+/* What /proc/PID/cgroup calls the process's cgroup: the v2 one, or where that is only the root, as
+ * on a host with v1 controllers, the memory controller's. */
+static __always_inline void read_cgroup(struct procstat_process *to, struct task_struct *task)
+{
+	struct cgroup *cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+
+	to->cgroup_v1 = 0;
+	if (BPF_CORE_READ(cgroup, level) == 0 &&
+	    bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id)) {
+		struct cgroup_subsys_state *css =
+			task_css(task, bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id));
+		struct cgroup *controlled = BPF_CORE_READ(css, cgroup);
+
+		if (controlled && controlled != cgroup) {
+			cgroup = controlled;
+			to->cgroup_v1 = 1;
+		}
+	}
+	to->cgroup = BPF_CORE_READ(cgroup, kn, id);
+}
+
+static __always_inline void read_process(struct procstat_process *to, struct task_struct *task)
+{
+	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+	const unsigned char *name;
+
+	to->kind = PROCSTAT_PROCESS;
+	to->pid = BPF_CORE_READ(task, tgid);
+	to->ppid = BPF_CORE_READ(task, real_parent, tgid);
+	to->uid = BPF_CORE_READ(task, real_cred, uid.val);
+	to->start_time = BPF_CORE_READ(task, start_boottime);
+	read_cgroup(to, task);
+	read_activity(&to->activity, task);
+	to->activity.voluntary_switches += BPF_CORE_READ(signal, nvcsw);
+	to->activity.involuntary_switches += BPF_CORE_READ(signal, nivcsw);
+	to->activity.minor_faults += BPF_CORE_READ(signal, min_flt);
+	to->activity.major_faults += BPF_CORE_READ(signal, maj_flt);
+	bpf_probe_read_kernel_str(to->comm, sizeof(to->comm), &task->comm);
+	name = BPF_CORE_READ(task, mm, exe_file, f_path.dentry, d_name.name);
+	if (bpf_probe_read_kernel_str(to->executable, sizeof(to->executable), name) < 0)
+		to->executable[0] = 0;
+}
+
+/* Memory of `task`'s process, if it still has it: an exiting one may have given its mm away between
+ * finding and reading, and what was read then is somebody else's. */
+static __always_inline bool read_task_memory(struct procstat_memory *to, struct task_struct *task)
+{
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+
+	if (!mm)
+		return false;
+	read_memory(to, mm);
+	return BPF_CORE_READ(task, mm) == mm;
+}
+
+static __always_inline void add_unfolded(struct procstat_memory *to, struct task_struct *task)
+{
+	__s32 unfolded[NR_MM_COUNTERS];
+
+	read_unfolded(unfolded, task);
+	for (int c = 0; c < NR_MM_COUNTERS; c++)
+		to->counters[c] += unfolded[c];
+}
+
+static __always_inline struct scratch *scratch_of(__u32 index)
+{
+	return bpf_map_lookup_elem(&scratch, &index);
+}
+
+enum source { READ_NOW, BY_PID, BY_TASK };
+
+/* What a hook last recorded of the process, made here on first sight; NULL: nothing can be kept. */
+static __always_inline struct recorded *recorded_of(struct task_struct *leader, __u32 pid,
+						    struct recorded *first, enum source source)
+{
+	struct recorded *known;
+
+	if (source == BY_TASK) {
+		known = bpf_task_storage_get(&by_task, leader, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (!known) {
+			COUNT(map_full);
+			return NULL;
+		}
+	} else {
+		known = bpf_map_lookup_elem(&by_pid, &pid);
+	}
+	first->start_time = BPF_CORE_READ(leader, start_boottime);
+	if (known && known->read_at && known->start_time == first->start_time)
+		return known;
+	if (!read_task_memory(&first->memory, leader))
+		return NULL;
+	add_unfolded(&first->memory, leader);
+	first->read_at = bpf_ktime_get_ns();
+	if (source == BY_TASK)
+		*known = *first;
+	else if (bpf_map_update_elem(&by_pid, &pid, first, BPF_ANY))
+		COUNT(map_full);
+	return first;
+}
+
+static __always_inline bool read_leader_memory(struct procstat_memory *to, struct task_struct *leader,
+					       __u32 pid, struct recorded *first, enum source source)
+{
+	struct recorded *recorded;
+
+	if (source == READ_NOW) {
+		if (!read_task_memory(to, leader))
+			return false;
+		add_unfolded(to, leader);
+		return true;
+	}
+	if (BPF_CORE_READ(leader, signal, live.counter) <= 0)
+		return false;
+	recorded = recorded_of(leader, pid, first, source);
+	if (!recorded)
+		return false;
+	*to = recorded->memory;
+	return true;
+}
+
+static __always_inline int visit(struct bpf_iter__task *ctx, enum source source)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct task_struct *task = ctx->task; /* once: a second load is another, unchecked pointer */
+	struct procstat_process *process;
+	struct procstat_thread *thread;
+	struct scratch *room;
+	__u32 pid;
+
+	if (!task || task->flags & PF_KTHREAD)
+		return 0;
+	room = scratch_of(0);
+	if (!room)
+		return 0;
+	pid = task->tgid;
+	if (pid == (__u32)task->pid) {
+		process = &room->process;
+		read_process(process, task);
+		process->has_memory =
+			read_leader_memory(&process->memory, task, pid, &room->recorded, source);
+		bpf_seq_write(seq, process, sizeof(*process));
+		return 0;
+	}
+	thread = &room->thread;
+	thread->kind = PROCSTAT_THREAD;
+	thread->pid = pid;
+	read_activity(&thread->activity, task);
+	if (source == READ_NOW)
+		read_unfolded(thread->unfolded, task);
+	thread->has_memory = !BPF_CORE_READ(task, group_leader, mm) &&
+			     read_task_memory(&thread->memory, task);
+	if (thread->has_memory)
+		bpf_seq_write(seq, thread, sizeof(*thread));
+	else
+		bpf_seq_write(seq, thread, __builtin_offsetof(struct procstat_thread, memory));
+	return 0;
+}
+
+SEC("iter/task")
+int collect(struct bpf_iter__task *ctx)
+{
+	if (ctx->meta->seq_num == 0)
+		find_cpu_offsets();
+	return visit(ctx, READ_NOW);
+}
+
+SEC("iter/task")
+int collect_by_pid(struct bpf_iter__task *ctx)
+{
+	if (ctx->meta->seq_num == 0)
+		find_cpu_offsets();
+	return visit(ctx, BY_PID);
+}
+
+SEC("iter/task")
+int collect_by_task(struct bpf_iter__task *ctx)
+{
+	if (ctx->meta->seq_num == 0)
+		find_cpu_offsets();
+	return visit(ctx, BY_TASK);
+}
+
+/* Before 6.2 the pages that other threads of the process have not yet added are not in it. */
+static __always_inline int renew(struct recorded *recorded, struct task_struct *prev)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct scratch *room;
+
+	if (now - recorded->read_at < refresh_ns)
+		return 0;
+	room = scratch_of(1);
+	if (!room || !read_task_memory(&room->recorded.memory, prev))
+		return 0;
+	add_unfolded(&room->recorded.memory, prev);
+	recorded->read_at = now;
+	recorded->memory = room->recorded.memory;
+	return 0;
+}
+
+static __always_inline int renew_by_pid(struct task_struct *prev)
+{
+	struct recorded *recorded;
+	__u32 pid;
+
+	if (BPF_CORE_READ(prev, flags) & (PF_KTHREAD | PF_EXITING))
+		return 0;
+	pid = BPF_CORE_READ(prev, tgid);
+	recorded = bpf_map_lookup_elem(&by_pid, &pid);
+	return recorded ? renew(recorded, prev) : 0;
+}
+
+/* `prev` was just switched out: its counters cannot move until it runs again. */
+SEC("kprobe/finish_task_switch")
+int BPF_KPROBE(on_finish_task_switch, struct task_struct *prev)
+{
+	return renew_by_pid(prev);
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_switch_by_pid, bool preempt, struct task_struct *prev)
+{
+	return renew_by_pid(prev);
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_switch_by_task, bool preempt, struct task_struct *prev)
+{
+	struct recorded *recorded;
+
+	if (prev->flags & (PF_KTHREAD | PF_EXITING))
+		return 0;
+	recorded = bpf_task_storage_get(&by_task, prev->group_leader, NULL, 0);
+	return recorded ? renew(recorded, prev) : 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	__u32 pid = task->tgid;
+
+	if (task->signal->live.counter == 0)
+		bpf_map_delete_elem(&by_pid, &pid);
+	return 0;
+}
