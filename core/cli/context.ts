@@ -31,24 +31,28 @@ export interface Output {
   off?(event: 'resize', listener: () => void): unknown;
 }
 
-/** The part of `Agent` that commands use. */
+/** The part of `Agent` that one-shot commands and live views use. */
 export interface CliAgent {
   start(): Promise<void>;
-  schedule(): void;
   collect(): Promise<Collection>;
   stop(): Promise<void>;
   readonly statuses: readonly PluginStatus[];
-  onCollection(listener: (collection: Collection) => void): void;
   onEvent(listener: (event: EventRecord) => void): void;
 }
 
-export interface CreateAgentOptions {
-  /** Whether points and events leave the process; live views and `check` keep them. */
-  readonly exporting: boolean;
+/** The part of `Supervisor` that `run` uses. */
+export interface CliSupervisor {
+  start(config: AgentConfig): Promise<void>;
+  reload(load: () => AgentConfig): Promise<boolean>;
+  stop(): Promise<void>;
+  readonly statuses: readonly PluginStatus[];
+}
+
+export interface CliSupervisorOptions {
+  readonly onCollection: (collection: Collection) => void;
+  readonly onEvent: (event: EventRecord) => void;
   /** Takes the agent's log lines while the terminal is a live table; else they go to stderr. */
   readonly log?: (line: string) => void;
-  /** Only warnings and errors are worth a line; for one-shot commands. */
-  readonly quiet?: boolean;
 }
 
 export interface CliContext {
@@ -60,7 +64,10 @@ export interface CliContext {
   readonly root: string;
   readonly plugins: readonly PluginModule[];
   loadConfig(options: Pick<LoadOptions, 'file' | 'overrides'>): LoadedConfig;
-  createAgent(config: AgentConfig, options: CreateAgentOptions): CliAgent | Promise<CliAgent>;
+  /** An agent whose points and events stay in the process. It logs warnings and errors only. */
+  createAgent(config: AgentConfig): CliAgent | Promise<CliAgent>;
+  /** The whole agent: exporters, schedule, reload. */
+  createSupervisor(config: AgentConfig, options: CliSupervisorOptions): CliSupervisor;
   /** Aborted by SIGINT, by SIGTERM, and when the reader of stdout has gone away. */
   readonly interrupted: AbortSignal;
   /** SIGHUP. Gives back how to stop listening. */

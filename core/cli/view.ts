@@ -33,11 +33,13 @@ export interface ViewOption {
 export interface View<Records> {
   /** The original's short flag, for instance `r` for `mem-watcher -r`. */
   readonly alias?: string;
-  /** The original's long flag where it is not the plugin's name. */
+  /** One line for `--help`. */
   readonly summary: string;
   readonly options: readonly ViewOption[];
   /** The whole snapshot as tables, in the order in which they are shown. */
   tables(records: Records, context: ViewContext): readonly Table[];
+  /** A few figures for the line that `run` writes a collection off a terminal; bytes, plain names. */
+  figures?(records: Records): Readonly<Record<string, number>>;
   /** A few lines for the overview that `run` shows on a terminal. */
   overview(records: Records, context: ViewContext): readonly Table[];
 }

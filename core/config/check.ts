@@ -84,7 +84,7 @@ function explain(
       return issue.keys.map((key) => ({
         path: [...path, key],
         of: 'key',
-        message: `unknown key \`${[...path, key].join('.')}\`${suggestion(key, keysAt(schema, path))}`,
+        message: `unknown ${kindOfKey(path)} \`${[...path, key].join('.')}\`${suggestion(key, keysAt(schema, path))}`,
       }));
     case 'invalid_type':
       if (value === undefined)
@@ -119,6 +119,13 @@ function explain(
     default:
       return mistake(`${name}: ${lowered(issue.message)}`);
   }
+}
+
+/** What a key names below `path`. */
+function kindOfKey(path: Path): string {
+  if (path[0] !== 'plugins') return 'key';
+  if (path.length === 1) return 'plugin';
+  return path.length === 3 && path[2] === 'metrics' ? 'metric' : 'key';
 }
 
 const NOUN: Readonly<Record<string, string>> = {

@@ -7,6 +7,10 @@ import type { Metadata } from '../metadata.js';
 import type { PluginModule } from '../plugin.js';
 import { duration, size } from './units.js';
 
+/**
+ * Keys without a default here have one in `core/telemetry/settings.ts`: only what the file really
+ * says may win over the OTEL_* variables, so what it leaves out must stay visible as undefined.
+ */
 const Tls = z
   .strictObject({
     ca_file: z.string().optional().describe('PEM of the authorities to trust'),
@@ -20,57 +24,84 @@ const Tls = z
   .describe('TLS of an https endpoint');
 
 export const OtlpExporter = z.strictObject({
+  enabled: z.boolean().default(true),
   endpoint: z
     .url({ protocol: /^https?$/ })
     .optional()
     .describe(
-      'base URL, for instance http://localhost:4318; v1/metrics and so on are appended. ' +
-        'Without it OTEL_EXPORTER_OTLP_ENDPOINT is used; without either the exporter is off',
+      'base URL, for instance http://localhost:4318; v1/metrics and so on are appended. The ' +
+        'exporter named default takes OTEL_EXPORTER_OTLP_ENDPOINT if this is absent, and is off ' +
+        'without either; every other exporter needs it',
     ),
   protocol: z
     .enum(['http/protobuf', 'http/json'])
-    .default('http/protobuf')
-    .describe('encoding of OTLP'),
+    .optional()
+    .describe('default OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf'),
   signals: z
     .array(z.enum(['metrics', 'logs', 'traces']))
     .default(['metrics', 'logs', 'traces'])
     .describe('what is sent there'),
-  headers: z.record(z.string(), z.string()).default({}).describe('HTTP headers; values are secret'),
-  compression: z.enum(['gzip', 'none']).default('gzip').describe('of what is sent'),
-  timeout: duration({ min: 1 }).default(10_000).describe('bound on one request'),
+  headers: z
+    .record(z.string(), z.string())
+    .default({})
+    .describe('HTTP headers; values are secret. Laid over OTEL_EXPORTER_OTLP_HEADERS'),
+  compression: z
+    .enum(['gzip', 'none'])
+    .optional()
+    .describe('default OTEL_EXPORTER_OTLP_COMPRESSION, else gzip'),
+  timeout: duration({ min: 1 })
+    .optional()
+    .describe('of one attempt; default OTEL_EXPORTER_OTLP_TIMEOUT, else 10s'),
   temporality: z
     .enum(['cumulative', 'delta'])
-    .default('cumulative')
-    .describe('of counters and histograms; Datadog takes delta only'),
+    .optional()
+    .describe(
+      'of counters and histograms; Datadog takes delta only. Default ' +
+        'OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE, else cumulative',
+    ),
   interval: duration({ min: 100 })
     .optional()
-    .describe('how often metrics are sent; default: the collection interval'),
+    .describe(
+      'how often metrics are sent, with the first collection at or after it; default ' +
+        'OTEL_METRIC_EXPORT_INTERVAL, else every collection',
+    ),
+  max_request_points: z
+    .int()
+    .min(1)
+    .default(10_000)
+    .describe('metric points in one request; more are sent as several'),
   queue: z
     .strictObject({
-      max_batches: z.int().min(1).default(64).describe('at most so many exports wait'),
-      max_bytes: size({ min: 1 })
-        .default(16 * 1024 * 1024)
-        .describe('at most so many bytes wait'),
+      max_batches: z.int().min(1).default(64),
+      max_bytes: size({ min: 1 }).default(16 * 1024 * 1024),
     })
     .prefault({})
-    .describe('what is kept in memory while the endpoint is away; the oldest is dropped, counted'),
+    .describe(
+      'what is kept in memory, for each signal, while the endpoint is away; the oldest is ' +
+        'dropped, counted',
+    ),
   tls: Tls.prefault({}),
 });
 export type OtlpExporterConfig = z.output<typeof OtlpExporter>;
 
 export const PrometheusExporter = z.strictObject({
-  enabled: z.boolean().default(true).describe('whether metrics can be scraped at /metrics'),
-  host: z.string().default('127.0.0.1').describe('address to listen on'),
-  port: z.int().min(0).max(65_535).default(9464).describe('0 takes any free port'),
+  enabled: z.boolean().default(true),
+  host: z.string().optional().describe('default OTEL_EXPORTER_PROMETHEUS_HOST, else 127.0.0.1'),
+  port: z
+    .int()
+    .min(0)
+    .max(65_535)
+    .optional()
+    .describe('0 takes any free port; default OTEL_EXPORTER_PROMETHEUS_PORT, else 9464'),
 });
 export type PrometheusConfig = z.output<typeof PrometheusExporter>;
 
 export const Exporters = z.strictObject({
   otlp: z
     .record(z.string(), OtlpExporter)
-    .prefault({ default: {} })
-    .describe('OTLP over HTTP; any number of exporters, each under a name'),
-  prometheus: PrometheusExporter.prefault({}).describe('scrape endpoint'),
+    .default({})
+    .describe('by name; the one named default is there unless it is disabled'),
+  prometheus: PrometheusExporter.prefault({}),
 });
 export type ExportersConfig = z.output<typeof Exporters>;
 

@@ -1,0 +1,57 @@
+import { MemWatcherError } from '../errors.js';
+import type { PluginModule } from '../plugin.js';
+
+/**
+ * The original tool had one flag a tool: `mem_watcher -r -P 42`. Rewrites such a line to this
+ * program's words: `procstat --pid 42`. Anything else is given back as it is.
+ */
+export function expandAliases(argv: readonly string[], plugins: readonly PluginModule[]): string[] {
+  if (argv[0] === undefined || !argv[0].startsWith('-')) return [...argv];
+  const chosen = argv.flatMap((argument, index) => {
+    const plugin = plugins.find((module) => names(module, argument.split('=')[0] ?? ''));
+    return plugin ? [{ plugin, index, argument }] : [];
+  });
+  const [first, second] = chosen;
+  if (!first) {
+    refuseUnknown(argv[0], plugins);
+    return [...argv];
+  }
+  if (second && second.plugin !== first.plugin) {
+    throw new MemWatcherError(
+      'USAGE',
+      `${first.argument} and ${second.argument}: one tool at a time`,
+      {
+        hint: 'to watch with all of them: mem-watcher run',
+      },
+    );
+  }
+  const value = /=(.*)$/s.exec(first.argument)?.[1];
+  const rest = argv.filter((_, index) => !chosen.some((choice) => choice.index === index));
+  const { name } = first.plugin.metadata;
+  return [name, ...(value === undefined ? [] : ['--pid', value]), ...rest.flatMap(pidFlag)];
+}
+
+const names = ({ metadata, view }: PluginModule, flag: string) =>
+  flag === `--${metadata.name}` || (view.alias !== undefined && flag === `-${view.alias}`);
+
+/** `-P 42`, `-P42` → `--pid 42`. */
+function pidFlag(argument: string): string[] {
+  const match = /^-P(\d*)$/.exec(argument);
+  if (!match) return [argument];
+  return match[1] ? ['--pid', match[1]] : ['--pid'];
+}
+
+/** A flag of the original for a tool that this build does not have. */
+function refuseUnknown(flag: string, plugins: readonly PluginModule[]): void {
+  if (!/^-[a-z]$/.test(flag) || ['-h', '-V'].includes(flag)) return;
+  const known = plugins.flatMap(({ metadata, view }) =>
+    view.alias ? [`-${view.alias} (${metadata.name})`] : [],
+  );
+  throw new MemWatcherError(
+    'USAGE',
+    `no tool here goes by ${flag}; there are ${known.join(', ')}`,
+    {
+      hint: 'mem-watcher plugins lists them; mem-watcher --help says the rest',
+    },
+  );
+}

@@ -1,0 +1,83 @@
+/** The records of `--json`: one a line, documented in docs/json.md. Stable: only keys are added. */
+import type { EventRecord } from '../telemetry/events.js';
+import type { HistogramPoint, PointAttributes, PointBatch } from '../telemetry/points.js';
+
+export interface PointJson {
+  readonly time: string;
+  readonly plugin: string;
+  readonly name: string;
+  readonly unit: string;
+  readonly attributes: PointAttributes;
+  readonly value: number | HistogramJson;
+}
+
+export interface HistogramJson {
+  readonly count: number;
+  readonly sum: number;
+  readonly min?: number;
+  readonly max?: number;
+  readonly zero_count: number;
+  /** Not cumulative; those that counted nothing are left out. */
+  readonly buckets: readonly { readonly le: number; readonly count: number }[];
+}
+
+export interface EventJson {
+  readonly time: string;
+  readonly plugin: string;
+  readonly event: string;
+  readonly severity: string;
+  readonly attributes: PointAttributes;
+  readonly body: string;
+}
+
+/** Unix ms → ISO 8601, UTC. */
+export const isoTime = (time: number) => new Date(time).toISOString();
+
+export function* pointRecords(batch: PointBatch): Generator<PointJson> {
+  const { plugin } = batch;
+  const time = isoTime(batch.time);
+  for (const { name, spec, scalars, histograms } of batch.metrics) {
+    const { unit } = spec;
+    for (const { attributes, value } of scalars) {
+      yield { time, plugin, name, unit, attributes, value };
+    }
+    for (const point of histograms) {
+      const { attributes } = point;
+      yield { time, plugin, name, unit, attributes, value: histogramRecord(point) };
+    }
+  }
+}
+
+function histogramRecord(point: HistogramPoint): HistogramJson {
+  const { count, sum, min, max, zeroCount, offset, buckets } = point;
+  return {
+    count,
+    sum,
+    ...(min === undefined ? {} : { min }),
+    ...(max === undefined ? {} : { max }),
+    zero_count: zeroCount,
+    buckets: buckets
+      .map((count, index) => ({ le: 2 ** (index + offset + 1), count }))
+      .filter((bucket) => bucket.count > 0),
+  };
+}
+
+export function eventRecord({
+  time,
+  plugin,
+  event,
+  severity,
+  attributes,
+  body,
+}: EventRecord): EventJson {
+  return { time: isoTime(time), plugin, event, severity, attributes, body };
+}
+
+/** One line. DEL and C1 controls are escaped too: JSON does not ask for it, a terminal does. */
+export function jsonLine(record: unknown): string {
+  const text = JSON.stringify(record).replace(
+    /[\u007f-\u009f]/g,
+    (char) => `\\u00${char.charCodeAt(0).toString(16)}`,
+  );
+  return `${text}\n`;
+}

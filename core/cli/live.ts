@@ -1,0 +1,214 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Command, Option } from 'commander';
+import type { Override } from '../config/load.js';
+import { MemWatcherError } from '../errors.js';
+import type { PluginModule, PluginStatus } from '../plugin.js';
+import type { PluginCollection } from '../plugin-runner.js';
+import { type CliAgent, type CliContext, ExitCode } from './context.js';
+import { eventRecord, isoTime, jsonLine, pointRecords } from './json.js';
+import { configOption, countOption, intervalOption, jsonOption } from './options.js';
+import { canRedraw, Screen } from './screen.js';
+import { styleFor } from './style.js';
+import { renderTable } from './table.js';
+import { fit, harmless } from './text.js';
+
+const DEFAULT_INTERVAL = '2s';
+
+interface LiveOptions {
+  readonly config?: string;
+  readonly interval?: string;
+  readonly count?: number;
+  readonly once?: true;
+  readonly json?: true;
+  readonly bytes?: true;
+  readonly [name: string]: unknown;
+}
+
+/** One plugin on the terminal: `mem-watcher <plugin>`, the same for every plugin by its view. */
+export function registerLive(
+  program: Command,
+  module: PluginModule,
+  context: CliContext,
+  exit: (code: number) => void,
+) {
+  const { metadata, view } = module;
+  const command = program
+    .command(metadata.name)
+    .helpGroup('Live views:')
+    .summary(view.summary)
+    .description(metadata.description)
+    .addOption(configOption())
+    .addOption(intervalOption(DEFAULT_INTERVAL))
+    .addOption(countOption())
+    .option('--once', 'one collection: the same as --count 1')
+    .addOption(jsonOption('metric points and events, one JSON record a line (docs/json.md)'))
+    .option('-b, --bytes', 'plain bytes instead of KiB, MiB, GiB');
+  for (const { flags, description } of view.options) {
+    command.addOption(new Option(flags, description));
+  }
+  command.action(async (options: LiveOptions) => exit(await live(module, context, options)));
+}
+
+async function live(module: PluginModule, context: CliContext, options: LiveOptions) {
+  const { name } = module.metadata;
+  const overrides = liveOverrides(module, context, options);
+  const { config } = context.loadConfig({ file: options.config, overrides });
+  const agent = await context.createAgent(config);
+  const show = presenter(module, context, options, config.interval);
+  const rounds = options.once ? 1 : (options.count ?? Number.POSITIVE_INFINITY);
+  let seen = false;
+  try {
+    if (options.json) agent.onEvent((event) => context.stdout.write(jsonLine(eventRecord(event))));
+    await agent.start();
+    const status = statusOf(agent, name);
+    if (status?.state === 'failed') throw failure(status);
+    for (let round = 1; !context.interrupted.aborted; round++) {
+      const began = performance.now();
+      const { plugins } = await agent.collect();
+      const own = plugins.find((plugin) => plugin.name === name);
+      if (own) seen = true;
+      if (!context.interrupted.aborted) show.collection(own, statusOf(agent, name));
+      if (round >= rounds) break;
+      const elapsed = performance.now() - began;
+      await pause(Math.max(0, config.interval - elapsed), context.interrupted);
+    }
+  } finally {
+    show.close();
+    await agent.stop();
+  }
+  return seen || context.interrupted.aborted ? ExitCode.ok : ExitCode.failure;
+}
+
+function liveOverrides(
+  { metadata, view }: PluginModule,
+  context: CliContext,
+  options: LiveOptions,
+) {
+  const others = context.plugins.map(({ metadata: { name } }) => [
+    name,
+    { enabled: name === metadata.name },
+  ]);
+  const overrides: Override[] = [
+    { origin: metadata.name, value: { plugins: Object.fromEntries(others) } },
+    { origin: '--interval', value: { interval: options.interval ?? DEFAULT_INTERVAL } },
+  ];
+  for (const option of view.options) {
+    const flag = new Option(option.flags);
+    const given = options[flag.attributeName()];
+    if (given === undefined) continue;
+    const value = { plugins: { [metadata.name]: option.config(given) } };
+    overrides.push({ origin: flag.long ?? option.flags, value });
+  }
+  return overrides;
+}
+
+interface Presenter {
+  collection(own: PluginCollection | undefined, status: PluginStatus | undefined): void;
+  close(): void;
+}
+
+function presenter(
+  module: PluginModule,
+  context: CliContext,
+  options: LiveOptions,
+  interval: number,
+): Presenter {
+  const warn = onChange((reason: string) =>
+    context.stderr.write(`${module.metadata.name}: ${reason}\n`),
+  );
+  if (options.json) {
+    return {
+      collection: (own, status) => {
+        if (own) for (const point of pointRecords(own.batch)) context.stdout.write(jsonLine(point));
+        warn(status?.reason);
+      },
+      close: () => undefined,
+    };
+  }
+  return canRedraw(context) && options.once === undefined
+    ? redrawing(module, context, options, interval)
+    : plainBlocks(module, context, options, warn);
+}
+
+function plainBlocks(
+  { view }: PluginModule,
+  { stdout, env }: CliContext,
+  options: LiveOptions,
+  warn: (reason: string | undefined) => void,
+): Presenter {
+  const width = stdout.isTTY ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
+  const style = styleFor(stdout, env);
+  const context = { rows: Number.MAX_SAFE_INTEGER, bytes: options.bytes === true };
+  let first = true;
+  return {
+    collection: (own, status) => {
+      warn(status?.reason);
+      if (!own) return;
+      const several = !options.once && options.count !== 1;
+      const blocks = view
+        .tables(own.records, context)
+        .map((table) => renderTable(table, width, style));
+      const time = several ? [[isoTime(own.batch.time)]] : [];
+      const text = [...time, ...blocks].map((lines) => lines.join('\n')).join('\n\n');
+      stdout.write(`${first ? '' : '\n'}${text}\n`);
+      first = false;
+    },
+    close: () => undefined,
+  };
+}
+
+/** Title, a blank line, and per table a title, a heading, a footer and a blank line. */
+const CHROME = 6;
+
+function redrawing(
+  { metadata, view }: PluginModule,
+  context: CliContext,
+  options: LiveOptions,
+  interval: number,
+): Presenter {
+  const style = styleFor(context.stdout, context.env);
+  const screen = new Screen(context);
+  let last: PluginCollection | undefined;
+  screen.draw((columns) => [fit(`${metadata.name}: the first collection is under way`, columns)]);
+  return {
+    collection: (own, status) => {
+      last = own ?? last;
+      screen.draw((columns, rows) => {
+        const time = last ? isoTime(last.batch.time) : 'nothing read yet';
+        const head = `mem-watcher ${metadata.name}  ${time}  every ${interval / 1000} s  Ctrl-C ends`;
+        const reason = status?.reason ? [style.warn(fit(harmless(status.reason), columns))] : [];
+        const tables = last
+          ? view.tables(last.records, {
+              rows: Math.max(1, rows - CHROME),
+              bytes: options.bytes === true,
+            })
+          : [];
+        const blocks = tables.map((table) => ['', ...renderTable(table, columns, style)]);
+        return [style.dim(fit(head, columns)), ...reason, ...blocks.flat()];
+      });
+    },
+    close: () => screen.close(),
+  };
+}
+
+const statusOf = (agent: CliAgent, name: string) =>
+  agent.statuses.find(({ plugin }) => plugin === name);
+
+function failure({ plugin, reason }: PluginStatus): MemWatcherError {
+  return new MemWatcherError('KERNEL_NOT_SUPPORTED', `${plugin} could not start: ${reason}`, {
+    hint: 'mem-watcher doctor says what this machine lacks',
+  });
+}
+
+/** Says a thing once, until it is another. */
+export function onChange(say: (text: string) => void): (text: string | undefined) => void {
+  let last: string | undefined;
+  return (text) => {
+    if (text !== undefined && text !== last) say(text);
+    last = text;
+  };
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => undefined);
+}

@@ -1,0 +1,48 @@
+import { loadConfig } from '../config/load.js';
+import { type CliContext, ExitCode } from './context.js';
+
+export interface ProcessContextOptions
+  extends Pick<CliContext, 'version' | 'root' | 'plugins' | 'createAgent' | 'createSupervisor'> {
+  /** Names of a plugin's strategies; undefined where its profile cannot be read. */
+  readonly strategies?: (plugin: string) => readonly string[] | undefined;
+  /** `process.exit`, which is main's to give: for a second Ctrl-C. */
+  readonly forceExit: (code: number) => void;
+}
+
+/** The real world for the commands: this process's streams, environment and signals. */
+export function processContext(options: ProcessContextOptions): CliContext {
+  const { version, root, plugins, createAgent, createSupervisor, strategies, forceExit } = options;
+  const { stdout, stderr, env } = process;
+  const interruption = new AbortController();
+  const interrupt = () => {
+    if (interruption.signal.aborted) forceExit(ExitCode.forced);
+    interruption.abort();
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  for (const stream of [stdout, stderr]) {
+    // The reader has gone away (`| head`): there is nobody to tell, so end as if asked to.
+    stream.on('error', ({ code }: NodeJS.ErrnoException) => {
+      if (code === 'EPIPE') interruption.abort();
+    });
+  }
+  return {
+    stdout,
+    stderr,
+    env,
+    version,
+    root,
+    plugins,
+    createAgent,
+    createSupervisor,
+    loadConfig: (given) => loadConfig({ ...given, env, root, plugins, strategies }),
+    interrupted: interruption.signal,
+    onReload: (listener) => listen('SIGHUP', listener),
+    onExit: (listener) => listen('exit', listener),
+  };
+}
+
+function listen(event: 'SIGHUP' | 'exit', listener: () => void): () => void {
+  process.on(event, listener);
+  return () => void process.off(event, listener);
+}

@@ -1,0 +1,46 @@
+import { Command } from 'commander';
+import { registerCheck } from './check.js';
+import { type CliContext, ExitCode } from './context.js';
+import { registerLive } from './live.js';
+import { registerRun } from './run.js';
+
+const EPILOG = `
+Exit codes:
+  ${ExitCode.ok}    done, or ended by a signal after everything was flushed
+  ${ExitCode.failure}    it could not do its work: no plugin started, the kernel refused
+  ${ExitCode.usage}    wrong arguments, or a mistake in the configuration
+  ${ExitCode.notOk}    check --strict found a plugin that is not ok
+  ${ExitCode.forced}  a second Ctrl-C: nothing was flushed
+
+Data goes to stdout, everything else to stderr. NO_COLOR is honoured.`;
+
+/** The whole command line. `exit` takes the exit code of the command that ran. */
+export function buildProgram(context: CliContext, exit: (code: number) => void): Command {
+  const { stdout, stderr } = context;
+  const program = new Command('mem-watcher')
+    .description("The truth about this host's memory, from inside the kernel, as OpenTelemetry.")
+    .version(context.version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      getOutHelpWidth: () => stdout.columns ?? 80,
+      getErrHelpWidth: () => stderr.columns ?? 80,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .showHelpAfterError('(mem-watcher --help says what there is)')
+    .addHelpText('after', () => aliasHelp(context) + EPILOG);
+  registerRun(program, context, exit);
+  registerCheck(program, context, exit);
+  for (const module of context.plugins) registerLive(program, module, context, exit);
+  return program;
+}
+
+function aliasHelp({ plugins }: CliContext): string {
+  const lines = plugins.flatMap(({ metadata: { name }, view: { alias } }) => {
+    const flags = `  -${alias}, --${name} [-P PID]`.padEnd(30);
+    return alias ? [`${flags}the same as: ${name} [--pid PID]`] : [];
+  });
+  return lines.length === 0 ? '' : `\nFlags of the original mem_watcher:\n${lines.join('\n')}\n`;
+}

@@ -1,0 +1,78 @@
+import { once } from 'node:events';
+import type { Command } from 'commander';
+import { MemWatcherError } from '../errors.js';
+import type { PluginStatus } from '../plugin.js';
+import { type CliContext, ExitCode } from './context.js';
+import { configOption, intervalOption, jsonOption, override } from './options.js';
+import { jsonDisplay, linesDisplay, type RunDisplay, tableDisplay } from './run-display.js';
+import { canRedraw } from './screen.js';
+
+interface RunOptions {
+  readonly config?: string;
+  readonly interval?: string;
+  readonly btf?: string;
+  readonly json?: true;
+}
+
+export function registerRun(program: Command, context: CliContext, exit: (code: number) => void) {
+  program
+    .command('run')
+    .helpGroup('The agent:')
+    .summary('watch and export until it is told to stop')
+    .description(
+      'Runs every enabled plugin and exports what they see. On a terminal it shows a live table, ' +
+        'off a terminal one JSON line a collection. SIGHUP reloads the configuration.',
+    )
+    .addOption(configOption())
+    .addOption(intervalOption())
+    .option('--btf <file>', 'BTF of a kernel that has none of its own')
+    .addOption(jsonOption('every metric point and event, one JSON record a line (docs/json.md)'))
+    .action(async (options: RunOptions) => exit(await run(context, options)));
+}
+
+async function run(context: CliContext, options: RunOptions): Promise<number> {
+  const overrides = [
+    ...override('--interval', options.interval, { interval: options.interval }),
+    ...override('--btf', options.btf, { kernel: { btf: options.btf } }),
+  ];
+  const load = () => context.loadConfig({ file: options.config, overrides }).config;
+  const config = load();
+  if (!Object.values(config.plugins).some(({ enabled }) => enabled)) {
+    throw new MemWatcherError('CONFIG_INVALID', 'no plugin is enabled: there is nothing to watch', {
+      hint: 'set plugins.<name>.enabled to true; mem-watcher plugins lists the names',
+    });
+  }
+  const display: RunDisplay = options.json
+    ? jsonDisplay(context)
+    : canRedraw(context)
+      ? tableDisplay(context, config)
+      : linesDisplay(context);
+  let statuses: readonly PluginStatus[] = [];
+  const supervisor = context.createSupervisor(config, {
+    onCollection: (collection) => {
+      // The last collection comes while the supervisor stops, and has let go of its agent.
+      if (supervisor.statuses.length > 0) statuses = supervisor.statuses;
+      display.collection(collection, statuses);
+    },
+    onEvent: (event) => display.event(event),
+    ...(display.log ? { log: display.log } : {}),
+  });
+  const ignoreReload = context.onReload(() => void supervisor.reload(load));
+  try {
+    await supervisor.start(config);
+    const failed = supervisor.statuses.filter(({ state }) => state === 'failed');
+    if (failed.length > 0 && failed.length === supervisor.statuses.length) {
+      const reasons = failed.map(({ plugin, reason }) => `${plugin}: ${reason}`).join('\n');
+      throw new MemWatcherError('KERNEL_NOT_SUPPORTED', 'no plugin could start', {
+        detail: reasons,
+        hint: 'mem-watcher doctor says what this machine lacks',
+      });
+    }
+    if (!context.interrupted.aborted) await once(context.interrupted, 'abort');
+  } finally {
+    ignoreReload();
+    display.close();
+    await supervisor.stop();
+  }
+  return ExitCode.ok;
+}

@@ -1,0 +1,69 @@
+import { plainStyle, type Style } from './style.js';
+import { fit, harmless, pad, textWidth } from './text.js';
+import type { Column, Table } from './view.js';
+
+const GAP = 2;
+/** A flexible column is not cut below this before other columns are dropped. */
+const FLEXIBLE_MIN = 8;
+
+/** A table as lines of at most `width` columns; Infinity where nothing is to be cut. */
+export function renderTable(table: Table, width: number, style: Style = plainStyle): string[] {
+  const rows = table.rows.map((row) => row.map(harmless));
+  const shown = layOut(table.columns, rows, width);
+  const line = (cells: readonly string[]) =>
+    shown
+      .map(({ index, width: cell, column }) => pad(cells[index] ?? '', cell, column.align))
+      .join(' '.repeat(GAP))
+      .trimEnd();
+  const lines: string[] = [];
+  if (table.title !== undefined) lines.push(style.bold(fit(harmless(table.title), width)));
+  if (shown.some(({ column }) => column.title !== '')) {
+    lines.push(style.heading(fit(line(table.columns.map(({ title }) => title)), width)));
+  }
+  for (const row of rows) lines.push(fit(line(row), width));
+  if (table.footer !== undefined) lines.push(style.dim(fit(harmless(table.footer), width)));
+  return lines;
+}
+
+interface Shown {
+  readonly index: number;
+  readonly column: Column;
+  width: number;
+}
+
+/** Which columns fit, and how wide: first the least important go, then the flexible shrink. */
+function layOut(columns: readonly Column[], rows: readonly (readonly string[])[], width: number) {
+  let shown: Shown[] = columns.map((column, index) => ({
+    index,
+    column,
+    width: rows.reduce(
+      (max, row) => Math.max(max, textWidth(row[index] ?? '')),
+      textWidth(column.title),
+    ),
+  }));
+  while (least(shown) > width) {
+    const lowest = Math.max(...shown.map(({ column }) => column.priority));
+    if (lowest === 0) break;
+    const drop = shown.findLast(({ column }) => column.priority === lowest);
+    shown = shown.filter((candidate) => candidate !== drop);
+  }
+  let excess = total(shown) - width;
+  while (excess > 0) {
+    const widest = shown
+      .filter((candidate) => candidate.column.flexible && candidate.width > floor(candidate))
+      .reduce<Shown | undefined>((a, b) => (a && a.width >= b.width ? a : b), undefined);
+    if (!widest) break;
+    widest.width--;
+    excess--;
+  }
+  return shown;
+}
+
+const floor = ({ column, width }: Shown) =>
+  column.flexible ? Math.min(width, Math.max(FLEXIBLE_MIN, textWidth(column.title))) : width;
+
+const total = (shown: readonly Shown[]) =>
+  shown.reduce((sum, { width }) => sum + width, GAP * Math.max(0, shown.length - 1));
+
+const least = (shown: readonly Shown[]) =>
+  shown.reduce((sum, column) => sum + floor(column), GAP * Math.max(0, shown.length - 1));

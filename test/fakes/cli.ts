@@ -1,0 +1,107 @@
+/** The commands' world in memory: streams that remember, signals that are called by hand. */
+import { once } from 'node:events';
+import { Agent, type Collection } from '../../core/agent.js';
+import type { LoadedBpf } from '../../core/bpf/host.js';
+import type { CliContext, Output } from '../../core/cli/context.js';
+import { loadConfig } from '../../core/config/load.js';
+import type { AgentConfig } from '../../core/config/schema.js';
+import { silentLogger } from '../../core/logger.js';
+import type { Plugin, PluginModule } from '../../core/plugin.js';
+import type { PluginBindings } from '../../core/plugin-runner.js';
+import { Supervisor, type SupervisorOptions } from '../../core/supervisor.js';
+import { Pool, pool } from './plugin.js';
+
+/** Remembers what was written. */
+export class FakeOutput implements Output {
+  text = '';
+  isTTY = false;
+  columns = 80;
+  rows = 24;
+
+  write(text: string) {
+    this.text += text;
+  }
+}
+
+export interface FakeWorldOptions {
+  readonly env?: Record<string, string>;
+  readonly plugins?: readonly PluginModule[];
+  readonly build?: (module: PluginModule, bindings: PluginBindings) => Plugin;
+}
+
+export class FakeWorld {
+  readonly stdout = new FakeOutput();
+  readonly stderr = new FakeOutput();
+  readonly #interruption = new AbortController();
+  readonly #reload: (() => void)[] = [];
+  readonly #exit: (() => void)[] = [];
+  readonly context: CliContext;
+  /** Agents that were made, for their statuses. */
+  readonly agents: Agent[] = [];
+
+  constructor(root: string, options: FakeWorldOptions = {}) {
+    const { env = {}, plugins = [pool], build = buildPool } = options;
+    const agentOf = (config: AgentConfig): Agent => {
+      const agent = new Agent({
+        config,
+        modules: plugins.filter(({ metadata }) => config.plugins[metadata.name]?.enabled),
+        build,
+        loaderFor: () => ({
+          load: () => ({ strategy: 'only', close() {} }) as unknown as LoadedBpf,
+        }),
+        sinks: [],
+        logger: silentLogger,
+      });
+      this.agents.push(agent);
+      return agent;
+    };
+    this.context = {
+      stdout: this.stdout,
+      stderr: this.stderr,
+      env,
+      version: '1.2.3',
+      root,
+      plugins,
+      loadConfig: (given) => loadConfig({ ...given, env, root, plugins }),
+      createAgent: agentOf,
+      createSupervisor: (_config, { onCollection, onEvent }) => {
+        const supervised: SupervisorOptions = {
+          assemble: async (config) => ({ agent: agentOf(config), config, release: async () => {} }),
+          logger: silentLogger,
+          onCollection: (collection: Collection) => onCollection(collection),
+          onEvent,
+        };
+        return new Supervisor(supervised);
+      },
+      interrupted: this.#interruption.signal,
+      onReload: (listener) => subscribe(this.#reload, listener),
+      onExit: (listener) => subscribe(this.#exit, listener),
+    };
+  }
+
+  interrupt() {
+    this.#interruption.abort();
+  }
+
+  reload() {
+    for (const listener of this.#reload) listener();
+  }
+
+  /** What the process does when it ends. */
+  exit() {
+    for (const listener of [...this.#exit]) listener();
+  }
+
+  /** Resolves when the commands have been interrupted. */
+  async ended() {
+    if (!this.#interruption.signal.aborted) await once(this.#interruption.signal, 'abort');
+  }
+}
+
+function subscribe(listeners: (() => void)[], listener: () => void): () => void {
+  listeners.push(listener);
+  return () => void listeners.splice(listeners.indexOf(listener), 1);
+}
+
+const buildPool = (_: PluginModule, { config }: PluginBindings) =>
+  new Pool(config as ConstructorParameters<typeof Pool>[0]);
