@@ -12,6 +12,7 @@ const USAGE = `usage: npm run test:vm [-- [KERNEL…] [OPTIONS]]
   --scenario NAME    ${Object.keys(SCENARIOS).join(', ')}; default: all of them
   --run COMMAND      a shell command in place of tests, with its output
   --shell            one kernel with a shell on this terminal
+  --fetch            only fetch the kernels
   --list             the kernels, and what each scenario runs
   --output FILE      also one JSON line a test`;
 
@@ -23,6 +24,7 @@ async function main(): Promise<number> {
       scenario: { type: 'string', multiple: true },
       run: { type: 'string' },
       shell: { type: 'boolean' },
+      fetch: { type: 'boolean' },
       list: { type: 'boolean' },
       output: { type: 'string' },
       help: { type: 'boolean' },
@@ -40,6 +42,10 @@ async function main(): Promise<number> {
   );
   if (scenarios.length === 0) return say(`unknown scenario\n${USAGE}`, 2);
   if (values.list) return list();
+  if (values.fetch) {
+    for (const kernel of kernels) await fetchKernel(kernel, (text) => say(text, 0));
+    return 0;
+  }
   if (values.shell) {
     const [kernel] = kernels;
     if (kernel === undefined || kernels.length !== 1) return say('--shell takes one kernel', 2);

@@ -1,0 +1,96 @@
+/** Debian packages: what is needed for what, what is missing, and how to get it. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { run, SetupError } from './progress.mjs';
+
+/** package → what for */
+const BUILD = {
+  clang: 'compiles the BPF programs',
+  llvm: 'strips them',
+  make: 'builds them',
+  'libbpf-dev': 'their headers',
+  'linux-libc-dev': 'their headers',
+  libbpf1: 'loads them',
+  libdw1: 'names code addresses',
+  libatomic1: 'Node needs it',
+};
+
+const QEMU = process.arch === 'arm64' ? 'qemu-system-arm' : 'qemu-system-x86';
+const TEST = {
+  gcc: 'compiles the test programs',
+  'libc6-dev': 'their headers',
+  [QEMU]: 'runs the kernels of the matrix',
+  'busybox-static': 'the guests’ user space',
+  kmod: 'finds what a kernel module needs',
+  'xz-utils': 'unpacks kernel modules',
+  'debian-archive-keyring': 'verifies the kernels',
+};
+
+const APT = ['-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300'];
+const ENVIRONMENT = { DEBIAN_FRONTEND: 'noninteractive' };
+
+export const packagesFor = ({ test }) => Object.keys(test ? { ...BUILD, ...TEST } : BUILD);
+
+/** Those that are not installed; undefined where there is no dpkg. */
+export function missingPackages(names) {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
+  const result = spawnSync('dpkg-query', ['-W', '-f=${Package} ${db:Status-Abbrev}\n', ...names], {
+    encoding: 'utf8',
+  });
+  if (result.error) return undefined;
+  const installed = new Set(
+    result.stdout
+      .split('\n')
+      .filter((line) => / ii\s*$/.test(line))
+      .map((line) => line.split(' ')[0]),
+  );
+  return names.filter((name) => !installed.has(name));
+}
+
+export async function installPackages(names) {
+  const command = `apt-get install -y --no-install-recommends ${names.join(' ')}`;
+  if (process.getuid?.() !== 0) {
+    throw new SetupError(
+      `these Debian packages are missing, and only root can install them: ${names.join(' ')}`,
+      `sudo apt-get update && sudo ${command}`,
+    );
+  }
+  const install = () =>
+    run('installing Debian packages', 'apt-get', ['install', ...APT, ...names], {
+      env: ENVIRONMENT,
+    });
+  const update = () => run('reading Debian’s package lists', 'apt-get', ['update']);
+  if (!hasLists()) {
+    await update();
+    return install();
+  }
+  try {
+    await install();
+  } catch {
+    // The lists may be older than the archive.
+    await update();
+    await install();
+  }
+}
+
+function hasLists() {
+  const lists = '/var/lib/apt/lists';
+  return (
+    existsSync(lists) &&
+    readdirSync(lists).some((name) => name.endsWith('_Packages') || name.endsWith('_Packages.lz4'))
+  );
+}
+
+/** Where there is no dpkg: what cannot be found on this machine, by what it is for. */
+export function missingTools({ test }) {
+  const tools = [
+    'clang',
+    'llvm-strip',
+    'make',
+    ...(test ? ['gcc', 'busybox', 'depmod', 'xz'] : []),
+  ];
+  const found = (tool) =>
+    `${process.env.PATH}:/sbin:/usr/sbin`.split(':').some((dir) => existsSync(`${dir}/${tool}`));
+  const headers = existsSync('/usr/include/bpf/bpf_helpers.h') ? [] : ['libbpf headers'];
+  return [...tools.filter((tool) => !found(tool)), ...headers];
+}

@@ -1,0 +1,91 @@
+/** What the set-up tells: which step, why, how long it took, and on failure what to do. */
+import { spawn } from 'node:child_process';
+import { createWriteStream, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const LOG_LINES = 15;
+
+export class SetupError extends Error {
+  /** `remedy`: what the reader should do about it. */
+  constructor(message, remedy, evidence = '') {
+    super(message);
+    this.remedy = remedy;
+    this.evidence = evidence;
+  }
+}
+
+export function say(text) {
+  process.stderr.write(`mem-watcher set-up: ${text}\n`);
+}
+
+export async function timed(title, why, perform) {
+  say(`${title} (${why}) ...`);
+  const began = Date.now();
+  await perform();
+  say(`${title}: done in ${((Date.now() - began) / 1000).toFixed(1)} s`);
+}
+
+export function describeFailure(error) {
+  if (!(error instanceof SetupError)) return `failed unexpectedly\n${error?.stack ?? error}`;
+  const evidence = error.evidence ? `\n${error.evidence.replace(/^/gm, '  | ')}` : '';
+  const remedy = error.remedy ? `\n  what to do: ${error.remedy}` : '';
+  return `${error.message}${evidence}${remedy}`;
+}
+
+/** Runs a program with its output in a log file; throws a SetupError with its last lines. */
+export async function run(what, file, args, options = {}) {
+  const log = join(tmpdir(), `mem-watcher-setup-${process.getuid?.() ?? 0}-${process.pid}.log`);
+  const out = createWriteStream(log);
+  const child = spawn(file, args, {
+    ...options,
+    env: { ...cleanEnvironment(), ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  child.stdout.pipe(out, { end: false });
+  child.stderr.pipe(out, { end: false });
+  const result = await new Promise((resolve) => {
+    child.once('error', (error) => resolve({ error }));
+    child.once('close', (code, signal) => resolve({ code, signal }));
+  });
+  await new Promise((resolve) => out.end(resolve));
+  if (result.code === 0) return;
+  if (result.error) {
+    throw new SetupError(`${what}: ${file} cannot be run: ${result.error.message}`, undefined);
+  }
+  const text = readFileSync(log, 'utf8');
+  const how = result.signal ? `was ended by ${result.signal}` : `failed with code ${result.code}`;
+  throw new SetupError(
+    `${what}: ${[file, ...args].join(' ')} ${how}`,
+    remedyOf(text) ?? `read the whole output in ${log}`,
+    text.trim().split('\n').slice(-LOG_LINES).join('\n'),
+  );
+}
+
+const REMEDIES = [
+  [/No space left on device|ENOSPC/, 'the disk is full: free about 2 GiB and try again'],
+  [
+    /EAI_AGAIN|ENOTFOUND|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|Temporary failure resolving|Could not (connect|resolve)|Network is unreachable/,
+    'the network, or a proxy on the way, is not reachable: check it and try again',
+  ],
+  [
+    /Unable to locate package/,
+    'the package lists do not know it: run apt-get update, check the sources',
+  ],
+  [
+    /Could not get lock|is another process using it/,
+    'another package manager is at work: wait for it',
+  ],
+  [/certificate/i, 'a certificate was refused: check the clock and NODE_EXTRA_CA_CERTS'],
+];
+
+export const remedyOf = (text) => REMEDIES.find(([pattern]) => pattern.test(text))?.[1];
+
+/**
+ * npm puts node_modules/.bin first: what installs node_modules must not use the Node that it is
+ * about to replace.
+ */
+export function cleanEnvironment() {
+  const path = (process.env.PATH ?? '').split(':').filter((part) => !part.includes('node_modules'));
+  return { ...process.env, PATH: path.join(':') };
+}
