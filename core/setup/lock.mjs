@@ -1,17 +1,15 @@
-import { createHash } from 'node:crypto';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ROOT } from './paths.mjs';
+import { path } from './paths.mjs';
 import { say } from './progress.mjs';
 
 const POLL_MS = 300;
-const key = createHash('sha256').update(ROOT).digest('hex').slice(0, 12);
-const FILE = join(tmpdir(), `mem-watcher-setup-${process.getuid?.() ?? 0}-${key}.lock`);
+const FILE = path('dist/.setup-lock');
 
 /** One set-up of this folder at a time; a lock whose owner is gone is taken over. */
 export async function exclusively(perform) {
+  mkdirSync(dirname(FILE), { recursive: true });
   let told = false;
   while (!acquire()) {
     const owner = ownerOf(FILE);

@@ -1,8 +1,7 @@
 /** What the set-up tells: which step, why, how long it took, and on failure what to do. */
 import { spawn } from 'node:child_process';
 import { createWriteStream, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { path } from './paths.mjs';
 
 const LOG_LINES = 15;
 
@@ -35,7 +34,7 @@ export function describeFailure(error) {
 
 /** Runs a program with its output in a log file; throws a SetupError with its last lines. */
 export async function run(what, file, args, options = {}) {
-  const log = join(tmpdir(), `mem-watcher-setup-${process.getuid?.() ?? 0}-${process.pid}.log`);
+  const log = path('dist/setup.log');
   const out = createWriteStream(log);
   const child = spawn(file, args, {
     ...options,
