@@ -47,6 +47,11 @@ export interface BpfObject extends Closable {
   /** Sets a `const volatile` global. LAYOUT_INVALID if there is none of that name and size. */
   setConstant(name: string, value: number | bigint | boolean): void;
   setMaxEntries(map: string, entries: number): void;
+  /**
+   * Binds a program to another function or tracepoint than its section names. What tracing
+   * programs (fentry, fexit, tp_btf) need before load; the others may be told at `attach` as well.
+   */
+  setHook(program: string, hook: string): void;
   /** Loads these programs and no others. */
   selectPrograms(names: readonly string[]): void;
   /** Maps that this kernel cannot make, or that the selected programs do not use. */

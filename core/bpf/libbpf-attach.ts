@@ -1,0 +1,95 @@
+import { MemWatcherError, NotSupported } from '../errors.js';
+import type { AttachTarget, ProgramSpec } from './host.js';
+import type { LibbpfApi, Pointer } from './libbpf-api.js';
+import { type Capability, errnoText, isAbsent, refusal } from './refusal.js';
+
+/** What a section's name says: `kretprobe/shrink_node` → kretprobe, shrink_node. */
+export interface Section {
+  readonly kind: string;
+  readonly hook: string;
+}
+
+export function parseSection(section: string): Section {
+  const slash = section.indexOf('/');
+  const kind = (slash < 0 ? section : section.slice(0, slash)).replace(/\.s$/, '');
+  return { kind, hook: slash < 0 ? '' : section.slice(slash + 1) };
+}
+
+/** The kinds whose hook is bound at load, by its BTF id. */
+export function isBoundAtLoad(kind: string): boolean {
+  return ['tp_btf', 'fentry', 'fexit', 'fmod_ret'].includes(kind);
+}
+
+/** Attaches by the section's kind; gives libbpf's `struct bpf_link *`. */
+export function attachProgram(
+  api: LibbpfApi,
+  program: { readonly spec: ProgramSpec; readonly pointer: Pointer },
+  target: AttachTarget,
+  warnings: readonly string[],
+): Pointer {
+  const { kind, hook: named } = parseSection(program.spec.section);
+  const hook = target.hook ?? named;
+  const { pointer } = program;
+  let link: Pointer | null;
+  switch (kind) {
+    case 'tp_btf':
+    case 'fentry':
+    case 'fexit':
+    case 'fmod_ret':
+      link = api.attach(pointer);
+      break;
+    case 'iter':
+      link = api.attachIterator(pointer, null);
+      break;
+    case 'raw_tp':
+    case 'raw_tracepoint':
+      link = api.attachRawTracepoint(pointer, hook);
+      break;
+    case 'tp':
+    case 'tracepoint': {
+      const [category = '', name = ''] = hook.split('/');
+      link = api.attachTracepoint(pointer, category, name);
+      break;
+    }
+    case 'kprobe':
+    case 'kretprobe':
+      link = api.attachKprobe(pointer, target.isReturn ?? kind === 'kretprobe', hook);
+      break;
+    case 'uprobe':
+    case 'uretprobe': {
+      const { binary, offset, pid = -1 } = target;
+      if (binary === undefined || offset === undefined) {
+        throw unable(program.spec, 'a uprobe needs a binary and an offset');
+      }
+      const isReturn = target.isReturn ?? kind === 'uretprobe';
+      link = api.attachUprobe(pointer, isReturn, pid, binary, offset);
+      break;
+    }
+    default:
+      throw unable(program.spec, `programs of the section ${program.spec.section} are only run`);
+  }
+  if (link !== null) return link;
+  throw refused(program.spec, kind, hook, api.errno(), warnings);
+}
+
+function refused(
+  spec: ProgramSpec,
+  kind: string,
+  hook: string,
+  errno: number,
+  warnings: readonly string[],
+): MemWatcherError {
+  const detail = warnings.length > 0 ? { detail: warnings.join('\n') } : {};
+  if (isAbsent(errno)) {
+    return new NotSupported(`the hook ${kind} ${hook} (${errnoText(errno)})`, detail);
+  }
+  const needed: readonly Capability[] = ['uprobe', 'uretprobe'].includes(kind)
+    ? ['CAP_BPF', 'CAP_PERFMON', 'CAP_SYS_ADMIN']
+    : ['CAP_BPF', 'CAP_PERFMON'];
+  const what = `cannot attach ${spec.name} to ${kind} ${hook}`;
+  return refusal('BPF_ATTACH_FAILED', what, errno, needed, detail);
+}
+
+function unable(spec: ProgramSpec, why: string): MemWatcherError {
+  return new MemWatcherError('BPF_ATTACH_FAILED', `cannot attach ${spec.name}: ${why}`);
+}

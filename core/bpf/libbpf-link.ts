@@ -1,0 +1,81 @@
+import { closeSync, readSync } from 'node:fs';
+import { MemWatcherError } from '../errors.js';
+import type { BpfLink } from './host.js';
+import type { LibbpfApi, Pointer } from './libbpf-api.js';
+import { errnoText } from './refusal.js';
+
+const FIRST_BUFFER = 64 * 1024;
+const EAGAIN = 11;
+
+/** An attached program; closing detaches it. */
+export class LibbpfLink implements BpfLink {
+  readonly #api: LibbpfApi;
+  readonly #isIterator: boolean;
+  #pointer: Pointer | undefined;
+  #buffer = new Uint8Array(0);
+
+  constructor(
+    api: LibbpfApi,
+    readonly program: string,
+    pointer: Pointer,
+    isIterator: boolean,
+  ) {
+    this.#api = api;
+    this.#pointer = pointer;
+    this.#isIterator = isIterator;
+  }
+
+  readAll(): Uint8Array {
+    if (!this.#isIterator || this.#pointer === undefined) {
+      throw this.#failed(this.#isIterator ? 'it is detached' : 'it is no iterator');
+    }
+    const fd = this.#api.createIterator(this.#api.linkFd(this.#pointer));
+    if (fd < 0) throw this.#failed(errnoText(fd));
+    try {
+      const length = this.#readToEnd(fd);
+      return this.#buffer.subarray(0, length);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  close(): void {
+    if (this.#pointer === undefined) return;
+    const pointer = this.#pointer;
+    this.#pointer = undefined;
+    this.#buffer = new Uint8Array(0);
+    const error = this.#api.destroyLink(pointer);
+    if (error < 0) {
+      const message = `cannot detach ${this.program}: ${errnoText(error)}`;
+      throw new MemWatcherError('BPF_ATTACH_FAILED', message);
+    }
+  }
+
+  #readToEnd(fd: number): number {
+    for (let length = 0; ; ) {
+      if (length === this.#buffer.length) {
+        const larger = new Uint8Array(Math.max(FIRST_BUFFER, 2 * length));
+        larger.set(this.#buffer);
+        this.#buffer = larger;
+      }
+      const read = this.#read(fd, length);
+      if (read === 0) return length;
+      if (read > 0) length += read;
+    }
+  }
+
+  /** Bytes read; -1 if the kernel wants to be asked again after many skipped objects. */
+  #read(fd: number, at: number): number {
+    try {
+      return readSync(fd, this.#buffer, at, this.#buffer.length - at, null);
+    } catch (cause) {
+      if (!(cause instanceof Error && 'errno' in cause)) throw cause;
+      if (cause.errno === -EAGAIN) return -1;
+      throw this.#failed(errnoText(Number(cause.errno)));
+    }
+  }
+
+  #failed(why: string): MemWatcherError {
+    return new MemWatcherError('BPF_RUN_FAILED', `cannot read by ${this.program}: ${why}`);
+  }
+}

@@ -1,0 +1,237 @@
+import { readFileSync } from 'node:fs';
+import { MemWatcherError } from '../errors.js';
+import type { Closable } from '../scope.js';
+import { Btf } from './btf.js';
+import { writeConstant } from './constant.js';
+import { fdInfo } from './fdinfo.js';
+import type {
+  AttachTarget,
+  BpfLink,
+  BpfMap,
+  BpfObject,
+  MapSpec,
+  OpenOptions,
+  ProgramInfo,
+  ProgramSpec,
+  RunOptions,
+  RunResult,
+} from './host.js';
+import type { StructLayout } from './layout.js';
+import type { LibbpfApi, Pointer } from './libbpf-api.js';
+import { attachProgram, isBoundAtLoad, parseSection } from './libbpf-attach.js';
+import { LibbpfLink } from './libbpf-link.js';
+import { loadFailed } from './libbpf-load.js';
+import { listening } from './libbpf-log.js';
+import { LibbpfMap } from './libbpf-map.js';
+import { runProgram } from './libbpf-run.js';
+import { errnoText } from './refusal.js';
+import { structLayout } from './struct.js';
+
+interface Program {
+  readonly spec: ProgramSpec;
+  readonly pointer: Pointer;
+}
+
+/** One object file in libbpf's hands. Whatever was acquired through it ends with it. */
+export class LibbpfObject implements BpfObject {
+  readonly programs: readonly ProgramSpec[];
+  readonly #api: LibbpfApi;
+  readonly #file: string;
+  readonly #log: OpenOptions['log'];
+  readonly #programs: ReadonlyMap<string, Program>;
+  readonly #maps: ReadonlyMap<string, LibbpfMap>;
+  readonly #hooks = new Map<string, string>();
+  readonly #owned = new Set<Closable>();
+  #pointer: Pointer | undefined;
+  #state: 'opened' | 'loaded' | 'refused' = 'opened';
+  #btf: Btf | undefined;
+
+  constructor(api: LibbpfApi, file: string, pointer: Pointer, log: OpenOptions['log']) {
+    this.#api = api;
+    this.#file = file;
+    this.#pointer = pointer;
+    this.#log = log;
+    this.#programs = new Map(
+      walk((previous) => api.nextProgram(pointer, previous)).map((program) => {
+        const name = api.programName(program);
+        return [name, { spec: { name, section: api.programSection(program) }, pointer: program }];
+      }),
+    );
+    this.programs = [...this.#programs.values()].map((program) => program.spec);
+    this.#maps = new Map(
+      walk((previous) => api.nextMap(pointer, previous)).map((at) => {
+        const map = new LibbpfMap(api, at, (resource) => this.#own(resource));
+        return [map.spec.name, map];
+      }),
+    );
+  }
+
+  get maps(): readonly MapSpec[] {
+    return [...this.#maps.values()].map((map) => map.spec);
+  }
+
+  setConstant(name: string, value: number | bigint | boolean): void {
+    this.#expect('opened');
+    const global = this.#types().globals('.rodata').get(name);
+    const section = this.#maps.get('.rodata')?.initialValue();
+    if (!global || section === undefined || section === null) {
+      const message = `${this.#file} has no constant ${name}`;
+      throw new MemWatcherError('LAYOUT_INVALID', message, {
+        hint: 'declare it `const volatile` and use it in a program',
+      });
+    }
+    const bytes = new Uint8Array(this.#api.view(section, global.offset + global.size));
+    try {
+      writeConstant(bytes.subarray(global.offset), name, this.#types().resolve(global.type), value);
+    } finally {
+      bytes.buffer.transfer(0);
+    }
+  }
+
+  setMaxEntries(map: string, entries: number): void {
+    this.#expect('opened');
+    this.#map(map).setMaxEntries(entries);
+  }
+
+  setHook(program: string, hook: string): void {
+    this.#expect('opened');
+    const { spec, pointer } = this.#program(program);
+    this.#hooks.set(program, hook);
+    if (!isBoundAtLoad(parseSection(spec.section).kind)) return;
+    const error = listening(this.#log, () => this.#api.setAttachTarget(pointer, 0, hook));
+    if (error < 0) {
+      const message = `cannot bind ${program} to ${hook}: ${errnoText(error)}`;
+      throw new MemWatcherError('BPF_LOAD_FAILED', message);
+    }
+  }
+
+  selectPrograms(names: readonly string[]): void {
+    this.#expect('opened');
+    for (const name of names) this.#program(name);
+    for (const { spec, pointer } of this.#programs.values()) {
+      this.#api.setAutoload(pointer, names.includes(spec.name));
+    }
+  }
+
+  omitMaps(names: readonly string[]): void {
+    this.#expect('opened');
+    for (const name of names) this.#map(name).omit();
+  }
+
+  load(): void {
+    const pointer = this.#expect('opened');
+    listening(this.#log, (warnings) => {
+      const error = this.#api.load(pointer);
+      this.#state = error < 0 ? 'refused' : 'loaded';
+      if (error < 0) throw loadFailed(this.#api, this.#file, error, warnings);
+    });
+    for (const map of this.#maps.values()) map.loaded();
+  }
+
+  attach(name: string, target: AttachTarget = {}): BpfLink {
+    this.#expect('loaded');
+    const program = this.#program(name);
+    this.#fd(name);
+    const { kind } = parseSection(program.spec.section);
+    const hook = this.#hooks.get(name);
+    if (target.hook !== undefined && isBoundAtLoad(kind) && target.hook !== hook) {
+      const message = `cannot attach ${name} to ${target.hook}: ${kind} programs are bound at load`;
+      throw new MemWatcherError('BPF_ATTACH_FAILED', message, { hint: 'call setHook before load' });
+    }
+    const where = hook === undefined ? target : { hook, ...target };
+    const link = listening(this.#log, (warnings) =>
+      attachProgram(this.#api, program, where, warnings),
+    );
+    return this.#own(new LibbpfLink(this.#api, name, link, kind === 'iter'));
+  }
+
+  run(program: string, options: RunOptions = {}): RunResult {
+    this.#expect('loaded');
+    return runProgram(this.#api, program, this.#fd(program), options);
+  }
+
+  map(name: string): BpfMap {
+    return this.#map(name);
+  }
+
+  layout(struct: string): StructLayout {
+    return structLayout(this.#types(), struct);
+  }
+
+  programInfo(program: string): ProgramInfo {
+    this.#expect('loaded');
+    const info = fdInfo(this.#fd(program));
+    return {
+      id: info.get('prog_id') ?? 0,
+      runCount: info.get('run_cnt') ?? 0,
+      runTimeNs: info.get('run_time_ns') ?? 0,
+      recursionMisses: info.get('recursion_misses'),
+    };
+  }
+
+  close(): void {
+    if (this.#pointer === undefined) return;
+    const pointer = this.#pointer;
+    this.#pointer = undefined;
+    const errors: unknown[] = [];
+    for (const resource of [...this.#owned].reverse()) {
+      try {
+        void resource.close();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    this.#owned.clear();
+    for (const map of this.#maps.values()) map.gone();
+    listening(this.#log, () => this.#api.closeObject(pointer));
+    if (errors.length > 0) throw new AggregateError(errors, `closing ${this.#file} failed`);
+  }
+
+  #own<T extends Closable>(resource: T): T {
+    this.#owned.add(resource);
+    return resource;
+  }
+
+  #expect(state: 'opened' | 'loaded'): Pointer {
+    if (this.#pointer === undefined) {
+      throw new MemWatcherError('SCOPE_CLOSED', `${this.#file} is closed`);
+    }
+    if (this.#state !== state) {
+      throw new MemWatcherError('INTERNAL', `${this.#file} is ${this.#state}, not ${state}`);
+    }
+    return this.#pointer;
+  }
+
+  #program(name: string): Program {
+    const program = this.#programs.get(name);
+    if (program) return program;
+    throw new MemWatcherError('INTERNAL', `${this.#file} has no program ${name}`, {
+      hint: `it has ${[...this.#programs.keys()].join(', ')}`,
+    });
+  }
+
+  #map(name: string): LibbpfMap {
+    const map = this.#maps.get(name);
+    if (map) return map;
+    throw new MemWatcherError('INTERNAL', `${this.#file} has no map ${name}`, {
+      hint: `it has ${[...this.#maps.keys()].join(', ')}`,
+    });
+  }
+
+  #fd(program: string): number {
+    const fd = this.#api.programFd(this.#program(program).pointer);
+    if (fd >= 0) return fd;
+    throw new MemWatcherError('INTERNAL', `${program} was not among the selected programs`);
+  }
+
+  #types(): Btf {
+    this.#btf ??= Btf.ofObject(readFileSync(this.#file));
+    return this.#btf;
+  }
+}
+
+function walk(next: (previous: Pointer | null) => Pointer | null): Pointer[] {
+  const found: Pointer[] = [];
+  for (let at = next(null); at !== null; at = next(at)) found.push(at);
+  return found;
+}
