@@ -109,7 +109,7 @@ export function splatsOf(log: string): string[] {
     .map((line) => line.trim());
 }
 
-export const QEMU = process.arch === 'arm64' ? 'qemu-system-aarch64' : 'qemu-system-x86_64';
+export const QEMU = 'qemu-system-x86_64';
 
 const overlayOf = (options: Pick<GuestOptions, 'kernel' | 'scenario' | 'plan'>): Buffer =>
   overlay((archive) => {

@@ -14,7 +14,8 @@ const USAGE = `usage: npm run test:vm [-- [KERNEL…] [OPTIONS]]
   --shell            one kernel with a shell on this terminal
   --fetch            only fetch the kernels
   --list             the kernels, and what each scenario runs
-  --output FILE      also one JSON line a test`;
+  --output FILE      also one JSON line a test
+  --quiet            without the counts at the end`;
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -27,6 +28,7 @@ async function main(): Promise<number> {
       fetch: { type: 'boolean' },
       list: { type: 'boolean' },
       output: { type: 'string' },
+      quiet: { type: 'boolean' },
       help: { type: 'boolean' },
     },
   });
@@ -67,10 +69,15 @@ async function main(): Promise<number> {
     })
     .filter((job) => job.command !== undefined || job.files.length > 0);
   if (jobs.length === 0) return say('no built test file matches; is the build done?', 2);
-  return run(jobs, values.output);
+  return run(jobs, values);
 }
 
-async function run(jobs: readonly Job[], output: string | undefined): Promise<number> {
+interface RunOptions {
+  readonly output?: string | undefined;
+  readonly quiet?: boolean | undefined;
+}
+
+async function run(jobs: readonly Job[], { output, quiet }: RunOptions): Promise<number> {
   const tests: TestLine[] = [];
   const onTest = (test: TestLine) => {
     tests.push(test);
@@ -86,7 +93,9 @@ async function run(jobs: readonly Job[], output: string | undefined): Promise<nu
   }
   const count = (outcome: TestLine['outcome']) =>
     tests.filter((test) => test.outcome === outcome).length;
-  say(`${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped`, 0);
+  if (!quiet) {
+    say(`${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped`, 0);
+  }
   return count('failed') > 0 ? 1 : 0;
 }
 
