@@ -31,7 +31,7 @@ function diary(states: Record<number, PluginState>) {
   return { lines, supervisor: new Supervisor({ assemble, logger: silentLogger }) };
 }
 
-const config = (interval: number) => ({ ...AgentSchema.parse({ interval }), plugins: {} });
+const config = (interval: number) => ({ ...AgentSchema.parse({}), interval, plugins: {} });
 
 test('a reload starts the new agent before it stops the old', async () => {
   const { lines, supervisor } = diary({});

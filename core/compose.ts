@@ -1,0 +1,156 @@
+/**
+ * Puts the agent together: kernel, BPF host, loaders, sinks. All that is missing here is who builds
+ * a plugin, which is the DI container's work and main.ts's to know.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { Agent } from './agent.js';
+import { createBpfHost } from './bpf/libbpf.js';
+import type { AgentConfig, ExportersConfig } from './config/schema.js';
+import type { Installation } from './install.js';
+import type { Kernel } from './kernel/kernel.js';
+import { createBpfLoader } from './kernel/loader.js';
+import { readProfile } from './kernel/profile.js';
+import { RunningKernel } from './kernel/running-kernel.js';
+import { createLogger, type LogOptions } from './log.js';
+import type { Logger } from './logger.js';
+import type { Plugin, PluginModule } from './plugin.js';
+import type { PluginBindings } from './plugin-runner.js';
+import { type Assemble, type Assembly, Supervisor, type SupervisorOptions } from './supervisor.js';
+import type { Telemetry } from './telemetry/pipeline.js';
+
+/** What is the same for every agent of this process. */
+export interface Foundation {
+  readonly installation: Installation;
+  readonly plugins: readonly PluginModule[];
+  readonly build: (module: PluginModule, bindings: PluginBindings, kernel: Kernel) => Plugin;
+}
+
+/** An agent whose points stay in the process: live views and checks. Logs warnings and errors. */
+export function createQuietAgent(foundation: Foundation, config: AgentConfig): Agent {
+  const { level } = config.log;
+  return createAgent(foundation, config, {
+    logger: createLogger({ ...stderrLog(), level: level === 'info' ? 'warn' : level }),
+    sinks: [],
+  });
+}
+
+/** The whole agent: exporters, schedule, reload. */
+export function createSupervisor(
+  foundation: Foundation,
+  config: AgentConfig,
+  options: Pick<SupervisorOptions, 'onCollection' | 'onEvent'> & {
+    /** Takes the log lines instead of stderr, as text. */
+    readonly log?: (line: string) => void;
+  },
+): Supervisor {
+  const { log, ...listeners } = options;
+  const target = log ? ({ format: 'text', write: log } as const) : stderrLog();
+  const loggerOf = ({ log: { level } }: AgentConfig) => createLogger({ ...target, level });
+  const assemble: Assemble = (next, previous) =>
+    assembleAgent(foundation, next, loggerOf(next), previous as ExportingAssembly | undefined);
+  return new Supervisor({ assemble, logger: loggerOf(config), ...listeners });
+}
+
+/** An assembly that knows its sinks, so that a successor can take them over. */
+interface ExportingAssembly extends Assembly {
+  readonly sinks: readonly Telemetry[];
+}
+
+async function assembleAgent(
+  foundation: Foundation,
+  config: AgentConfig,
+  logger: Logger,
+  previous: ExportingAssembly | undefined,
+): Promise<ExportingAssembly> {
+  const sinks = await telemetryFor(foundation, config, logger, previous);
+  return {
+    agent: createAgent(foundation, config, { logger, sinks }),
+    config,
+    sinks,
+    release: async (successor) => {
+      const kept = (successor as ExportingAssembly | undefined)?.sinks ?? [];
+      await Promise.all(sinks.filter((sink) => !kept.includes(sink)).map((sink) => sink.close()));
+    },
+  };
+}
+
+/**
+ * One sink for what is pushed and one for what is scraped: each is taken over from `previous`, with
+ * what it has queued, if nothing about it changes.
+ */
+async function telemetryFor(
+  { installation: { version } }: Foundation,
+  config: AgentConfig,
+  logger: Logger,
+  previous: ExportingAssembly | undefined,
+): Promise<Telemetry[]> {
+  // Loaded here and not at the top: live views export nothing and need none of it.
+  const { createTelemetry } = await import('./telemetry/pipeline.js');
+  const { detectResource } = await import('./telemetry/resource.js');
+  const resource = detectResource({ config: config.resource, env: process.env, version });
+  const made: Telemetry[] = [];
+  try {
+    const wanted = split(config.exporters);
+    for (const [n, exporters] of wanted.entries()) {
+      const old = previous?.sinks[n];
+      const unchanged =
+        previous !== undefined &&
+        isDeepStrictEqual(split(previous.config.exporters)[n], exporters) &&
+        isDeepStrictEqual(previous.config.resource, config.resource);
+      made.push(
+        old && unchanged
+          ? old
+          : await createTelemetry({ config: exporters, resource, version, logger }),
+      );
+    }
+    return made;
+  } catch (error) {
+    const fresh = made.filter((sink) => !previous?.sinks.includes(sink));
+    await Promise.all(fresh.map((sink) => sink.close()));
+    throw error;
+  }
+}
+
+function split({ otlp, prometheus }: ExportersConfig): ExportersConfig[] {
+  return [
+    { otlp, prometheus: { ...prometheus, enabled: false } },
+    { otlp: {}, prometheus },
+  ];
+}
+
+function createAgent(
+  { installation, plugins, build }: Foundation,
+  config: AgentConfig,
+  { logger, sinks }: { logger: Logger; sinks: readonly Telemetry[] },
+): Agent {
+  const btfFile = config.kernel.btf;
+  const kernel = new RunningKernel({ btfFile });
+  const profiles = config.kernel.profiles ?? installation.profiles;
+  return new Agent({
+    config,
+    modules: plugins.filter(({ metadata }) => config.plugins[metadata.name]?.enabled),
+    build: (module, bindings) => build(module, bindings, kernel),
+    loaderFor: (plugin) => ({
+      // Made when the plugin asks, so that a missing libbpf or profile is that plugin's failure.
+      load: (options) =>
+        createBpfLoader({
+          host: createBpfHost(),
+          kernel,
+          profile: readProfile(profiles, plugin),
+          objectFile: installation.bpfObject(plugin),
+          strategy: config.plugins[plugin]?.strategy ?? 'auto',
+          logger: logger.child({ plugin }),
+          btfFile,
+        }).load(options),
+    }),
+    sinks,
+    logger,
+  });
+}
+
+function stderrLog(): Omit<LogOptions, 'level'> {
+  return {
+    format: process.stderr.isTTY ? 'text' : 'json',
+    write: (line) => void process.stderr.write(line),
+  };
+}

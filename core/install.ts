@@ -1,0 +1,42 @@
+/** Where the installed program's files are; the same for the checkout, a bundle and an image. */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { MemWatcherError } from './errors.js';
+
+export interface Installation {
+  /** The folder that holds config/ and dist/bpf/. */
+  readonly root: string;
+  readonly version: string;
+  /** A plugin's compiled BPF object. */
+  bpfObject(plugin: string): string;
+  /** The folder of config/kernel/<plugin>.yaml. */
+  readonly profiles: string;
+}
+
+/** Found upwards from the module `url`. INTERNAL if the program was torn from its files. */
+export function findInstallation(url: string): Installation {
+  for (let folder = dirname(fileURLToPath(url)); ; folder = dirname(folder)) {
+    const profiles = join(folder, 'config', 'kernel');
+    if (existsSync(profiles)) {
+      return {
+        root: folder,
+        version: versionOf(folder),
+        bpfObject: (plugin) => join(folder, 'dist', 'bpf', `${plugin}.bpf.o`),
+        profiles,
+      };
+    }
+    if (folder === dirname(folder)) {
+      throw new MemWatcherError('INTERNAL', 'mem-watcher does not find its config/kernel folder', {
+        hint: 'keep config/ and dist/ together, as in the repository',
+      });
+    }
+  }
+}
+
+function versionOf(folder: string): string {
+  const manifest: { version: string } = JSON.parse(
+    readFileSync(join(folder, 'package.json'), 'utf8'),
+  );
+  return manifest.version;
+}

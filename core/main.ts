@@ -1,0 +1,50 @@
+#!/usr/bin/env node
+/**
+ * The composition root: the only file that knows the DI container, and the only one that exits.
+ *
+ * Every plugin gets a child container, in which the tokens of tokens.ts mean its own scope,
+ * configuration, loader and logger. The container only builds; what is built lives in its scope.
+ */
+import 'reflect-metadata';
+import { container, type InjectionToken } from 'tsyringe';
+import { plugins } from '../plugins/index.js';
+import { runCli } from './cli/cli.js';
+import { processContext } from './cli/process-context.js';
+import { createQuietAgent, createSupervisor, type Foundation } from './compose.js';
+import { findInstallation } from './install.js';
+import { readProfile } from './kernel/profile.js';
+import type { Plugin } from './plugin.js';
+import { BpfLoader, Config, Emitter, Health, Kernel, Logger, Scope } from './tokens.js';
+
+const build: Foundation['build'] = (module, bindings, kernel) => {
+  const child = container.createChildContainer();
+  child.register(Scope, { useValue: bindings.scope });
+  child.register(Config, { useValue: bindings.config });
+  child.register(Logger, { useValue: bindings.logger });
+  child.register(BpfLoader, { useValue: bindings.loader });
+  child.register(Emitter, { useValue: bindings.emitter });
+  child.register(Health, { useValue: bindings.health });
+  child.register(Kernel, { useValue: kernel });
+  return child.resolve(module.Plugin as InjectionToken<Plugin>);
+};
+
+const installation = findInstallation(import.meta.url);
+const foundation: Foundation = { installation, plugins, build };
+
+const context = processContext({
+  version: installation.version,
+  root: installation.root,
+  plugins,
+  strategies: (plugin) => {
+    try {
+      return readProfile(installation.profiles, plugin).strategies.map(({ name }) => name);
+    } catch {
+      return undefined;
+    }
+  },
+  createAgent: (config) => createQuietAgent(foundation, config),
+  createSupervisor: (config, options) => createSupervisor(foundation, config, options),
+  forceExit: (code) => process.exit(code),
+});
+
+process.exit(await runCli(process.argv.slice(2), context));
