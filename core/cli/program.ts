@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { registerCheck } from './check.js';
 import { type CliContext, ExitCode } from './context.js';
 import { registerLive } from './live.js';
+import { registerPrintConfig } from './print-config.js';
 import { registerRun } from './run.js';
 
 const EPILOG = `
@@ -34,6 +35,7 @@ export function buildProgram(context: CliContext, exit: (code: number) => void):
   registerRun(program, context, exit);
   registerCheck(program, context, exit);
   for (const module of context.plugins) registerLive(program, module, context, exit);
+  registerPrintConfig(program, context, exit);
   return program;
 }
 

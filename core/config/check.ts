@@ -115,7 +115,7 @@ function explain(
       return mistake(`${name}: ${lowered(issue.message)}${got}`);
     case 'custom':
     case 'invalid_union':
-      return mistake(`${name} ${lowered(issue.message)}${got}`);
+      return mistake(`${name} ${lowered(issue.message)}${isSection(value) ? '' : got}`);
     default:
       return mistake(`${name}: ${lowered(issue.message)}`);
   }
@@ -149,6 +149,8 @@ function shown(value: unknown): string {
   const text = JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}…"` : text;
 }
+
+const isSection = (value: unknown) => typeof value === 'object' && value !== null;
 
 function valueAt(root: unknown, path: Path): unknown {
   return path.reduce<unknown>(

@@ -24,7 +24,7 @@ const Tls = z
   .describe('TLS of an https endpoint');
 
 export const OtlpExporter = z.strictObject({
-  enabled: z.boolean().default(true),
+  enabled: z.boolean().default(true).describe('whether anything is sent there'),
   endpoint: z
     .url({ protocol: /^https?$/ })
     .optional()
@@ -72,8 +72,10 @@ export const OtlpExporter = z.strictObject({
     .describe('metric points in one request; more are sent as several'),
   queue: z
     .strictObject({
-      max_batches: z.int().min(1).default(64),
-      max_bytes: size({ min: 1 }).default(16 * 1024 * 1024),
+      max_batches: z.int().min(1).default(64).describe('requests that wait, at most'),
+      max_bytes: size({ min: 1 })
+        .default(16 * 1024 * 1024)
+        .describe('bytes that wait, at most'),
     })
     .prefault({})
     .describe(
@@ -85,7 +87,7 @@ export const OtlpExporter = z.strictObject({
 export type OtlpExporterConfig = z.output<typeof OtlpExporter>;
 
 export const PrometheusExporter = z.strictObject({
-  enabled: z.boolean().default(true),
+  enabled: z.boolean().default(true).describe('whether metrics can be scraped at /metrics'),
   host: z.string().optional().describe('default OTEL_EXPORTER_PROMETHEUS_HOST, else 127.0.0.1'),
   port: z
     .int()
@@ -99,9 +101,16 @@ export type PrometheusConfig = z.output<typeof PrometheusExporter>;
 export const Exporters = z.strictObject({
   otlp: z
     .record(z.string(), OtlpExporter)
+    .superRefine((exporters, context) => {
+      for (const [name, { enabled, endpoint }] of Object.entries(exporters)) {
+        if (name === 'default' || !enabled || endpoint !== undefined) continue;
+        const message = 'needs an endpoint: only the one named default may take it from OTEL_*';
+        context.addIssue({ code: 'custom', path: [name], message, input: undefined });
+      }
+    })
     .default({})
     .describe('by name; the one named default is there unless it is disabled'),
-  prometheus: PrometheusExporter.prefault({}),
+  prometheus: PrometheusExporter.prefault({}).describe('scrape endpoint'),
 });
 export type ExportersConfig = z.output<typeof Exporters>;
 
@@ -181,7 +190,7 @@ function pluginSchema({ config, metrics }: Metadata, strategies: readonly string
     z
       .boolean()
       .optional()
-      .describe(`${description} (${enabled === false ? 'off' : 'on'} by default)`),
+      .meta({ description, default: enabled !== false }),
   ]);
   const common: typeof CommonPlugin.shape = {
     ...CommonPlugin.shape,
@@ -196,7 +205,11 @@ function pluginSchema({ config, metrics }: Metadata, strategies: readonly string
       .default('auto')
       .describe(CommonPlugin.shape.strategy.description ?? '') as unknown as typeof common.strategy;
   }
-  return config.safeExtend(common).strict();
+  const { enabled, strategy, metrics: metricSwitches } = common;
+  // `extend` would refuse a configuration with refinements; so they are moved over by hand.
+  return z
+    .strictObject({ enabled, strategy, ...config.shape, metrics: metricSwitches })
+    .check(...((config.def.checks ?? []) as z.core.$ZodCheck<object>[]));
 }
 
 /** Tells the keys that every plugin has from the plugin's own. */

@@ -50,14 +50,14 @@ export const formatDuration = (ms: number) => format(ms, DURATION_UNITS, /^d$/);
 export const formatSize = (bytes: number) => format(bytes, SIZE_UNITS, /^[kMG]B$/);
 
 interface Unit {
-  readonly format: 'duration' | 'size';
+  readonly kind: 'duration' | 'size';
   readonly mistake: string;
   /** undefined if it is not one. */
   readonly read: (input: string | number) => number | undefined;
   readonly write: (value: number) => string;
 }
 
-function unit({ format, mistake, read, write }: Unit, { min = 0 }: { min?: number }) {
+function unit({ kind, mistake, read, write }: Unit, { min = 0 }: { min?: number }) {
   return z
     .union([z.string(), z.number()], { error: mistake })
     .transform((input, context) => {
@@ -72,14 +72,14 @@ function unit({ format, mistake, read, write }: Unit, { min = 0 }: { min?: numbe
       }
       return value;
     })
-    .meta({ format });
+    .meta({ 'x-kind': kind });
 }
 
 /** Milliseconds in memory. A bare number is refused: nobody can tell whether it means ms or s. */
 export const duration = (bounds: { min?: number } = {}) =>
   unit(
     {
-      format: 'duration',
+      kind: 'duration',
       mistake: 'must be a duration: a number and its unit (ms, s, m, h, d), for instance 10s',
       read: (input) => (typeof input === 'string' ? parseDuration(input) : undefined),
       write: formatDuration,
@@ -91,7 +91,7 @@ export const duration = (bounds: { min?: number } = {}) =>
 export const size = (bounds: { min?: number } = {}) =>
   unit(
     {
-      format: 'size',
+      kind: 'size',
       mistake: 'must be a size: a number and its unit (B, KiB, MiB, GiB), for instance 64MiB',
       read: (input) => (typeof input === 'string' ? parseSize(input) : input),
       write: formatSize,
