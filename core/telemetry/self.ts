@@ -1,0 +1,224 @@
+/** The agent's own telemetry: facts in, points out. Pure but for `readBpf` and `readProcess`. */
+import type { LoadedBpf, MapSpec } from '../bpf/host.js';
+import type { PluginState, PluginStatus } from '../plugin.js';
+import type { ExporterOutcome, ExporterState } from './outcome.js';
+import { type PointBatch, PointBatchBuilder, type PointWriter } from './points.js';
+import { type SelfMetadata, selfMetadata } from './self.metadata.js';
+
+/** What the agent tells of itself at a collection. */
+export interface SelfSource {
+  readonly plugins: readonly PluginSelf[];
+  readonly exporters: readonly ExporterOutcome[];
+  readonly process: ProcessSelf;
+}
+
+/** Counters are since the plugin started. */
+export interface PluginSelf {
+  readonly status: PluginStatus;
+  /** Collections that gave a snapshot. */
+  readonly collections: number;
+  readonly missedCollections: number;
+  /** ms; undefined before the first. */
+  readonly lastDurationMs: number | undefined;
+  /** Undefined while nothing is loaded. */
+  readonly bpf: BpfSelf | undefined;
+  /** Records that came but could not be decoded. */
+  readonly decodeErrors?: number;
+}
+
+/** Figures of a plugin's BPF object. */
+export interface BpfSelf {
+  readonly programs: readonly ProgramSelf[];
+  readonly maps: readonly MapSelf[];
+  readonly losses: BpfLosses;
+}
+
+export interface ProgramSelf {
+  readonly name: string;
+  /** undefined while the kernel's statistics are off. */
+  readonly runs: number | undefined;
+  readonly runTimeNs: number | undefined;
+  readonly missedRuns: number | undefined;
+}
+
+export interface MapSelf {
+  readonly name: string;
+  /** Bytes of kernel memory. */
+  readonly memory: number;
+  /** 0 to 1, where it is known. */
+  readonly fullness?: number;
+}
+
+/** Of `struct mw_stats` in bpf/common.bpf.h, over all CPUs. */
+export interface BpfLosses {
+  readonly ringDrops: number;
+  readonly mapFull: number;
+  readonly readFailures: number;
+}
+
+export interface ProcessSelf {
+  /** Bytes. */
+  readonly rss: number;
+  /** Seconds. */
+  readonly cpuUser: number;
+  readonly cpuSystem: number;
+  /** When the process began, Unix ms. */
+  readonly startTime: number;
+}
+
+/** `startTime`: when the agent's plugins started, Unix ms. */
+export function selfBatch(source: SelfSource, time: number, startTime: number): PointBatch {
+  const builder = new PointBatchBuilder(selfMetadata);
+  report(source, builder);
+  return builder.build(time, startTime);
+}
+
+export function report(source: SelfSource, out: PointWriter<SelfMetadata>): void {
+  for (const plugin of source.plugins) reportPlugin(plugin, out);
+  for (const outcome of source.exporters) reportExporter(outcome, out);
+  const { rss, cpuUser, cpuSystem, startTime } = source.process;
+  out.point('memwatcher.agent.memory.usage', rss, {});
+  out.point('memwatcher.agent.cpu.time', cpuUser, { 'cpu.mode': 'user' }, startTime);
+  out.point('memwatcher.agent.cpu.time', cpuSystem, { 'cpu.mode': 'system' }, startTime);
+}
+
+const PLUGIN_STATES: readonly PluginState[] = ['starting', 'ok', 'degraded', 'failed', 'stopped'];
+const EXPORTER_STATES: readonly ExporterState[] = ['idle', 'ok', 'failing'];
+
+function reportPlugin(self: PluginSelf, out: PointWriter<SelfMetadata>): void {
+  const { status, collections, missedCollections, lastDurationMs, bpf, decodeErrors } = self;
+  const plugin = { 'memwatcher.plugin': status.plugin };
+  for (const state of PLUGIN_STATES) {
+    out.point('memwatcher.agent.plugin.status', status.state === state ? 1 : 0, {
+      ...plugin,
+      'memwatcher.plugin.state': state,
+    });
+  }
+  if (status.strategy !== undefined) {
+    const attributes = { ...plugin, 'memwatcher.plugin.strategy': status.strategy };
+    out.point('memwatcher.agent.plugin.strategy', 1, attributes);
+  }
+  const outcomes = { done: collections, missed: missedCollections } as const;
+  for (const outcome of ['done', 'missed'] as const) {
+    out.point('memwatcher.agent.plugin.collections', outcomes[outcome], {
+      ...plugin,
+      'memwatcher.collection.outcome': outcome,
+    });
+  }
+  const seconds = lastDurationMs === undefined ? undefined : lastDurationMs / 1000;
+  out.point('memwatcher.agent.plugin.collection.duration', seconds, plugin);
+  const losses = {
+    ring_full: bpf?.losses.ringDrops,
+    map_full: bpf?.losses.mapFull,
+    read_failure: bpf?.losses.readFailures,
+    decode_error: decodeErrors,
+  } as const;
+  for (const reason of ['ring_full', 'map_full', 'read_failure', 'decode_error'] as const) {
+    out.point('memwatcher.agent.plugin.losses', losses[reason], {
+      ...plugin,
+      'memwatcher.loss.reason': reason,
+    });
+  }
+  if (bpf) reportBpf(bpf, status.plugin, out);
+}
+
+function reportBpf({ programs, maps }: BpfSelf, name: string, out: PointWriter<SelfMetadata>) {
+  for (const program of programs) {
+    const attributes = { 'memwatcher.plugin': name, 'memwatcher.bpf.program': program.name };
+    const seconds = program.runTimeNs === undefined ? undefined : program.runTimeNs / 1e9;
+    out.point('memwatcher.agent.bpf.program.runs', program.runs, attributes);
+    out.point('memwatcher.agent.bpf.program.run_time', seconds, attributes);
+    out.point('memwatcher.agent.bpf.program.missed_runs', program.missedRuns, attributes);
+  }
+  for (const map of maps) {
+    const attributes = { 'memwatcher.plugin': name, 'memwatcher.bpf.map': map.name };
+    out.point('memwatcher.agent.bpf.map.memory', map.memory, attributes);
+    out.point('memwatcher.agent.bpf.map.fullness', map.fullness, attributes);
+  }
+}
+
+function reportExporter(outcome: ExporterOutcome, out: PointWriter<SelfMetadata>): void {
+  const { startTime } = outcome;
+  const exporter = {
+    'memwatcher.exporter': outcome.exporter,
+    'memwatcher.signal': outcome.signal,
+  };
+  for (const fate of ['sent', 'failed', 'rejected', 'dropped'] as const) {
+    const attributes = { ...exporter, 'memwatcher.export.outcome': fate };
+    out.point('memwatcher.agent.export.items', outcome[fate], attributes, startTime);
+  }
+  out.point('memwatcher.agent.export.retries', outcome.retried, exporter, startTime);
+  out.point('memwatcher.agent.export.queue.items', outcome.queuedItems, exporter);
+  out.point('memwatcher.agent.export.queue.size', outcome.queuedBytes, exporter);
+  for (const state of EXPORTER_STATES) {
+    const attributes = { ...exporter, 'memwatcher.exporter.state': state };
+    out.point('memwatcher.agent.export.status', outcome.state === state ? 1 : 0, attributes);
+  }
+}
+
+export function readProcess(): ProcessSelf {
+  const { user, system } = process.cpuUsage();
+  return {
+    rss: process.memoryUsage.rss(),
+    cpuUser: user / 1e6,
+    cpuSystem: system / 1e6,
+    startTime: performance.timeOrigin,
+  };
+}
+
+/**
+ * Asks the kernel about a loaded object: a few FFI calls a program and map, once a collection.
+ * `fullness` is by map, from whoever knows (a ring's reader).
+ */
+export function readBpf(
+  { object, links }: LoadedBpf,
+  fullness: ReadonlyMap<string, number> = new Map(),
+): BpfSelf {
+  const programs = [...links.keys()].map((name) => {
+    const { runCount, runTimeNs, recursionMisses } = object.programInfo(name);
+    const measured = runCount > 0;
+    return {
+      name,
+      runs: measured ? runCount : undefined,
+      runTimeNs: measured ? runTimeNs : undefined,
+      missedRuns: recursionMisses,
+    };
+  });
+  const maps = object.maps.map(({ name }) => {
+    const full = fullness.get(name);
+    return {
+      name,
+      memory: object.map(name).memory(),
+      ...(full !== undefined && { fullness: full }),
+    };
+  });
+  return { programs, maps, losses: readLosses(object) };
+}
+
+const NO_LOSSES: BpfLosses = { ringDrops: 0, mapFull: 0, readFailures: 0 };
+
+function readLosses(object: LoadedBpf['object']): BpfLosses {
+  const spec = object.maps.find(({ name }) => name === 'stats');
+  const bytes = spec && object.map('stats').lookup(new Uint8Array(spec.keySize));
+  if (!spec || !bytes) return NO_LOSSES;
+  const { fields } = object.layout('mw_stats');
+  const sum = (field: string) => {
+    const offset = fields.find(({ name }) => name === field)?.offset;
+    return offset === undefined ? 0 : sumOverCpus(bytes, spec, offset);
+  };
+  return {
+    ringDrops: sum('ring_drops'),
+    mapFull: sum('map_full'),
+    readFailures: sum('read_failures'),
+  };
+}
+
+function sumOverCpus(bytes: Uint8Array, { valueSize }: MapSpec, offset: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const stride = Math.ceil(valueSize / 8) * 8;
+  let sum = 0;
+  for (let at = offset; at < bytes.byteLength; at += stride) {
+    sum += Number(view.getBigUint64(at, true));
+  }
+  return sum;
+}
