@@ -9,13 +9,22 @@ export interface ProcessContextOptions
   readonly forceExit: (code: number) => void;
 }
 
+/**
+ * One Ctrl-C under `npm start` comes twice: the terminal signals every process of the group, and
+ * npm passes on what it got. A person's second one comes later.
+ */
+const ECHO_MS = 300;
+
 /** The real world for the commands: this process's streams, environment and signals. */
 export function processContext(options: ProcessContextOptions): CliContext {
   const { version, root, plugins, createAgent, createSupervisor, strategies, forceExit } = options;
   const { stdout, stderr, env } = process;
   const interruption = new AbortController();
+  let interruptedAt = 0;
   const interrupt = () => {
-    if (interruption.signal.aborted) forceExit(ExitCode.forced);
+    const now = performance.now();
+    if (!interruption.signal.aborted) interruptedAt = now;
+    else if (now - interruptedAt > ECHO_MS) forceExit(ExitCode.forced);
     interruption.abort();
   };
   process.on('SIGINT', interrupt);
