@@ -1,0 +1,282 @@
+/**
+ * BPF in memory, for a plugin's unit tests: objects whose types are the real object file's (or
+ * given layouts), whose maps and rings the test fills, and whose programs are functions of the test.
+ */
+import { readFileSync } from 'node:fs';
+import { Btf } from '../../core/bpf/btf.js';
+import { writeConstant } from '../../core/bpf/constant.js';
+import type {
+  AttachTarget,
+  BpfHost,
+  BpfLink,
+  BpfLoader,
+  BpfMap,
+  BpfObject,
+  LoadedBpf,
+  LoadOptions,
+  MappedArray,
+  MapSpec,
+  ProgramInfo,
+  ProgramSpec,
+  RingReader,
+  RunOptions,
+} from '../../core/bpf/host.js';
+import type { StructLayout } from '../../core/bpf/layout.js';
+import { structLayout } from '../../core/bpf/struct.js';
+import { MemWatcherError } from '../../core/errors.js';
+
+export interface FakeProgram {
+  readonly section: string;
+  /** What `run` does and returns. */
+  readonly run?: (options: RunOptions) => number;
+  /** What an iterator's pass writes. */
+  readonly rows?: () => Uint8Array;
+  /** Thrown by `load` if this program is selected, or by `attach`. */
+  readonly loadError?: Error;
+  readonly attachError?: Error;
+}
+
+export interface FakeObjectSpec {
+  /** The compiled object whose BTF gives layouts and constants. */
+  readonly file?: string;
+  readonly layouts?: Readonly<Record<string, StructLayout>>;
+  readonly programs?: Readonly<Record<string, FakeProgram>>;
+  readonly maps?: readonly (Partial<MapSpec> & { readonly name: string })[];
+}
+
+const PER_CPU_ARRAY = 6;
+
+/** A map as a table, a block of memory and a queue of records at once. */
+export class FakeMap implements BpfMap {
+  readonly spec: MapSpec;
+  readonly id: number;
+  readonly entries = new Map<string, Uint8Array>();
+  /** What `mapped` shows; the test writes here. */
+  readonly bytes: Uint8Array;
+  /** What the next `drain` hands out. */
+  readonly records: Uint8Array[] = [];
+  /** Readers and mappings not yet closed. */
+  open = 0;
+
+  constructor(spec: Partial<MapSpec> & { readonly name: string }, id: number) {
+    this.spec = {
+      type: 2,
+      keySize: 4,
+      valueSize: 8,
+      maxEntries: 1,
+      mmapable: false,
+      ...spec,
+    };
+    this.id = id;
+    this.bytes = new Uint8Array(this.#stride * this.spec.maxEntries);
+  }
+
+  memory(): number {
+    return this.bytes.length;
+  }
+
+  lookup(key: Uint8Array): Uint8Array | undefined {
+    const value = this.entries.get(hex(key));
+    if (value) return value.slice();
+    // Arrays have every element from the start.
+    return this.spec.type === PER_CPU_ARRAY || this.spec.type === 2
+      ? new Uint8Array(this.#stride)
+      : undefined;
+  }
+
+  update(key: Uint8Array, value: Uint8Array): void {
+    this.entries.set(hex(key), value.slice());
+  }
+
+  delete(key: Uint8Array): boolean {
+    return this.entries.delete(hex(key));
+  }
+
+  *keys(): IterableIterator<Uint8Array> {
+    for (const key of this.entries.keys()) yield new Uint8Array(Buffer.from(key, 'hex'));
+  }
+
+  mapped(): MappedArray {
+    const close = this.#opened();
+    const { maxEntries: entries } = this.spec;
+    return { bytes: this.bytes, stride: this.#stride, entries, close };
+  }
+
+  ring(): RingReader {
+    const close = this.#opened();
+    const { records, spec } = this;
+    return {
+      drain(onRecord) {
+        const ready = records.splice(0);
+        for (const record of ready) {
+          onRecord(new DataView(record.buffer, record.byteOffset, record.length), 0, record.length);
+        }
+        return ready.length;
+      },
+      get fullness() {
+        const used = records.reduce((sum, record) => sum + record.length + 8, 0);
+        return { used, size: spec.maxEntries };
+      },
+      close,
+    };
+  }
+
+  get #stride(): number {
+    return (this.spec.valueSize + 7) & ~7;
+  }
+
+  #opened(): () => void {
+    this.open++;
+    let closed = false;
+    return () => {
+      if (!closed) this.open--;
+      closed = true;
+    };
+  }
+}
+
+/** An object that remembers what was done with it. */
+export class FakeObject implements BpfObject {
+  readonly programs: readonly ProgramSpec[];
+  readonly constants = new Map<string, number | bigint | boolean>();
+  readonly hooks = new Map<string, string>();
+  readonly omitted = new Set<string>();
+  readonly attached = new Map<string, AttachTarget>();
+  selected: readonly string[];
+  loaded = false;
+  closed = false;
+  readonly #spec: FakeObjectSpec;
+  readonly #maps = new Map<string, FakeMap>();
+  readonly #btf: Btf | undefined;
+
+  constructor(spec: FakeObjectSpec) {
+    this.#spec = spec;
+    this.#btf = spec.file === undefined ? undefined : Btf.ofObject(readFileSync(spec.file));
+    this.programs = Object.entries(spec.programs ?? {}).map(([name, { section }]) => ({
+      name,
+      section,
+    }));
+    this.selected = this.programs.map((program) => program.name);
+    for (const [index, map] of (spec.maps ?? []).entries()) {
+      this.#maps.set(map.name, new FakeMap(map, index + 1));
+    }
+  }
+
+  get maps(): readonly MapSpec[] {
+    return [...this.#maps.values()].map((map) => map.spec);
+  }
+
+  setConstant(name: string, value: number | bigint | boolean): void {
+    const global = this.#btf?.globals('.rodata').get(name);
+    if (this.#btf && !global) {
+      throw new MemWatcherError('LAYOUT_INVALID', `${this.#spec.file} has no constant ${name}`);
+    }
+    if (this.#btf && global) {
+      writeConstant(new Uint8Array(global.size), name, this.#btf.resolve(global.type), value);
+    }
+    this.constants.set(name, value);
+  }
+
+  setMaxEntries(map: string, maxEntries: number): void {
+    const { spec, id } = this.map(map);
+    this.#maps.set(map, new FakeMap({ ...spec, maxEntries }, id));
+  }
+
+  setHook(program: string, hook: string): void {
+    this.hooks.set(program, hook);
+  }
+
+  selectPrograms(names: readonly string[]): void {
+    this.selected = names;
+  }
+
+  omitMaps(names: readonly string[]): void {
+    for (const name of names) this.omitted.add(name);
+  }
+
+  load(): void {
+    for (const name of this.selected) {
+      const error = this.#program(name).loadError;
+      if (error) throw error;
+    }
+    this.loaded = true;
+  }
+
+  attach(program: string, target: AttachTarget = {}): BpfLink {
+    const { attachError, rows } = this.#program(program);
+    if (attachError) throw attachError;
+    this.attached.set(program, target);
+    return {
+      program,
+      readAll: () => rows?.() ?? new Uint8Array(0),
+      close: () => void this.attached.delete(program),
+    };
+  }
+
+  run(program: string, options: RunOptions = {}): { retval: number } {
+    return { retval: this.#program(program).run?.(options) ?? 0 };
+  }
+
+  map(name: string): FakeMap {
+    const map = this.#maps.get(name);
+    if (!map) throw new MemWatcherError('INTERNAL', `the fake object has no map ${name}`);
+    return map;
+  }
+
+  layout(struct: string): StructLayout {
+    const given = this.#spec.layouts?.[struct];
+    if (given) return given;
+    if (this.#btf) return structLayout(this.#btf, struct);
+    throw new MemWatcherError('LAYOUT_INVALID', `the fake object has no struct ${struct}`);
+  }
+
+  programInfo(program: string): ProgramInfo {
+    this.#program(program);
+    return { id: 1, runCount: 0, runTimeNs: 0, recursionMisses: 0 };
+  }
+
+  close(): void {
+    this.attached.clear();
+    this.closed = true;
+  }
+
+  #program(name: string): FakeProgram {
+    const program = this.#spec.programs?.[name];
+    if (!program) throw new MemWatcherError('INTERNAL', `the fake object has no program ${name}`);
+    return program;
+  }
+}
+
+/** Opens fakes; `objects` are those that were opened, oldest first. */
+export class FakeBpfHost implements BpfHost {
+  readonly objects: FakeObject[] = [];
+  readonly #spec: (file: string) => FakeObjectSpec;
+
+  constructor(spec: FakeObjectSpec | ((file: string) => FakeObjectSpec)) {
+    this.#spec = typeof spec === 'function' ? spec : () => spec;
+  }
+
+  open(file: string): FakeObject {
+    const object = new FakeObject(this.#spec(file));
+    this.objects.push(object);
+    return object;
+  }
+}
+
+/** What a plugin asks for, already loaded: `object`'s programs attached but those only run. */
+export function fakeLoader(object: FakeObject, strategy = 'fake'): BpfLoader {
+  return {
+    load({ constants = {}, maxEntries = {} }: LoadOptions = {}): LoadedBpf {
+      for (const [name, value] of Object.entries(constants)) object.setConstant(name, value);
+      for (const [name, entries] of Object.entries(maxEntries)) object.setMaxEntries(name, entries);
+      object.load();
+      const attached = object.programs.filter(({ section }) => !/^(raw_tp|syscall)/.test(section));
+      const links = attached.map(({ name }) => [name, object.attach(name)] as const);
+      return { strategy, object, links: new Map(links), close: () => object.close() };
+    },
+  };
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}
