@@ -1,0 +1,87 @@
+/** The agent as a user runs it: the built command line, as a process of its own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { ROOT } from '../vm/initramfs.js';
+import { until } from './collector.js';
+
+const MAIN = join(ROOT, 'dist/core/main.js');
+
+export interface AgentProcessOptions {
+  readonly dir: string;
+  /** agent.yaml; JSON is YAML. */
+  readonly config: object;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** A line of `run --json`. */
+export interface PointLine {
+  readonly time: string;
+  readonly plugin: string;
+  readonly name: string;
+  readonly attributes: Readonly<Record<string, string | number | boolean>>;
+  readonly value: number;
+}
+
+export class AgentProcess {
+  readonly #process: ChildProcess;
+  /** What it printed, as records. */
+  readonly lines: PointLine[] = [];
+  #errors = '';
+
+  constructor({ dir, config, env }: AgentProcessOptions) {
+    const file = join(dir, 'agent.yaml');
+    writeFileSync(file, JSON.stringify(config));
+    this.#process = spawn(process.execPath, [MAIN, 'run', '--json', '--config', file], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...withoutOtel(process.env), ...env },
+    });
+    this.#process.stderr?.on('data', (data) => {
+      this.#errors += data;
+    });
+    if (this.#process.stdout) {
+      createInterface({ input: this.#process.stdout }).on('line', (line) => {
+        this.lines.push(JSON.parse(line) as PointLine);
+      });
+    }
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? -1;
+  }
+
+  /** What it said on stderr. */
+  get errors(): string {
+    return this.#errors;
+  }
+
+  /** Times of the collections that it has shown, Unix ms. */
+  get collections(): number[] {
+    return [...new Set(this.lines.map((line) => Date.parse(line.time)))].sort((a, b) => a - b);
+  }
+
+  async collected(count: number, timeoutMs = 60_000): Promise<void> {
+    await until(
+      () => this.collections.length >= count || this.#process.exitCode !== null,
+      timeoutMs,
+      () => `the agent made ${this.collections.length} of ${count} collections:\n${this.#errors}`,
+    );
+    if (this.#process.exitCode !== null) throw new Error(`the agent ended:\n${this.#errors}`);
+  }
+
+  /** Sends the signal and waits for the end; gives the exit code. */
+  async stop(signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL' = 'SIGINT'): Promise<number | null> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      const closed = once(this.#process, 'close');
+      this.#process.kill(signal);
+      await closed;
+    }
+    return this.#process.exitCode;
+  }
+}
+
+/** The variables of whoever runs the tests must not change what is tested. */
+const withoutOtel = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !/^(OTEL_|MEM_WATCHER_)/.test(name)));
