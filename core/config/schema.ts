@@ -108,7 +108,13 @@ export const Exporters = z.strictObject({
         context.addIssue({ code: 'custom', path: [name], message, input: undefined });
       }
     })
-    .default({})
+    .transform(
+      (exporters): Record<string, OtlpExporterConfig> => ({
+        default: OtlpExporter.parse({}),
+        ...exporters,
+      }),
+    )
+    .prefault({})
     .describe('by name; the one named default is there unless it is disabled'),
   prometheus: PrometheusExporter.prefault({}).describe('scrape endpoint'),
 });

@@ -11,12 +11,7 @@
  * A variable that makes no sense is ignored with a warning, as OpenTelemetry asks.
  */
 import { parseKeyPairsIntoRecord } from '@opentelemetry/core';
-import {
-  type ExportersConfig,
-  OtlpExporter,
-  type OtlpExporterConfig,
-  type PrometheusConfig,
-} from '../config/schema.js';
+import type { ExportersConfig, OtlpExporterConfig, PrometheusConfig } from '../config/schema.js';
 import { MemWatcherError } from '../errors.js';
 import type { Signal } from './outcome.js';
 
@@ -83,8 +78,7 @@ export function resolveExporters(config: ExportersConfig, env: Environment): Exp
   if (variables.flag('OTEL_SDK_DISABLED')) {
     return { signals: [], prometheus: undefined, warnings: variables.warnings };
   }
-  const exporters = { default: OtlpExporter.parse({}), ...config.otlp };
-  const signals = Object.entries(exporters)
+  const signals = Object.entries(config.otlp)
     .filter(([, exporter]) => exporter.enabled)
     .flatMap(([name, exporter]) => {
       const source = name === 'default' ? variables : new Variables({});
