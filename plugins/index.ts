@@ -1,4 +1,5 @@
 /** Every plugin of the agent; one line each. */
 import type { PluginModule } from '../core/plugin.js';
+import { procstat } from './procstat/index.js';
 
-export const plugins: readonly PluginModule[] = [];
+export const plugins: readonly PluginModule[] = [procstat];

@@ -114,10 +114,12 @@ static __always_inline void read_process(struct procstat_process *to, struct tas
 	to->activity.involuntary_switches += BPF_CORE_READ(signal, nivcsw);
 	to->activity.minor_faults += BPF_CORE_READ(signal, min_flt);
 	to->activity.major_faults += BPF_CORE_READ(signal, maj_flt);
+	/* no rest of another process's longer name behind the NUL */
+	__builtin_memset(to->comm, 0, sizeof(to->comm));
+	__builtin_memset(to->executable, 0, sizeof(to->executable));
 	bpf_probe_read_kernel_str(to->comm, sizeof(to->comm), &task->comm);
 	name = BPF_CORE_READ(task, mm, exe_file, f_path.dentry, d_name.name);
-	if (bpf_probe_read_kernel_str(to->executable, sizeof(to->executable), name) < 0)
-		to->executable[0] = 0;
+	bpf_probe_read_kernel_str(to->executable, sizeof(to->executable), name);
 }
 
 /* Memory of `task`'s process, if it still has it: an exiting one may have given its mm away between

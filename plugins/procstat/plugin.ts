@@ -1,0 +1,177 @@
+import { readFileSync } from 'node:fs';
+import { inject, injectable } from 'tsyringe';
+import type { BpfLink, LoadedBpf } from '../../core/bpf/host.js';
+import { MemWatcherError } from '../../core/errors.js';
+import { type CgroupIdentity, CgroupPaths } from '../../core/identity/cgroup-paths.js';
+import { bootTime, pageSize, possibleCpus } from '../../core/identity/host.js';
+import type { Plugin } from '../../core/plugin.js';
+import { BpfLoader, Config, Health, Scope } from '../../core/tokens.js';
+import { SeriesActivity } from './activity.js';
+import { Commands } from './commands.js';
+import { ProcstatDecoder } from './decoder.js';
+import { type Filter, makeFilter, passwdUserId } from './filter.js';
+import { Losses } from './losses.js';
+import type { ProcstatMetadata } from './metadata.js';
+import type { Process } from './process.js';
+import { OTHER, type Selected, select } from './select.js';
+import type { ProcstatSeries, ProcstatSnapshot, WhoseAttributes } from './snapshot.js';
+
+/** The processes in no container, when containers are asked for. */
+const HOST = '';
+
+@injectable()
+export class ProcstatPlugin implements Plugin<ProcstatSnapshot> {
+  readonly #cgroups = new CgroupPaths();
+  readonly #commands: Commands;
+  readonly #activity = new SeriesActivity(Date.now());
+  readonly #filter: Filter;
+  #decoder: ProcstatDecoder | undefined;
+  #iterator: BpfLink | undefined;
+  #losses: Losses | undefined;
+
+  constructor(
+    @inject(Scope) private readonly scope: Scope,
+    @inject(Config) private readonly config: Config<ProcstatMetadata>,
+    @inject(BpfLoader) private readonly loader: BpfLoader,
+    @inject(Health) private readonly health: Health,
+  ) {
+    this.#commands = new Commands(config.command_length);
+    this.#filter = makeFilter(config, {
+      cgroupPath: (process) => this.#cgroupOf(process)?.path,
+      userId: (name) => passwdUserId(readFileSync('/etc/passwd', 'utf8'), name),
+    });
+  }
+
+  start(): void {
+    const cpus = possibleCpus();
+    const loaded = this.scope.use(
+      this.loader.load({
+        constants: { cpu_count: Math.max(...cpus) + 1 },
+        maxEntries: { by_pid: this.config.capacity },
+      }),
+    );
+    tellPossibleCpus(loaded, cpus);
+    this.#decoder = new ProcstatDecoder(
+      {
+        process: loaded.object.layout('procstat_process'),
+        thread: loaded.object.layout('procstat_thread'),
+      },
+      { pageSize: pageSize(), bootTime: bootTime() },
+    );
+    this.#iterator = [...loaded.links.values()].find(({ program }) =>
+      program.startsWith('collect'),
+    );
+    this.#losses = new Losses(loaded.object, this.health, this.config.capacity);
+    // The hooks renew only what a pass has seen, and counters begin with what a first pass says.
+    this.#activity.finish(this.#processes().processes, Date.now());
+  }
+
+  collect(): ProcstatSnapshot {
+    const { processes, total } = this.#processes();
+    const selection = select(processes, {
+      sort: this.config.sort,
+      top: this.config.top,
+      groupOf: this.#groupOf(),
+    });
+    const series = selection.top.map((selected) => this.#series(selected));
+    if (selection.other) series.push(this.#other(selection.other));
+    this.#activity.finish(processes, Date.now());
+    this.#commands.sweep();
+    this.#cgroups.sweep();
+    this.#losses?.check();
+    return { series, processes: total };
+  }
+
+  #processes(): { processes: Process[]; total: number } {
+    if (!this.#decoder || !this.#iterator) {
+      throw new MemWatcherError('INTERNAL', 'procstat was asked to collect before it started');
+    }
+    const { processes, unreadable } = this.#decoder.decode(this.#iterator.readAll());
+    if (unreadable > 0) {
+      const reason = `${unreadable} bytes of the last pass were no record: rebuild the BPF object`;
+      this.health.degraded('decode', reason);
+    } else {
+      this.health.clear('decode');
+    }
+    return { processes: processes.filter(this.#filter), total: processes.length };
+  }
+
+  #groupOf(): ((process: Process) => string) | undefined {
+    switch (this.config.by) {
+      case 'process':
+        return undefined;
+      case 'executable':
+        return (process) => process.executable;
+      case 'container':
+        return (process) => this.#cgroupOf(process)?.containerId ?? HOST;
+    }
+  }
+
+  #series(selected: Selected): ProcstatSeries {
+    const [first] = selected.members;
+    if (this.config.by === 'process' && first) {
+      return {
+        attributes: this.#attributesOf(first),
+        members: 1,
+        process: first,
+        memory: first,
+        activity: first,
+        startTime: first.startTime,
+      };
+    }
+    return this.#together(selected, first ? this.#groupAttributes(first) : {});
+  }
+
+  #other(selected: Selected): ProcstatSeries {
+    return this.#together(selected, { 'memwatcher.process.other': true });
+  }
+
+  #together({ key, members, figures }: Selected, attributes: WhoseAttributes): ProcstatSeries {
+    const other = attributes['memwatcher.process.other'] === true;
+    const counters = this.#activity.add(other ? OTHER : `${this.config.by} ${key}`, members);
+    return {
+      attributes,
+      members: members.length,
+      process: undefined,
+      memory: figures,
+      activity: counters.total,
+      startTime: counters.startTime,
+    };
+  }
+
+  #groupAttributes(member: Process): WhoseAttributes {
+    if (this.config.by === 'executable') return { 'process.executable.name': member.executable };
+    const cgroup = this.#cgroupOf(member);
+    return { 'container.id': cgroup?.containerId, 'k8s.pod.uid': cgroup?.podUid };
+  }
+
+  #attributesOf(process: Process): WhoseAttributes {
+    const command = this.#commands.of(process);
+    const cgroup = this.#cgroupOf(process);
+    return {
+      'process.pid': process.pid,
+      'process.creation.time': new Date(process.startTime).toISOString(),
+      'process.executable.name': process.executable,
+      'process.command': command?.command,
+      'process.command_line': this.config.command_line ? command?.line : undefined,
+      'process.linux.cgroup': cgroup?.line,
+      'container.id': cgroup?.containerId,
+      'k8s.pod.uid': cgroup?.podUid,
+    };
+  }
+
+  #cgroupOf({ pid, cgroupId, cgroupV1 }: Process): CgroupIdentity | undefined {
+    return this.#cgroups.of(cgroupId, pid, cgroupV1 ? 'memory' : undefined);
+  }
+}
+
+/** `struct cpu` of resident.h, first member: CPU numbers may have holes, and BPF cannot see them. */
+function tellPossibleCpus({ object }: LoadedBpf, cpus: readonly number[]): void {
+  const map = object.map('cpus');
+  for (const cpu of cpus) {
+    const key = new Uint8Array(new Uint32Array([cpu]).buffer);
+    const value = new Uint8Array(map.spec.valueSize);
+    value[0] = 1;
+    map.update(key, value);
+  }
+}
