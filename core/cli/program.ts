@@ -1,7 +1,9 @@
 import { Command } from 'commander';
 import { registerCheck } from './check.js';
+import { registerCompletion } from './completion.js';
 import { type CliContext, ExitCode } from './context.js';
 import { registerLive } from './live.js';
+import { registerPlugins } from './plugins.js';
 import { registerPrintConfig } from './print-config.js';
 import { registerRun } from './run.js';
 
@@ -35,7 +37,9 @@ export function buildProgram(context: CliContext, exit: (code: number) => void):
   registerRun(program, context, exit);
   registerCheck(program, context, exit);
   for (const module of context.plugins) registerLive(program, module, context, exit);
+  registerPlugins(program, context, exit);
   registerPrintConfig(program, context, exit);
+  registerCompletion(program, context, exit);
   return program;
 }
 

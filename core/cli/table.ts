@@ -1,5 +1,5 @@
 import { plainStyle, type Style } from './style.js';
-import { fit, harmless, pad, textWidth } from './text.js';
+import { fit, harmless, pad, textWidth, wrapText } from './text.js';
 import type { Column, Table } from './view.js';
 
 const GAP = 2;
@@ -20,9 +20,24 @@ export function renderTable(table: Table, width: number, style: Style = plainSty
   if (shown.some(({ column }) => column.title !== '')) {
     lines.push(style.heading(fit(line(table.columns.map(({ title }) => title)), width)));
   }
-  for (const row of rows) lines.push(fit(line(row), width));
+  for (const row of rows) {
+    for (const part of folded(row, shown)) lines.push(fit(line(part), width));
+  }
   if (table.footer !== undefined) lines.push(style.dim(fit(harmless(table.footer), width)));
   return lines;
+}
+
+/** A row as one line, or as several where prose does not fit. */
+function folded(row: readonly string[], shown: readonly Shown[]): (readonly string[])[] {
+  const cells = new Map(
+    shown
+      .filter(({ column }) => column.wrap)
+      .map(({ index, width }) => [index, wrapText(row[index] ?? '', width)]),
+  );
+  const height = Math.max(1, ...[...cells.values()].map((lines) => lines.length));
+  return Array.from({ length: height }, (_, n) =>
+    row.map((cell, index) => cells.get(index)?.[n] ?? (n === 0 && !cells.has(index) ? cell : '')),
+  );
 }
 
 interface Shown {

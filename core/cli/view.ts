@@ -11,6 +11,8 @@ export interface Column {
   readonly priority: number;
   /** May be shortened with an ellipsis to fit. */
   readonly flexible?: true;
+  /** Goes on in the next line instead of being shortened; for prose. */
+  readonly wrap?: true;
 }
 
 export interface Table {

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { withoutCredentials } from './credentials.js';
 import { suggestion } from './nearest.js';
 import type { Path } from './source.js';
 import { pathKey, type Substitution } from './substitute.js';
@@ -146,7 +147,7 @@ function shown(value: unknown): string {
   if (value === null) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a section';
-  const text = JSON.stringify(value);
+  const text = JSON.stringify(typeof value === 'string' ? withoutCredentials(value) : value);
   return text.length > 60 ? `${text.slice(0, 57)}…"` : text;
 }
 

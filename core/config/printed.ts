@@ -65,7 +65,7 @@ export function secretsHidden({ references }: Pick<LoadedConfig, 'references'>):
         ? reference
         : REDACTED;
     }
-    if (reference !== undefined) return reference;
-    return typeof value === 'string' ? withoutCredentials(value, REDACTED) : value;
+    const text = reference ?? value;
+    return typeof text === 'string' ? withoutCredentials(text, REDACTED) : text;
   };
 }

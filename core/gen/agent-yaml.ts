@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { wrapText } from '../cli/text.js';
 import { agentJsonSchema, type JsonSchema } from '../config/json-schema.js';
 import { asWritten, printed, schemaOf } from '../config/printed.js';
 import { agentSchema, toAgentConfig } from '../config/schema.js';
@@ -22,12 +23,14 @@ const HEAD = `# yaml-language-server: $schema=gen/agent.schema.json
 
 /** The documented default configuration of these plugins. */
 export function agentYaml(plugins: readonly PluginModule[]): string {
-  const schema = agentJsonSchema(plugins);
+  const lines = section(agentJsonSchema(plugins), shownDefaults(plugins), 0);
+  return `${HEAD}\n${lines.join('\n').trim()}\n`;
+}
+
+/** Every default, as YAML has it. */
+export function shownDefaults(plugins: readonly PluginModule[]): Values {
   const config = toAgentConfig(agentSchema(plugins).parse(SHOWN));
-  const defaults = printed(schema, asWritten(config));
-  return `${HEAD}\n${section(schema, defaults as Values, 0)
-    .join('\n')
-    .trim()}\n`;
+  return printed(agentJsonSchema(plugins), asWritten(config)) as Values;
 }
 
 /** The exporter that is there without being named, named so that its keys are seen. */
@@ -65,19 +68,5 @@ const inline = (value: unknown) =>
 function comment({ description, enum: values }: JsonSchema, indent: string): string[] {
   const choice = values ? `one of ${values.join(', ')}` : undefined;
   const text = [description, choice].filter((part) => part !== undefined).join('; ');
-  return text === '' ? [] : wrap(text, 98 - indent.length).map((line) => `${indent}# ${line}`);
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(/\s+/)) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else {
-      line = line === '' ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, line];
+  return text === '' ? [] : wrapText(text, 98 - indent.length).map((line) => `${indent}# ${line}`);
 }

@@ -1,0 +1,120 @@
+/**
+ * What a plugin is, as data: its metadata, its configuration keys and its kernel profile side by
+ * side. `mem-watcher plugins NAME` and the tables of the READMEs are two printings of it.
+ */
+import { agentJsonSchema, type JsonSchema } from './config/json-schema.js';
+import { asWritten, printed, schemaOf } from './config/printed.js';
+import { agentSchema, toAgentConfig } from './config/schema.js';
+import type { KernelProfile } from './kernel/kernel.js';
+import { describeFact } from './kernel/running-kernel.js';
+import type { AttributeSpec, MetricKind, Severity } from './metadata.js';
+import type { PluginModule } from './plugin.js';
+
+export interface PluginDescription {
+  readonly plugin: string;
+  readonly title: string;
+  readonly description: string;
+  /** The original's short flag. */
+  readonly alias?: string;
+  readonly metrics: readonly {
+    readonly name: string;
+    readonly kind: MetricKind;
+    readonly unit: string;
+    readonly description: string;
+    readonly attributes: readonly string[];
+    readonly enabled: boolean;
+  }[];
+  readonly attributes: readonly ({ readonly name: string } & AttributeSpec)[];
+  readonly events: readonly {
+    readonly name: string;
+    readonly severity: Severity;
+    readonly description: string;
+    readonly attributes: readonly string[];
+  }[];
+  readonly spans: readonly {
+    readonly name: string;
+    readonly description: string;
+    readonly attributes: readonly string[];
+  }[];
+  readonly config: readonly ConfigKey[];
+  /** In order of preference; empty where the profile is not at hand. */
+  readonly strategies: readonly {
+    readonly name: string;
+    readonly summary: string;
+    readonly needs: readonly string[];
+    /** Taken only when configured by name. */
+    readonly manual: boolean;
+  }[];
+}
+
+export interface ConfigKey {
+  /** Below `plugins.<name>`, with dots. */
+  readonly key: string;
+  readonly type: string;
+  /** As YAML has it; undefined where the key has none. */
+  readonly default: unknown;
+  readonly description: string;
+}
+
+export function describePlugin(
+  module: PluginModule,
+  profile: KernelProfile | undefined,
+): PluginDescription {
+  const { metadata, view } = module;
+  const named = <T extends object>(specs: Readonly<Record<string, T>>) =>
+    Object.entries(specs).map(([name, spec]) => ({ name, ...spec }));
+  return {
+    plugin: metadata.name,
+    title: metadata.title,
+    description: metadata.description,
+    ...(view.alias === undefined ? {} : { alias: view.alias }),
+    metrics: Object.entries(metadata.metrics).map(
+      ([name, { kind, unit, description, attributes, enabled }]) => ({
+        name,
+        kind,
+        unit,
+        description,
+        attributes,
+        enabled: enabled !== false,
+      }),
+    ),
+    attributes: named(metadata.attributes),
+    events: named(metadata.events),
+    spans: named(metadata.spans),
+    config: configKeys(module),
+    strategies: (profile?.strategies ?? []).map(
+      ({ name, summary, needs = [], manual = false }) => ({
+        name,
+        summary,
+        needs: needs.map(describeFact),
+        manual,
+      }),
+    ),
+  };
+}
+
+function configKeys(module: PluginModule): ConfigKey[] {
+  const { name } = module.metadata;
+  const schema = schemaOf(schemaOf(agentJsonSchema([module]), 'plugins'), name);
+  const defaults = asWritten(toAgentConfig(agentSchema([module]).parse({})));
+  const own = (defaults.plugins as Readonly<Record<string, unknown>>)[name];
+  return keysOf(schema ?? {}, own, '').filter(({ key }) => !key.startsWith('metrics.'));
+}
+
+function keysOf(schema: JsonSchema, values: unknown, prefix: string): ConfigKey[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, inner]) => {
+    const value = (values as Readonly<Record<string, unknown>> | undefined)?.[name];
+    const key = prefix + name;
+    if (inner.properties && key !== 'metrics') return keysOf(inner, value, `${key}.`);
+    const { description = '' } = inner;
+    return [{ key, type: typeText(inner), default: printed(inner, value), description }];
+  });
+}
+
+function typeText(schema: JsonSchema): string {
+  if (schema['x-kind']) return schema['x-kind'];
+  if (schema.enum) return schema.enum.map(String).join(' | ');
+  if (schema.type === 'array') return `list of ${typeText(schema.items ?? {})}`;
+  if (schema.anyOf) return schema.anyOf.map(typeText).join(' | ');
+  return { object: 'section', string: 'text' }[String(schema.type)] ?? String(schema.type ?? 'any');
+}

@@ -1,0 +1,59 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { agentJsonSchema, editorSchema } from '../config/json-schema.js';
+import { describePlugin } from '../description.js';
+import { MemWatcherError } from '../errors.js';
+import { ProfileSchema, readProfile } from '../kernel/profile.js';
+import type { PluginModule } from '../plugin.js';
+import { agentYaml, shownDefaults } from './agent-yaml.js';
+import { renewReadme } from './readme.js';
+import { generateTypes, typesPath } from './types.js';
+
+/** A file that is derived from others, as it should be. */
+export interface Output {
+  readonly path: string;
+  readonly content: string;
+}
+
+/** Every generated file of the repository at `root`; nothing is written. */
+export function outputs(root: string, plugins: readonly PluginModule[]): Output[] {
+  const profiles = join(root, 'config', 'kernel');
+  const strategies = (plugin: string) =>
+    readProfile(profiles, plugin).strategies.map(({ name }) => name);
+  const schema = editorSchema(agentJsonSchema(plugins, strategies), shownDefaults(plugins));
+  const kernelSchema = z.toJSONSchema(ProfileSchema, { io: 'input' });
+  return [
+    { path: join(root, 'config', 'agent.yaml'), content: agentYaml(plugins) },
+    { path: join(root, 'config', 'gen', 'agent.schema.json'), content: json(schema) },
+    { path: join(root, 'config', 'gen', 'kernel.schema.json'), content: json(kernelSchema) },
+    ...plugins.flatMap((module) => pluginOutputs(root, profiles, module)),
+  ];
+}
+
+/** Those whose file is not as it should be. */
+export function stale(outputs: readonly Output[]): Output[] {
+  return outputs.filter(
+    ({ path, content }) => !existsSync(path) || readFileSync(path, 'utf8') !== content,
+  );
+}
+
+function pluginOutputs(root: string, profiles: string, module: PluginModule): Output[] {
+  const { name } = module.metadata;
+  const object = join(root, 'dist', 'bpf', `${name}.bpf.o`);
+  if (!existsSync(object)) {
+    throw new MemWatcherError('BPF_OPEN_FAILED', `${object} is not built`, {
+      hint: 'make -C bpf builds it',
+    });
+  }
+  const readme = join(root, 'plugins', name, 'README.md');
+  const description = describePlugin(module, readProfile(profiles, name));
+  return [
+    { path: typesPath(root, name), content: generateTypes(object) },
+    ...(existsSync(readme)
+      ? [{ path: readme, content: renewReadme(readFileSync(readme, 'utf8'), description) }]
+      : []),
+  ];
+}
+
+const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;

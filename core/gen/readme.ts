@@ -1,0 +1,88 @@
+import type { PluginDescription } from '../description.js';
+
+/** A README with the tables between its markers renewed; the rest is the author's. */
+export function renewReadme(readme: string, description: PluginDescription): string {
+  return readme.replace(
+    /(<!-- generated:([a-z]+) -->\n)[\s\S]*?(<!-- \/generated -->)/g,
+    (whole, open: string, section: string, close: string) => {
+      const table = TABLES[section]?.(description);
+      return table === undefined ? whole : `${open}${table}\n${close}`;
+    },
+  );
+}
+
+/** The names that a marker can have. */
+export const README_SECTIONS = ['metrics', 'attributes', 'events', 'spans', 'config', 'strategies'];
+
+const TABLES: Readonly<Record<string, (plugin: PluginDescription) => string>> = {
+  metrics: ({ metrics }) =>
+    table(
+      ['Metric', 'Kind', 'Unit', 'Attributes', 'Default', 'Description'],
+      metrics.map(({ name, kind, unit, attributes, enabled, description }) => [
+        code(name),
+        kind,
+        code(unit),
+        attributes.map(code).join(', '),
+        enabled ? 'on' : 'off',
+        description,
+      ]),
+    ),
+  attributes: ({ attributes }) =>
+    table(
+      ['Attribute', 'Type', 'Values', 'Description'],
+      attributes.map(({ name, type, values, example, optional, description }) => [
+        code(name),
+        type,
+        values?.map(code).join(', ') ??
+          (example === undefined ? '' : `e.g. ${code(String(example))}`),
+        `${description}${optional ? '; absent where unknown' : ''}`,
+      ]),
+    ),
+  events: ({ events }) =>
+    table(
+      ['Event', 'Severity', 'Attributes', 'Description'],
+      events.map(({ name, severity, attributes, description }) => [
+        code(name),
+        severity,
+        attributes.map(code).join(', '),
+        description,
+      ]),
+    ),
+  spans: ({ spans }) =>
+    table(
+      ['Span', 'Attributes', 'Description'],
+      spans.map(({ name, attributes, description }) => [
+        code(name),
+        attributes.map(code).join(', '),
+        description,
+      ]),
+    ),
+  config: ({ config }) =>
+    table(
+      ['Key', 'Type', 'Default', 'Description'],
+      config.map(({ key, type, default: value, description }) => [
+        code(key),
+        type,
+        value === undefined ? '' : code(typeof value === 'string' ? value : JSON.stringify(value)),
+        description,
+      ]),
+    ),
+  strategies: ({ strategies }) =>
+    table(
+      ['Strategy', 'How', 'Needs'],
+      strategies.map(({ name, summary, needs, manual }) => [
+        code(name),
+        manual ? `${summary} (only when configured by name)` : summary,
+        needs.map(code).join(', '),
+      ]),
+    ),
+};
+
+const code = (text: string) => `\`${text}\``;
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  if (rows.length === 0) return 'None.';
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replace(/\s+/g, ' ').replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
