@@ -10,29 +10,31 @@ import { collectorBinary } from './real-parts.js';
 
 const READY_MS = 20_000;
 const POLL_MS = 50;
+const ONLY = 'metrics';
 
 export interface CollectorOptions {
   /** A folder of this test's own. */
   readonly dir: string;
+  /** Receivers by name, each with a port and a file of its own; default one. */
+  readonly pipelines?: readonly string[];
   /** Fixed when a Collector has to come back at the same place. */
   readonly port?: number;
 }
 
+interface Pipeline {
+  readonly port: number;
+  readonly file: string;
+}
+
 export class Collector {
-  readonly endpoint: string;
-  readonly #file: string;
+  readonly #pipelines: ReadonlyMap<string, Pipeline>;
   readonly #process: ChildProcess;
   #log = '';
 
-  private constructor(
-    binary: string,
-    readonly port: number,
-    dir: string,
-  ) {
-    this.endpoint = `http://127.0.0.1:${port}`;
-    this.#file = join(dir, 'metrics.json');
+  private constructor(binary: string, pipelines: ReadonlyMap<string, Pipeline>, dir: string) {
+    this.#pipelines = pipelines;
     const config = join(dir, 'collector.yaml');
-    writeFileSync(config, collectorConfig(port, this.#file));
+    writeFileSync(config, collectorConfig(pipelines));
     this.#process = spawn(binary, ['--config', config], { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process.stderr?.on('data', (data) => {
       this.#log += data;
@@ -40,8 +42,13 @@ export class Collector {
   }
 
   /** Resolves once it listens. */
-  static async start({ dir, port }: CollectorOptions): Promise<Collector> {
-    const collector = new Collector(await collectorBinary(), port ?? (await freePort()), dir);
+  static async start(options: CollectorOptions): Promise<Collector> {
+    const { dir, pipelines: names = [ONLY], port } = options;
+    const pipelines = new Map<string, Pipeline>();
+    for (const name of names) {
+      pipelines.set(name, { port: port ?? (await freePort()), file: join(dir, `${name}.json`) });
+    }
+    const collector = new Collector(await collectorBinary(), pipelines, dir);
     await until(
       () => collector.#log.includes('Everything is ready'),
       READY_MS,
@@ -50,10 +57,19 @@ export class Collector {
     return collector;
   }
 
+  port(pipeline = ONLY): number {
+    return this.#pipeline(pipeline).port;
+  }
+
+  endpoint(pipeline = ONLY): string {
+    return `http://127.0.0.1:${this.port(pipeline)}`;
+  }
+
   /** Everything that it has written so far, one entry a data point. */
-  metrics(): Metric[] {
-    if (!existsSync(this.#file)) return [];
-    const lines = readFileSync(this.#file, 'utf8').split('\n');
+  metrics(pipeline = ONLY): Metric[] {
+    const { file } = this.#pipeline(pipeline);
+    if (!existsSync(file)) return [];
+    const lines = readFileSync(file, 'utf8').split('\n');
     // The last line may be half written.
     return lines.slice(0, -1).flatMap((line) => metricsOf(JSON.parse(line) as OtlpMetricsLine));
   }
@@ -82,28 +98,38 @@ export class Collector {
     this.#process.kill(signal);
     await closed;
   }
+
+  #pipeline(name: string): Pipeline {
+    const pipeline = this.#pipelines.get(name);
+    if (pipeline === undefined) throw new Error(`this Collector has no pipeline ${name}`);
+    return pipeline;
+  }
 }
 
-const collectorConfig = (port: number, file: string): string => `
-receivers:
-  otlp:
-    protocols:
-      http:
-        endpoint: 127.0.0.1:${port}
-exporters:
-  file:
-    path: ${file}
-    append: true
-    flush_interval: 100ms
-service:
-  telemetry:
-    metrics:
-      level: none
-  pipelines:
-    metrics:
-      receivers: [otlp]
-      exporters: [file]
-`;
+/** JSON is YAML. */
+function collectorConfig(pipelines: ReadonlyMap<string, Pipeline>): string {
+  const byName = <T>(kind: string, make: (pipeline: Pipeline, name: string) => T) =>
+    Object.fromEntries(
+      [...pipelines].map(([name, pipeline]) => [`${kind}/${name}`, make(pipeline, name)]),
+    );
+  return JSON.stringify({
+    receivers: byName('otlp', ({ port }) => ({
+      protocols: { http: { endpoint: `127.0.0.1:${port}` } },
+    })),
+    exporters: byName('file', ({ file }) => ({
+      path: file,
+      append: true,
+      flush_interval: '100ms',
+    })),
+    service: {
+      telemetry: { metrics: { level: 'none' } },
+      pipelines: byName('metrics', (_, name) => ({
+        receivers: [`otlp/${name}`],
+        exporters: [`file/${name}`],
+      })),
+    },
+  });
+}
 
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
