@@ -186,7 +186,10 @@ export class KernelBtf {
   /** The type behind typedefs and qualifiers. */
   strip(id: number): number {
     let at = id;
-    while (TRANSPARENT.has(this.kind(at))) at = this.target(at);
+    for (let depth = 0; TRANSPARENT.has(this.kind(at)); depth++) {
+      if (depth === MAX_DEPTH) throw btfInvalid(this.file, `type ${id} refers to itself`);
+      at = this.target(at);
+    }
     return at;
   }
 
@@ -256,6 +259,8 @@ export class KernelBtf {
   }
 }
 
+/** The kernel's own bound (MAX_RESOLVE_DEPTH of kernel/bpf/btf.c is 32). */
+const MAX_DEPTH = 32;
 const TRANSPARENT: ReadonlySet<number> = new Set([
   Kind.TYPEDEF,
   Kind.VOLATILE,
