@@ -187,13 +187,16 @@ static __always_inline bool is_node(struct pglist_data *node, __u32 id)
 	       BPF_CORE_READ(first, zone_pgdat) == node;
 }
 
-/* A node on which the memory cgroup has, or had, a page. 0 if none is known. Global: see above. */
+/* A node on which the memory cgroup has, or had, a page; 0 if none is known. Global: see above. */
 __noinline __u64 node_of_cgroup(__u64 address)
 {
-	struct mem_cgroup *memcg =
-		(void *)address - bpf_core_field_offset(struct mem_cgroup, css);
-	const void *slots = &memcg->nodeinfo;
+	struct mem_cgroup *memcg;
+	const void *slots;
 
+	if (!bpf_core_type_exists(struct mem_cgroup))
+		return 0;
+	memcg = (void *)address - bpf_core_field_offset(struct mem_cgroup, css);
+	slots = &memcg->nodeinfo;
 	for (__u32 id = 0; id < MAX_NODES; id++) {
 		struct mem_cgroup_per_node *info = NULL;
 		struct pglist_data *node;
@@ -210,40 +213,51 @@ __noinline __u64 node_of_cgroup(__u64 address)
 	return 0;
 }
 
-/* Run on demand: through the memory cgroup of the task that runs it, or of one further up. */
-SEC("raw_tp")
-int read_by_cgroup(void *ctx)
+/* Through the memory cgroup of the task that runs this, or of one further up. */
+static __always_inline __u64 node_by_cgroup(void)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
-	struct cgroup_subsys_state *css =
-		task_css(task, bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id));
-
+	struct cgroup_subsys_state *css;
 	__u64 node = 0;
 
+	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
+		return 0;
+	css = task_css(task, bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id));
 	for (int i = 0; i < MAX_DEPTH && css && !node; i++) {
 		node = node_of_cgroup((__u64)css);
 		css = BPF_CORE_READ(css, parent);
 	}
-	return read_nodes(node, bpf_ktime_get_ns());
+	return node;
 }
 
-/* Run on demand: by the kernel's own table of nodes. */
-SEC("raw_tp")
-int read_by_address(void *ctx)
+/* By the kernel's own table of nodes. */
+static __always_inline __u64 node_by_address(void)
 {
-	__u64 found = contig_page_data;
-
-	for (__u32 id = 0; id < MAX_NODES && !found; id++) {
+	for (__u32 id = 0; id < MAX_NODES; id++) {
 		struct pglist_data *node = NULL;
 
 		if (id >= node_count)
 			break;
-		bpf_probe_read_kernel(&node, sizeof(node),
-				      (void *)node_data + id * sizeof(node));
+		bpf_probe_read_kernel(&node, sizeof(node), (void *)node_data + id * sizeof(node));
 		if (is_node(node, id))
-			found = (__u64)node;
+			return (__u64)node;
 	}
-	return read_nodes(found, bpf_ktime_get_ns());
+	return 0;
+}
+
+/* Run on demand. */
+SEC("raw_tp")
+int read_now(void *ctx)
+{
+	__u64 node;
+
+	if (contig_page_data)
+		node = contig_page_data;
+	else if (node_data)
+		node = node_by_address();
+	else
+		node = node_by_cgroup();
+	return read_nodes(node, bpf_ktime_get_ns());
 }
 
 /* The original's way: every allocation passes here and names the zone that it prefers. */

@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs';
+import type { MappedArray } from '../../core/bpf/host.js';
+import type { StructLayout } from '../../core/bpf/layout.js';
+import { MemWatcherError } from '../../core/errors.js';
+
+/** A write takes microseconds; who meets it this often in a row has met something else. */
+const ATTEMPTS = 1000;
+
+/** The map `nodes`, live: the kernel may write while it is read. */
+export class NodeSlots {
+  readonly #mapped: MappedArray;
+  readonly #view: DataView;
+  readonly #size: number;
+  readonly #begun: number;
+  readonly #ended: number;
+
+  constructor(mapped: MappedArray, layout: StructLayout) {
+    const { buffer, byteOffset, byteLength } = mapped.bytes;
+    this.#mapped = mapped;
+    this.#view = new DataView(buffer, byteOffset, byteLength);
+    this.#size = layout.size;
+    this.#begun = offsetOf(layout, 'begun');
+    this.#ended = offsetOf(layout, 'ended');
+  }
+
+  /** Whole copies by node number; `undefined` for one that was being written all the time. */
+  copy(): (Uint8Array | undefined)[] {
+    return Array.from({ length: this.#mapped.entries }, (_, index) =>
+      this.#copySlot(index * this.#mapped.stride),
+    );
+  }
+
+  /** Nothing was written meanwhile if as many writes had ended before as had begun after. */
+  #copySlot(at: number): Uint8Array | undefined {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const ended = this.#view.getBigUint64(at + this.#ended, true);
+      const copy = this.#mapped.bytes.slice(at, at + this.#size);
+      if (this.#view.getBigUint64(at + this.#begun, true) === ended) return copy;
+    }
+    return undefined;
+  }
+}
+
+function offsetOf(layout: StructLayout, name: string): number {
+  const field = layout.fields.find((one) => one.name === name);
+  if (field !== undefined) return field.offset;
+  throw new MemWatcherError('LAYOUT_INVALID', `struct ${layout.name} has no ${name}`, {
+    hint: 'the BPF object and the agent are of different builds: build both again',
+  });
+}
+
+/** Highest NUMA node that can ever exist, and one. A kernel without NUMA has node 0. */
+export function nodeCount(possible = readOptional('/sys/devices/system/node/possible')): number {
+  const last = possible?.trim().split(/[,-]/).at(-1);
+  return last === undefined || last === '' ? 1 : Number(last) + 1;
+}
+
+/** Bytes of a transparent huge page; 0 where the kernel has none. */
+export function hugePageSize(
+  text = readOptional('/sys/kernel/mm/transparent_hugepage/hpage_pmd_size'),
+): number {
+  return Number(text ?? 0);
+}
+
+function readOptional(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

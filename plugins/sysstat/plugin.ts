@@ -1,0 +1,97 @@
+import { inject, injectable } from 'tsyringe';
+import type { BpfObject } from '../../core/bpf/host.js';
+import { MemWatcherError } from '../../core/errors.js';
+import { pageSize } from '../../core/identity/host.js';
+import type { Plugin } from '../../core/plugin.js';
+import { BpfLoader, Config, Health, Scope } from '../../core/tokens.js';
+import { SysstatDecoder } from './decoder.js';
+import type { SysstatRecords } from './memory.js';
+import type { SysstatMetadata } from './metadata.js';
+import { hugePageSize, NodeSlots, nodeCount } from './nodes.js';
+
+/** Reads when it is run; strategies that attach something read when their hook is passed. */
+const ON_DEMAND = 'read_now';
+
+/** What `start` made. */
+interface Running {
+  readonly object: BpfObject;
+  readonly onDemand: boolean;
+  readonly slots: NodeSlots;
+  readonly decoder: SysstatDecoder;
+}
+
+@injectable()
+export class Sysstat implements Plugin<SysstatRecords> {
+  readonly #scope: Scope;
+  readonly #config: Config<SysstatMetadata>;
+  readonly #loader: BpfLoader;
+  readonly #health: Health;
+  #running: Running | undefined;
+
+  constructor(
+    @inject(Scope) scope: Scope,
+    @inject(Config) config: Config<SysstatMetadata>,
+    @inject(BpfLoader) loader: BpfLoader,
+    @inject(Health) health: Health,
+  ) {
+    this.#scope = scope;
+    this.#config = config;
+    this.#loader = loader;
+    this.#health = health;
+  }
+
+  start(): void {
+    const page = pageSize();
+    const nodes = nodeCount();
+    const { object, links } = this.#scope.use(
+      this.#loader.load({
+        constants: {
+          node_count: nodes,
+          pages_per_huge_page: hugePageSize() / page,
+          hook_interval_ns: this.#config.hook_interval * 1e6,
+        },
+        maxEntries: { nodes },
+      }),
+    );
+    const layout = object.layout('sysstat_node');
+    this.#running = {
+      object,
+      onDemand: links.size === 0,
+      slots: new NodeSlots(this.#scope.use(object.map('nodes').mapped()), layout),
+      decoder: new SysstatDecoder(layout, page),
+    };
+  }
+
+  collect(): SysstatRecords {
+    if (this.#running === undefined) {
+      throw new MemWatcherError('INTERNAL', 'sysstat collects before it has started');
+    }
+    const { object, onDemand, slots, decoder } = this.#running;
+    if (onDemand) object.run(ON_DEMAND);
+    const copies = slots.copy();
+    this.#sayTorn(copies);
+    const records = decoder.decode(copies);
+    if (records.nodes.length === 0) throw nothingRead(onDemand);
+    const { nodes } = this.#config;
+    if (nodes.length === 0) return records;
+    return { ...records, nodes: records.nodes.filter(({ id }) => nodes.includes(id)) };
+  }
+
+  #sayTorn(copies: readonly (Uint8Array | undefined)[]): void {
+    const torn = [...copies.keys()].filter((id) => copies[id] === undefined);
+    if (torn.length === 0) {
+      this.#health.clear('torn');
+      return;
+    }
+    const which = `node ${torn.join(', ')}`;
+    this.#health.degraded('torn', `${which} was being written during every attempt to copy it`);
+  }
+}
+
+function nothingRead(onDemand: boolean): MemWatcherError {
+  return onDemand
+    ? new MemWatcherError('BPF_RUN_FAILED', 'no NUMA node was found', {
+        hint: 'set plugins.sysstat.strategy to another of config/kernel/sysstat.yaml',
+      })
+    : new MemWatcherError('BPF_RUN_FAILED', 'no page allocation has passed the hook yet');
+}
