@@ -152,7 +152,12 @@ function loadStrategy(
       links.set(program, object.attach(program));
     }
   } catch (error) {
-    close();
+    try {
+      close();
+    } catch (closing) {
+      // The reason why it was refused matters more, and must not be lost to this.
+      logger.warn({ error: describeError(closing) }, 'closing a refused strategy failed');
+    }
     throw error;
   }
   return { strategy: strategy.name, object, links, close };

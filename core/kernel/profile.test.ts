@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { basename } from 'node:path';
+import { describe, it } from 'node:test';
+import { ConfigError } from '../config/problem.js';
+import { parseProfile, readProfile } from './profile.js';
+
+const FOLDER = 'config/kernel';
+
+describe('a kernel profile', () => {
+  it('keeps the order, and every key as it is written', () => {
+    const profile = parseProfile(
+      'demo',
+      'demo.yaml',
+      `
+plugin: demo
+strategies:
+  - name: first
+    summary: the best
+    programs: [a, b]
+    attach: [a]
+    omit_maps: [m]
+    needs:
+      - btf_field: task_struct.mm
+      - not: { kallsyms: old_name }
+      - tracepoint: sched_switch
+        prototype: [bool, struct task_struct *]
+    constants:
+      offset: { offset_of: task_struct.mm }
+      item: { enumerator: zone_type.ZONE_DMA, otherwise: -1 }
+    hooks: { a: renamed }
+  - name: second
+    summary: the other
+    programs: [c]
+    manual: true
+`,
+    );
+    assert.deepEqual(profile, {
+      plugin: 'demo',
+      strategies: [
+        {
+          name: 'first',
+          summary: 'the best',
+          programs: ['a', 'b'],
+          attach: ['a'],
+          omit_maps: ['m'],
+          needs: [
+            { btf_field: 'task_struct.mm' },
+            { not: { kallsyms: 'old_name' } },
+            { tracepoint: 'sched_switch', prototype: ['bool', 'struct task_struct *'] },
+          ],
+          constants: {
+            offset: { offset_of: 'task_struct.mm' },
+            item: { enumerator: 'zone_type.ZONE_DMA', otherwise: -1 },
+          },
+          hooks: { a: 'renamed' },
+        },
+        { name: 'second', summary: 'the other', programs: ['c'], manual: true },
+      ],
+    });
+  });
+
+  it('that is absent is named', () => {
+    assert.throws(() => readProfile('/nowhere', 'demo'), {
+      code: 'CONFIG_NOT_FOUND',
+      message: /\/nowhere\/demo\.yaml/,
+    });
+  });
+
+  for (const file of readdirSync(FOLDER).filter((name) => name.endsWith('.yaml'))) {
+    it(`${file} is right`, () => {
+      const plugin = basename(file, '.yaml');
+      assert.equal(readProfile(FOLDER, plugin).plugin, plugin);
+    });
+  }
+});
+
+describe('a mistake in a profile', () => {
+  const strategy = (lines: string) =>
+    `strategies:\n  - name: s\n    summary: x\n    programs: [p]\n${lines.replace(/^/gm, '    ')}\n`;
+  const cases: readonly (readonly [what: string, yaml: string, message: RegExp])[] = [
+    ['an unknown key', strategy('need: []'), /^demo\.yaml:5:5: .*`strategies\.0\.need`.*`needs`/],
+    [
+      'an unknown fact',
+      strategy('needs:\n  - btf_filed: x'),
+      /demo\.yaml:6:9: .*btf_filed.*`btf_field`/,
+    ],
+    ['an empty fact', strategy('needs:\n  - {}'), /demo\.yaml:6:9: .*is empty: a fact has one of/],
+    [
+      'two facts in one',
+      strategy('needs:\n  - btf_type: x\n    helper: y'),
+      /demo\.yaml:6:9: .*has btf_type and helper/,
+    ],
+    [
+      'a prototype of nothing',
+      strategy('needs:\n  - btf_type: x\n    prototype: [int]'),
+      /only a tracepoint has a prototype/,
+    ],
+    [
+      'a mistake within not',
+      strategy('needs:\n  - not: { btf_typo: x }'),
+      /demo\.yaml:6:16: .*btf_typo.*`btf_type`/,
+    ],
+    [
+      'no capability',
+      strategy('needs:\n  - capability: CAP_COFFEE'),
+      /demo\.yaml:6:21: .*is no capability/,
+    ],
+    [
+      'two sources of a constant',
+      strategy('constants:\n  c: { value: 1, size_of: x }'),
+      /demo\.yaml:6:10: .*has value and size_of/,
+    ],
+    [
+      'attaching what is not loaded',
+      strategy('attach: [q]'),
+      /demo\.yaml:5:14: .*names q, which is not among/,
+    ],
+    [
+      'a hook of what is not loaded',
+      strategy('hooks: { q: f }'),
+      /demo\.yaml:5:.*names q, which is not among/,
+    ],
+    ['no programs', 'strategies:\n  - name: s\n    summary: x\n', /programs.*is missing/],
+    ['no strategy', 'strategies: []\n', /demo\.yaml:1:13: .*at least 1/],
+    ['a name twice', `${strategy('')}  - name: s\n    summary: x\n    programs: [p]\n`, /earlier/],
+    ['another plugin', `plugin: other\n${strategy('')}`, /demo\.yaml:1:9: is other/],
+    ['no YAML', 'strategies: [', /^demo\.yaml:1:/],
+  ];
+  for (const [what, yaml, message] of cases) {
+    it(`${what} is shown where it is`, () => {
+      assert.throws(
+        () => parseProfile('demo', 'demo.yaml', yaml),
+        (error: unknown) => {
+          assert(error instanceof ConfigError);
+          assert.match(error.message, message);
+          return true;
+        },
+      );
+    });
+  }
+});
