@@ -107,7 +107,10 @@ export class Btf {
     return variable;
   }
 
-  /** The globals of an ELF section such as `.rodata` or `.maps`, by name. */
+  /**
+   * The globals of an ELF section such as `.rodata` or `.maps`, by name. Their offsets are 0 in a
+   * file that clang wrote: libbpf fills them in from the symbols when it opens the object.
+   */
   globals(section: string): ReadonlyMap<string, BtfVariable> {
     const globals = new Map<string, BtfVariable>();
     for (const type of this.types) {

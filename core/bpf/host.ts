@@ -12,6 +12,11 @@
 import type { Closable } from '../scope.js';
 import type { StructLayout } from './layout.js';
 
+/** What is closed here is gone when `close` returns. */
+export interface BpfClosable extends Closable {
+  close(): void;
+}
+
 export interface BpfHost {
   /** Parses an object file; nothing is in the kernel yet. BPF_OPEN_FAILED if it is not one. */
   open(file: string, options?: OpenOptions): BpfObject;
@@ -39,7 +44,7 @@ export interface MapSpec {
   readonly mmapable: boolean;
 }
 
-export interface BpfObject extends Closable {
+export interface BpfObject extends BpfClosable {
   readonly programs: readonly ProgramSpec[];
   readonly maps: readonly MapSpec[];
 
@@ -82,7 +87,7 @@ export interface AttachTarget {
   readonly isReturn?: boolean;
 }
 
-export interface BpfLink extends Closable {
+export interface BpfLink extends BpfClosable {
   readonly program: string;
   /**
    * Iterators only: runs one pass and gives what the program wrote by bpf_seq_write. The bytes are
@@ -126,14 +131,14 @@ export interface BpfMap {
   ring(): RingReader;
 }
 
-export interface MappedArray extends Closable {
+export interface MappedArray extends BpfClosable {
   /** Live. The distance between elements is `stride` (value size rounded up to 8). */
   readonly bytes: Uint8Array;
   readonly stride: number;
   readonly entries: number;
 }
 
-export interface RingReader extends Closable {
+export interface RingReader extends BpfClosable {
   /**
    * Hands every record that is ready to `onRecord` and frees it; returns how many. The view is
    * one and the same every time: read at `offset`, copy what you keep.

@@ -26,6 +26,11 @@ function declare() {
   const setPrint = bpf.func('libbpf_set_print', 'void *', [koffi.pointer(printer)]);
   type P = Pointer;
   type Maybe = P | null;
+  const btfOf = bpf.func('void *bpf_object__btf(void *object)') as (object: P) => Maybe;
+  const btfBytes = bpf.func('void *btf__raw_data(void *btf, _Out_ uint32_t *size)') as (
+    btf: P,
+    size: [number],
+  ) => Maybe;
   return {
     version: bpf.func('const char *libbpf_version_string()') as () => string,
     cpus: bpf.func('int libbpf_num_possible_cpus()') as () => number,
@@ -43,6 +48,15 @@ function declare() {
       opts: Uint8Array,
     ) => Maybe,
     load: bpf.func('int bpf_object__load(void *object)') as (object: P) => number,
+    /** A copy of the object's BTF as libbpf holds it; empty if it has none. */
+    objectBtf: (object: P): Uint8Array => {
+      const size: [number] = [0];
+      const btf = btfOf(object);
+      const bytes = btf === null ? null : btfBytes(btf, size);
+      return bytes === null
+        ? new Uint8Array(0)
+        : new Uint8Array(koffi.view(bytes, size[0])).slice();
+    },
     closeObject: bpf.func('void bpf_object__close(void *object)') as (object: P) => void,
 
     nextProgram: bpf.func('void *bpf_object__next_program(void *object, void *previous)') as (

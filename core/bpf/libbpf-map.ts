@@ -1,7 +1,6 @@
 import { MemWatcherError } from '../errors.js';
-import type { Closable } from '../scope.js';
 import { fdInfo } from './fdinfo.js';
-import type { BpfMap, MappedArray, MapSpec, RingReader } from './host.js';
+import type { BpfClosable, BpfMap, MappedArray, MapSpec, RingReader } from './host.js';
 import type { LibbpfApi, Pointer } from './libbpf-api.js';
 import { type Mapping, mapMemory } from './libbpf-memory.js';
 import { ENOENT, errnoText } from './refusal.js';
@@ -17,13 +16,13 @@ const READ_ONLY_FOR_PROGRAMS = 1 << 7;
 export class LibbpfMap implements BpfMap {
   readonly #api: LibbpfApi;
   readonly #pointer: Pointer;
-  readonly #own: <T extends Closable>(resource: T) => T;
+  readonly #own: <T extends BpfClosable>(resource: T) => T;
   #spec: MapSpec;
   #descriptor = -1;
   #reader: MappedRing | undefined;
 
   /** `own` hands mappings to the object, which closes them with itself. */
-  constructor(api: LibbpfApi, pointer: Pointer, own: <T extends Closable>(resource: T) => T) {
+  constructor(api: LibbpfApi, pointer: Pointer, own: <T extends BpfClosable>(resource: T) => T) {
     this.#api = api;
     this.#pointer = pointer;
     this.#own = own;

@@ -1,5 +1,5 @@
 import { MemWatcherError } from '../errors.js';
-import type { Closable } from '../scope.js';
+import type { BpfClosable } from './host.js';
 import type { LibbpfApi } from './libbpf-api.js';
 import { errnoText } from './refusal.js';
 
@@ -9,7 +9,7 @@ const MAP_SHARED = 1;
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
 /** Memory shared with the kernel. */
-export interface Mapping extends Closable {
+export interface Mapping extends BpfClosable {
   /** Live. Empty once closed: a late reader gets nothing, not a fault. */
   readonly buffer: ArrayBuffer;
   close(): void;

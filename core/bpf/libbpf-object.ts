@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { MemWatcherError } from '../errors.js';
-import type { Closable } from '../scope.js';
 import { Btf } from './btf.js';
 import { writeConstant } from './constant.js';
 import { fdInfo } from './fdinfo.js';
 import type {
   AttachTarget,
+  BpfClosable,
   BpfLink,
   BpfMap,
   BpfObject,
@@ -41,7 +40,7 @@ export class LibbpfObject implements BpfObject {
   readonly #programs: ReadonlyMap<string, Program>;
   readonly #maps: ReadonlyMap<string, LibbpfMap>;
   readonly #hooks = new Map<string, string>();
-  readonly #owned = new Set<Closable>();
+  readonly #owned = new Set<BpfClosable>();
   #pointer: Pointer | undefined;
   #state: 'opened' | 'loaded' | 'refused' = 'opened';
   #btf: Btf | undefined;
@@ -176,7 +175,7 @@ export class LibbpfObject implements BpfObject {
     const errors: unknown[] = [];
     for (const resource of [...this.#owned].reverse()) {
       try {
-        void resource.close();
+        resource.close();
       } catch (error) {
         errors.push(error);
       }
@@ -187,19 +186,21 @@ export class LibbpfObject implements BpfObject {
     if (errors.length > 0) throw new AggregateError(errors, `closing ${this.#file} failed`);
   }
 
-  #own<T extends Closable>(resource: T): T {
+  #own<T extends BpfClosable>(resource: T): T {
     this.#owned.add(resource);
     return resource;
   }
 
   #expect(state: 'opened' | 'loaded'): Pointer {
-    if (this.#pointer === undefined) {
-      throw new MemWatcherError('SCOPE_CLOSED', `${this.#file} is closed`);
-    }
+    if (this.#pointer === undefined) throw this.#closed();
     if (this.#state !== state) {
       throw new MemWatcherError('INTERNAL', `${this.#file} is ${this.#state}, not ${state}`);
     }
     return this.#pointer;
+  }
+
+  #closed(): MemWatcherError {
+    return new MemWatcherError('SCOPE_CLOSED', `${this.#file} is closed`);
   }
 
   #program(name: string): Program {
@@ -224,8 +225,11 @@ export class LibbpfObject implements BpfObject {
     throw new MemWatcherError('INTERNAL', `${program} was not among the selected programs`);
   }
 
+  /** libbpf's copy: in the file itself the offsets of globals are not filled in yet. */
   #types(): Btf {
-    this.#btf ??= Btf.ofObject(readFileSync(this.#file));
+    if (this.#btf) return this.#btf;
+    if (this.#pointer === undefined) throw this.#closed();
+    this.#btf = Btf.parse(this.#api.objectBtf(this.#pointer));
     return this.#btf;
   }
 }
