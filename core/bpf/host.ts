@@ -170,4 +170,9 @@ export interface LoadOptions {
   /** `const volatile` globals that the plugin sets itself. */
   readonly constants?: Readonly<Record<string, number | bigint | boolean>>;
   readonly maxEntries?: Readonly<Record<string, number>>;
+  /**
+   * Throws a coded error if what was loaded and attached does not see after all: the strategy is
+   * rejected with its words, and the next is tried.
+   */
+  readonly verify?: (loaded: LoadedBpf) => void;
 }

@@ -124,7 +124,7 @@ function missingFacts(kernel: Kernel, { needs = [], constants = {} }: Strategy):
 function loadStrategy(
   { host, kernel, objectFile, logger, btfFile }: BpfLoaderOptions,
   strategy: Strategy,
-  { constants = {}, maxEntries = {} }: LoadOptions,
+  { constants = {}, maxEntries = {}, verify }: LoadOptions,
 ): LoadedBpf {
   const object = host.open(objectFile, {
     // What a refused strategy has to say is in its reasons; it is no warning of its own. And what
@@ -136,6 +136,7 @@ function loadStrategy(
   });
   const links = new Map<string, BpfLink>();
   const close = () => closeAll(object, links);
+  const loaded = { strategy: strategy.name, object, links, close };
   try {
     for (const [name, parameter] of Object.entries(strategy.constants ?? {})) {
       object.setConstant(name, kernel.resolve(parameter));
@@ -151,6 +152,7 @@ function loadStrategy(
     for (const program of strategy.attach ?? strategy.programs) {
       links.set(program, object.attach(program));
     }
+    verify?.(loaded);
   } catch (error) {
     try {
       close();
@@ -160,7 +162,7 @@ function loadStrategy(
     }
     throw error;
   }
-  return { strategy: strategy.name, object, links, close };
+  return loaded;
 }
 
 function closeAll(object: BpfObject, links: Map<string, BpfLink>): void {

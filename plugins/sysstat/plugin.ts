@@ -51,6 +51,9 @@ export class Sysstat implements Plugin<SysstatRecords> {
           hook_interval_ns: this.#config.hook_interval * 1e6,
         },
         maxEntries: { nodes },
+        verify: ({ object, links }) => {
+          if (links.size === 0 && object.run(ON_DEMAND).retval === 0) throw nothingRead(true);
+        },
       }),
     );
     const layout = object.layout('sysstat_node');
