@@ -10,6 +10,7 @@ import { defineMetadata } from './metadata.js';
 import { definePlugin, type Plugin } from './plugin.js';
 import type { PluginBindings } from './plugin-runner.js';
 import type { PointBatch } from './telemetry/points.js';
+import type { PluginSelf } from './telemetry/self.js';
 
 type Behaviour = (bindings: PluginBindings) => Plugin<number>;
 
@@ -48,10 +49,16 @@ function module(name: string) {
 
 function agentOf(behaviours: Record<string, Behaviour>, options: Partial<AgentOptions> = {}) {
   const published: (readonly PointBatch[])[] = [];
+  const changes: string[] = [];
+  const described: (readonly PluginSelf[])[] = [];
   const order: string[] = [];
   const sink: Sink = {
     publish: (batches) => void published.push(batches),
-    event: (event) => void order.push(`event ${event.event} ${event.severity}`),
+    event: ({ event, severity, attributes }) => {
+      const state = attributes['memwatcher.plugin.state'];
+      if (state === undefined) order.push(`event ${event} ${severity}`);
+      else changes.push(`${attributes['memwatcher.plugin']} ${state} ${severity}`);
+    },
     span: () => undefined,
     flush: async () => void order.push('flush'),
   };
@@ -70,11 +77,15 @@ function agentOf(behaviours: Record<string, Behaviour>, options: Partial<AgentOp
       return behaviour(bindings);
     },
     loaderFor: () => ({ load: () => ({ strategy: 'only', close() {} }) as unknown as LoadedBpf }),
+    describe: (plugins) => {
+      described.push(plugins);
+      return { plugin: 'agent', time: 0, startTime: 0, metrics: [] };
+    },
     sinks: [sink],
     logger: silentLogger,
     ...options,
   });
-  return { agent, published, order };
+  return { agent, published, described, changes, order };
 }
 
 const steady =
@@ -103,7 +114,7 @@ test('a plugin that cannot start fails alone, with its reason, and is closed', a
   await agent.collect();
   assert.deepEqual(
     published[0]?.map((batch) => batch.plugin),
-    ['fine'],
+    ['fine', 'agent'],
   );
   await agent.stop();
   assert.equal(agent.statuses[0]?.state, 'failed');
@@ -127,12 +138,16 @@ test('a collection that throws degrades the plugin until one succeeds', async ()
       return 1;
     },
   });
-  const { agent, published } = agentOf({ flaky });
+  const { agent, published, described } = agentOf({ flaky });
   await agent.start();
   await agent.collect();
   assert.equal(agent.statuses[0]?.state, 'degraded');
-  assert.equal(agent.runners[0]?.failedCollections, 1);
-  assert.deepEqual(published[0], [], 'no points: absent is not zero');
+  assert.equal(described.at(-1)?.[0]?.missedCollections, 1);
+  assert.deepEqual(
+    published[0]?.map((batch) => batch.plugin),
+    ['agent'],
+    'no points: absent is not zero',
+  );
   healthy = true;
   await agent.collect();
   assert.equal(agent.statuses[0]?.state, 'ok');
@@ -145,11 +160,11 @@ test('a collection that has not ended is not begun twice, and the skip is counte
     start() {},
     collect: () => new Promise<number>((resolve) => (finish = resolve)),
   });
-  const { agent } = agentOf({ slow });
+  const { agent, described } = agentOf({ slow });
   await agent.start();
   const first = agent.collect();
   await agent.collect();
-  assert.equal(agent.runners[0]?.failedCollections, 1);
+  assert.equal(described.at(-1)?.[0]?.missedCollections, 1);
   assert.match(agent.statuses[0]?.reason ?? '', /has not ended/);
   finish(1);
   assert.equal((await first).plugins.length, 1);
@@ -210,4 +225,17 @@ test('the strategy that was loaded is in the status', async () => {
   await agent.start();
   assert.equal(agent.statuses[0]?.strategy, 'only');
   await agent.stop();
+});
+
+test('a change of state is an event for every sink, graver where it is graver', async () => {
+  const broken: Behaviour = () => ({
+    start: () => {
+      throw new Error('no');
+    },
+    collect: () => 0,
+  });
+  const { agent, changes } = agentOf({ broken, fine: steady(1) });
+  await agent.start();
+  await agent.stop();
+  assert.deepEqual(changes, ['broken failed ERROR', 'fine ok INFO', 'fine stopped INFO']);
 });

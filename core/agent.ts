@@ -14,6 +14,7 @@ import type { PluginModule, PluginStatus } from './plugin.js';
 import { type PluginBuilder, type PluginCollection, PluginRunner } from './plugin-runner.js';
 import type { Emitter, EventRecord, SpanRecord } from './telemetry/events.js';
 import type { PointBatch } from './telemetry/points.js';
+import { type PluginSelf, statusEvent } from './telemetry/self.js';
 
 /** Where everything goes: OTLP, the scrape endpoint, a terminal. Never blocks, never throws. */
 export interface Sink {
@@ -32,6 +33,8 @@ export interface Collection {
   readonly time: number;
   /** Plugins that could be read; the others' statuses say why not. */
   readonly plugins: readonly PluginCollection[];
+  /** What the agent says of itself, if it was asked to. */
+  readonly self: PointBatch | undefined;
 }
 
 export interface AgentOptions {
@@ -41,8 +44,8 @@ export interface AgentOptions {
   readonly build: PluginBuilder;
   readonly loaderFor: (plugin: string) => BpfLoader;
   readonly sinks: readonly Sink[];
-  /** Points about the agent itself, made after each collection. */
-  readonly self?: (agent: Agent, collection: Collection) => PointBatch;
+  /** Makes the points about the agent itself, after each collection. */
+  readonly describe?: (plugins: readonly PluginSelf[], time: number) => PointBatch;
   readonly logger: Logger;
 }
 
@@ -58,10 +61,6 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#runners = options.modules.map((module) => this.#runner(module));
-  }
-
-  get runners(): readonly PluginRunner[] {
-    return this.#runners;
   }
 
   get statuses(): readonly PluginStatus[] {
@@ -127,9 +126,13 @@ export class Agent {
     const time = Date.now();
     const results = await Promise.all(this.#runners.map((runner) => runner.collect()));
     const plugins = results.filter((result) => result !== undefined);
-    const collection = { number: ++this.#number, time, plugins };
+    const self = this.#options.describe?.(
+      this.#runners.map((runner) => runner.describe()),
+      time,
+    );
+    const collection = { number: ++this.#number, time, plugins, self };
     const batches = plugins.map((plugin) => plugin.batch);
-    if (this.#options.self) batches.push(this.#options.self(this, collection));
+    if (self) batches.push(self);
     for (const sink of this.#options.sinks) sink.publish(batches);
     for (const listener of this.#collectionListeners) listener(collection);
     return collection;
@@ -168,6 +171,7 @@ export class Agent {
     if (state === 'failed') logger.error(fields, `${plugin} failed`);
     else if (state === 'degraded') logger.warn(fields, `${plugin} is degraded`);
     else logger.info(fields, `${plugin} is ${state}`);
+    this.#event(statusEvent(status));
   }
 
   #emitter(module: PluginModule): Emitter {

@@ -17,6 +17,7 @@ import type { Plugin, PluginModule } from './plugin.js';
 import type { PluginBindings } from './plugin-runner.js';
 import { type Assemble, type Assembly, Supervisor, type SupervisorOptions } from './supervisor.js';
 import type { Telemetry } from './telemetry/pipeline.js';
+import { readProcess, selfBatch } from './telemetry/self.js';
 
 /** What is the same for every agent of this process. */
 export interface Foundation {
@@ -123,6 +124,7 @@ function createAgent(
   config: AgentConfig,
   { logger, sinks }: { logger: Logger; sinks: readonly Telemetry[] },
 ): Agent {
+  const startTime = Date.now();
   const btfFile = config.kernel.btf;
   const kernel = new RunningKernel({ btfFile });
   const profiles = config.kernel.profiles ?? installation.profiles;
@@ -143,6 +145,16 @@ function createAgent(
           btfFile,
         }).load(options),
     }),
+    describe: (described, time) =>
+      selfBatch(
+        {
+          plugins: described,
+          exporters: sinks.flatMap((sink) => sink.outcomes()),
+          process: readProcess(),
+        },
+        time,
+        startTime,
+      ),
     sinks,
     logger,
   });

@@ -8,6 +8,7 @@ import { Scope } from './scope.js';
 import { StatusKeeper } from './status.js';
 import type { Emitter } from './telemetry/events.js';
 import { type PointBatch, PointBatchBuilder } from './telemetry/points.js';
+import { type PluginSelf, readBpf } from './telemetry/self.js';
 
 /** What the composition root binds in a plugin's child container. */
 export interface PluginBindings {
@@ -54,7 +55,10 @@ export class PluginRunner {
   #loaded: LoadedBpf | undefined;
   #startTime = 0;
   #busy = false;
-  #failedCollections = 0;
+  #collections = 0;
+  /** Threw, or were skipped because the one before had not ended. */
+  #missedCollections = 0;
+  #lastDurationMs: number | undefined;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -66,14 +70,16 @@ export class PluginRunner {
     return this.#status.current;
   }
 
-  /** The plugin's BPF object while it is loaded, for the agent's own telemetry. */
-  get loaded(): LoadedBpf | undefined {
-    return this.#loaded;
-  }
-
-  /** Collections that threw or were skipped because the one before had not ended. */
-  get failedCollections(): number {
-    return this.#failedCollections;
+  /** What the agent tells of this plugin. Asks the kernel, so once a collection is enough. */
+  describe(): PluginSelf {
+    return {
+      status: this.status,
+      collections: this.#collections,
+      missedCollections: this.#missedCollections,
+      lastDurationMs: this.#lastDurationMs,
+      bpf: this.#loaded && this.#describeBpf(this.#loaded),
+      decodeErrors: this.#status.decodeErrorCount,
+    };
   }
 
   /** Resolves in any case; the status says how it went. */
@@ -103,17 +109,19 @@ export class PluginRunner {
     const plugin = this.#plugin;
     if (!plugin) return undefined;
     if (this.#busy) {
-      this.#failedCollections++;
+      this.#missedCollections++;
       this.#status.degraded('collect', 'the previous collection has not ended yet');
       return undefined;
     }
     this.#busy = true;
     try {
       const collection = await this.#snapshot(plugin);
+      this.#collections++;
+      this.#lastDurationMs = collection.durationMs;
       this.#status.clear('collect');
       return collection;
     } catch (error) {
-      this.#failedCollections++;
+      this.#missedCollections++;
       this.#status.degraded('collect', `collecting failed: ${reasonOf(error)}`);
       return undefined;
     } finally {
@@ -140,6 +148,16 @@ export class PluginRunner {
     module.report(records, builder);
     const batch = builder.build(time, this.#startTime);
     return { name: this.name, records, batch, durationMs: performance.now() - began };
+  }
+
+  /** A closed or refused object costs its own figures, not the collection. */
+  #describeBpf(loaded: LoadedBpf): PluginSelf['bpf'] {
+    try {
+      return readBpf(loaded, this.#status.mapFullness);
+    } catch (error) {
+      this.#options.logger.debug({ error: describeError(error) }, 'no figures of the BPF object');
+      return undefined;
+    }
   }
 
   #load(options?: LoadOptions): LoadedBpf {

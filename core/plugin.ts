@@ -75,4 +75,8 @@ export interface Health {
   degraded(id: string, reason: string): void;
   /** The condition no longer holds. */
   clear(id: string): void;
+  /** How full a map is, 0 to 1, where only the plugin can know. Rings are known to the core. */
+  fullness(map: string, share: number): void;
+  /** So many records came from the kernel and could not be decoded. */
+  decodeErrors(count: number): void;
 }

@@ -7,6 +7,10 @@ import type { Health, PluginState, PluginStatus } from './plugin.js';
  */
 export class StatusKeeper implements Health {
   readonly #conditions = new Map<string, string>();
+  /** By map, 0 to 1; what the plugin said last. */
+  readonly mapFullness = new Map<string, number>();
+  /** Since the plugin was built. */
+  decodeErrorCount = 0;
   #life: 'starting' | 'running' | 'failed' | 'stopped' = 'starting';
   #failure: string | undefined;
   #strategy: string | undefined;
@@ -52,6 +56,14 @@ export class StatusKeeper implements Health {
 
   clear(id: string): void {
     if (this.#conditions.delete(id)) this.#update();
+  }
+
+  fullness(map: string, share: number): void {
+    this.mapFullness.set(map, share);
+  }
+
+  decodeErrors(count: number): void {
+    this.decodeErrorCount += count;
   }
 
   #update(): void {

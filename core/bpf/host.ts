@@ -153,6 +153,8 @@ export interface LoadedBpf extends Closable {
   /** The strategy's name in config/kernel/<plugin>.yaml. */
   readonly strategy: string;
   readonly object: BpfObject;
+  /** The strategy's programs, attached or run on demand. */
+  readonly programs: readonly string[];
   /** The strategy's links by program name. */
   readonly links: ReadonlyMap<string, BpfLink>;
 }

@@ -136,7 +136,7 @@ function loadStrategy(
   });
   const links = new Map<string, BpfLink>();
   const close = () => closeAll(object, links);
-  const loaded = { strategy: strategy.name, object, links, close };
+  const loaded = { strategy: strategy.name, programs: strategy.programs, object, links, close };
   try {
     for (const [name, parameter] of Object.entries(strategy.constants ?? {})) {
       object.setConstant(name, kernel.resolve(parameter));

@@ -19,6 +19,13 @@ export const selfMetadata = defineMetadata({
       type: 'string',
       description: 'The way to see that the plugin chose on this kernel',
       example: 'iter_task',
+      optional: true,
+    },
+    'memwatcher.plugin.reason': {
+      type: 'string',
+      description: 'Why the plugin is not ok',
+      optional: true,
+      example: 'the map by_pid is full',
     },
     'memwatcher.collection.outcome': {
       type: 'string',
@@ -165,7 +172,19 @@ export const selfMetadata = defineMetadata({
       attributes: ['memwatcher.exporter', 'memwatcher.signal', 'memwatcher.exporter.state'],
     },
   },
-  events: {},
+  events: {
+    'memwatcher.agent.plugin.status_change': {
+      description:
+        'A plugin changed its state. ERROR where it failed, WARN where it is degraded, else INFO',
+      severity: 'INFO',
+      attributes: [
+        'memwatcher.plugin',
+        'memwatcher.plugin.state',
+        'memwatcher.plugin.strategy',
+        'memwatcher.plugin.reason',
+      ],
+    },
+  },
   spans: {},
   config: z.strictObject({}),
 });

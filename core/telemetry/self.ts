@@ -1,6 +1,8 @@
 /** The agent's own telemetry: facts in, points out. Pure but for `readBpf` and `readProcess`. */
 import type { LoadedBpf, MapSpec } from '../bpf/host.js';
+import type { EventAttributes, Severity } from '../metadata.js';
 import type { PluginState, PluginStatus } from '../plugin.js';
+import type { EventRecord } from './events.js';
 import type { ExporterOutcome, ExporterState } from './outcome.js';
 import { type PointBatch, PointBatchBuilder, type PointWriter } from './points.js';
 import { type SelfMetadata, selfMetadata } from './self.metadata.js';
@@ -80,6 +82,26 @@ export function report(source: SelfSource, out: PointWriter<SelfMetadata>): void
   out.point('memwatcher.agent.memory.usage', rss, {});
   out.point('memwatcher.agent.cpu.time', cpuUser, { 'cpu.mode': 'user' }, startTime);
   out.point('memwatcher.agent.cpu.time', cpuSystem, { 'cpu.mode': 'system' }, startTime);
+}
+
+const SEVERITIES: Partial<Record<PluginState, Severity>> = { failed: 'ERROR', degraded: 'WARN' };
+
+/** A change of a plugin's state, as an event. */
+export function statusEvent({ plugin, state, strategy, reason, since }: PluginStatus): EventRecord {
+  const attributes: EventAttributes<SelfMetadata, 'memwatcher.agent.plugin.status_change'> = {
+    'memwatcher.plugin': plugin,
+    'memwatcher.plugin.state': state,
+    'memwatcher.plugin.strategy': strategy,
+    'memwatcher.plugin.reason': reason,
+  };
+  return {
+    plugin: selfMetadata.name,
+    event: 'memwatcher.agent.plugin.status_change',
+    time: since,
+    severity: SEVERITIES[state] ?? 'INFO',
+    attributes,
+    body: reason === undefined ? `${plugin} is ${state}` : `${plugin} is ${state}: ${reason}`,
+  };
 }
 
 const PLUGIN_STATES: readonly PluginState[] = ['starting', 'ok', 'degraded', 'failed', 'stopped'];
@@ -171,10 +193,10 @@ export function readProcess(): ProcessSelf {
  * `fullness` is by map, from whoever knows (a ring's reader).
  */
 export function readBpf(
-  { object, links }: LoadedBpf,
+  { object, programs: names }: LoadedBpf,
   fullness: ReadonlyMap<string, number> = new Map(),
 ): BpfSelf {
-  const programs = [...links.keys()].map((name) => {
+  const programs = names.map((name) => {
     const { runCount, runTimeNs, recursionMisses } = object.programInfo(name);
     const measured = runCount > 0;
     return {

@@ -272,7 +272,8 @@ export function fakeLoader(object: FakeObject, strategy = 'fake'): BpfLoader {
       object.load();
       const attached = object.programs.filter(({ section }) => !/^(raw_tp|syscall)/.test(section));
       const links = attached.map(({ name }) => [name, object.attach(name)] as const);
-      return { strategy, object, links: new Map(links), close: () => object.close() };
+      const programs = object.programs.map(({ name }) => name);
+      return { strategy, programs, object, links: new Map(links), close: () => object.close() };
     },
   };
 }
