@@ -7,7 +7,7 @@ import { asWritten, printed, schemaOf } from './config/printed.js';
 import { agentSchema, toAgentConfig } from './config/schema.js';
 import type { KernelProfile } from './kernel/kernel.js';
 import { describeFact } from './kernel/running-kernel.js';
-import type { AttributeSpec, MetricKind, Severity } from './metadata.js';
+import type { AttributeSpec, Metadata, MetricKind, Severity } from './metadata.js';
 import type { PluginModule } from './plugin.js';
 
 export interface PluginDescription {
@@ -16,6 +16,8 @@ export interface PluginDescription {
   readonly description: string;
   /** The original's short flag. */
   readonly alias?: string;
+  /** Attributes that every metric has; `metrics[].attributes` lists the others. */
+  readonly common_attributes: readonly string[];
   readonly metrics: readonly {
     readonly name: string;
     readonly kind: MetricKind;
@@ -61,6 +63,7 @@ export function describePlugin(
   profile: KernelProfile | undefined,
 ): PluginDescription {
   const { metadata, view } = module;
+  const common = commonAttributes(metadata);
   const named = <T extends object>(specs: Readonly<Record<string, T>>) =>
     Object.entries(specs).map(([name, spec]) => ({ name, ...spec }));
   return {
@@ -68,13 +71,14 @@ export function describePlugin(
     title: metadata.title,
     description: metadata.description,
     ...(view.alias === undefined ? {} : { alias: view.alias }),
+    common_attributes: common,
     metrics: Object.entries(metadata.metrics).map(
       ([name, { kind, unit, description, attributes, enabled }]) => ({
         name,
         kind,
         unit,
         description,
-        attributes,
+        attributes: attributes.filter((attribute) => !common.includes(attribute)),
         enabled: enabled !== false,
       }),
     ),
@@ -91,6 +95,15 @@ export function describePlugin(
       }),
     ),
   };
+}
+
+/** Said once where there are several metrics; a single one lists its own. */
+function commonAttributes({ metrics }: Metadata): string[] {
+  const [first, ...others] = Object.values(metrics);
+  if (!first || others.length === 0) return [];
+  return first.attributes.filter((name) =>
+    others.every(({ attributes }) => attributes.includes(name)),
+  );
 }
 
 function configKeys(module: PluginModule): ConfigKey[] {

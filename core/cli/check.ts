@@ -3,7 +3,7 @@ import type { Collection } from '../agent.js';
 import type { PluginStatus } from '../plugin.js';
 import { type CliContext, ExitCode } from './context.js';
 import { formatElapsed } from './format.js';
-import { jsonLine } from './json.js';
+import { jsonLine, seconds } from './json.js';
 import { configOption, jsonOption } from './options.js';
 import { pointCount } from './run-display.js';
 import { styleFor } from './style.js';
@@ -60,7 +60,7 @@ function resultOf({ plugin, state, strategy, reason }: PluginStatus, { plugins }
     status: state,
     strategy,
     points: own ? pointCount(own.batch) : 0,
-    duration_seconds: own ? own.durationMs / 1000 : undefined,
+    duration_seconds: own ? seconds(own.durationMs) : undefined,
     reason,
   };
 }
@@ -78,12 +78,12 @@ function print({ stdout, env }: CliContext, file: string, results: readonly Resu
         { align: 'right', priority: 1, title: 'points' },
         { align: 'right', priority: 2, title: 'collection' },
       ],
-      rows: results.map(({ plugin, status, strategy, points, duration_seconds: seconds }) => [
+      rows: results.map(({ plugin, status, strategy, points, duration_seconds: took }) => [
         plugin,
         status,
         strategy ?? '-',
         String(points),
-        seconds === undefined ? '-' : formatElapsed(seconds * 1000),
+        took === undefined ? '-' : formatElapsed(took * 1000),
       ]),
     },
     width,

@@ -33,6 +33,9 @@ export interface EventJson {
 /** Unix ms → ISO 8601, UTC. */
 export const isoTime = (time: number) => new Date(time).toISOString();
 
+/** Milliseconds → seconds, to the microsecond. */
+export const seconds = (ms: number) => Math.round(ms * 1000) / 1e6;
+
 export function* pointRecords(batch: PointBatch): Generator<PointJson> {
   const { plugin } = batch;
   const time = isoTime(batch.time);

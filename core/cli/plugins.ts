@@ -100,6 +100,7 @@ function overview(plugins: readonly PluginDescription[]): Table {
 }
 
 function detail({
+  common_attributes: common,
   metrics,
   attributes,
   events,
@@ -126,6 +127,7 @@ function detail({
         metric.attributes.join(', '),
         metric.description,
       ]),
+      ...(common.length > 0 ? { footer: `every metric also has ${common.join(', ')}` } : {}),
     },
     {
       title: 'Attributes',

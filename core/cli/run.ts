@@ -4,7 +4,8 @@ import { MemWatcherError } from '../errors.js';
 import type { PluginStatus } from '../plugin.js';
 import { type CliContext, ExitCode } from './context.js';
 import { configOption, intervalOption, jsonOption, override } from './options.js';
-import { jsonDisplay, linesDisplay, type RunDisplay, tableDisplay } from './run-display.js';
+import { jsonDisplay, linesDisplay, type RunDisplay } from './run-display.js';
+import { RunTable } from './run-table.js';
 import { canRedraw } from './screen.js';
 
 interface RunOptions {
@@ -45,7 +46,7 @@ async function run(context: CliContext, options: RunOptions): Promise<number> {
   const display: RunDisplay = options.json
     ? jsonDisplay(context)
     : canRedraw(context)
-      ? tableDisplay(context, config)
+      ? new RunTable(context, config)
       : linesDisplay(context);
   let statuses: readonly PluginStatus[] = [];
   const supervisor = context.createSupervisor(config, {

@@ -1,4 +1,5 @@
 /** `npm run gen`: writes every generated file; with `--check` only says which are stale. */
+import 'reflect-metadata';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
 import { plugins } from '../../plugins/index.js';

@@ -15,9 +15,17 @@ export function renewReadme(readme: string, description: PluginDescription): str
 export const README_SECTIONS = ['metrics', 'attributes', 'events', 'spans', 'config', 'strategies'];
 
 const TABLES: Readonly<Record<string, (plugin: PluginDescription) => string>> = {
-  metrics: ({ metrics }) =>
+  metrics: ({ metrics, common_attributes: common }) =>
+    (common.length > 0 ? `Every metric has ${common.map(code).join(', ')}.\n\n` : '') +
     table(
-      ['Metric', 'Kind', 'Unit', 'Attributes', 'Default', 'Description'],
+      [
+        'Metric',
+        'Kind',
+        'Unit',
+        common.length > 0 ? 'Also' : 'Attributes',
+        'Default',
+        'Description',
+      ],
       metrics.map(({ name, kind, unit, attributes, enabled, description }) => [
         code(name),
         kind,
