@@ -8,6 +8,7 @@ import {
   LineCounter,
   type Node,
   parseDocument,
+  type YAMLError,
 } from 'yaml';
 import { ConfigError, type ConfigProblem } from './problem.js';
 
@@ -29,7 +30,7 @@ export class ConfigSource {
       lineCounter: this.#lines,
       prettyErrors: false,
     });
-    const faults = [...this.#document.errors, ...this.#document.warnings];
+    const faults = [...this.#document.errors, ...this.#document.warnings].filter(isOwnFault);
     if (faults.length > 0) {
       throw new ConfigError(
         faults.map(({ code, message, pos }) => this.#at(pos[0], SYNTAX[code] ?? lowered(message))),
@@ -70,6 +71,10 @@ export class ConfigSource {
     return { source: this.file, line: Math.max(1, line), column: Math.max(1, col), message };
   }
 }
+
+/** What the parser says of the rest of the file, once it has lost its way, helps nobody. */
+const isOwnFault = ({ code }: YAMLError, index: number, all: readonly YAMLError[]) =>
+  code !== 'UNEXPECTED_TOKEN' || all.findIndex((fault) => fault.code === code) === index;
 
 /** yaml's own words where they would not help the person who wrote the file. */
 const SYNTAX: Readonly<Record<string, string>> = {
