@@ -1,5 +1,5 @@
 import { MemWatcherError } from '../errors.js';
-import { type Btf, type BtfMember, INT_SIGNED } from './btf.js';
+import { type Btf, type BtfMember, type BtfType, INT_SIGNED } from './btf.js';
 import type { FieldLayout, FieldType, StructLayout } from './layout.js';
 
 /**
@@ -16,68 +16,89 @@ export function structLayout(btf: Btf, name: string): StructLayout {
       hint: 'a struct reaches the BTF only if a map or a global is typed with it',
     });
   }
-  return structOf(btf, id, name, name);
+  return new Reader(btf).struct(id, name);
 }
 
-/** The layout of the struct of that BTF id; `path` is how errors call it. */
+/** The layout of the struct of that BTF id. */
 export function structLayoutById(btf: Btf, id: number): StructLayout {
-  const type = btf.resolve(id);
   const alias = btf.type(id);
-  const name = ('name' in type && type.name) || ('name' in alias && alias.name) || `type ${id}`;
-  return structOf(btf, id, name, name);
+  return new Reader(btf).struct(id, 'name' in alias && alias.name ? alias.name : `type ${id}`);
 }
 
-function structOf(btf: Btf, id: number, name: string, path: string): StructLayout {
-  const type = btf.resolve(id);
-  if (type.kind !== 'struct') throw refuse(path, `is ${article(type.kind)}, not a struct`);
-  const fields: FieldLayout[] = [];
-  let end = 0;
-  for (const member of type.members) {
-    const field = fieldOf(btf, member, `${path}.${member.name || '(anonymous)'}`);
-    if (field.offset !== end) throw hole(`before ${path}.${field.name}`, field.offset - end);
-    end = field.offset + field.size;
-    fields.push(field);
+/** `path` is what errors call the place that is being read. */
+class Reader {
+  readonly #btf: Btf;
+  /** Types whose members are being read: damaged BTF can contain itself. */
+  readonly #open = new Set<BtfType>();
+
+  constructor(btf: Btf) {
+    this.#btf = btf;
   }
-  if (end !== type.size) throw hole(`at the end of ${path}`, type.size - end);
-  return { name: type.name || name, size: type.size, fields };
-}
 
-function fieldOf(btf: Btf, member: BtfMember, path: string): FieldLayout {
-  if (member.bitSize !== 0 || member.bitOffset % 8 !== 0) throw refuse(path, 'is a bitfield');
-  if (member.name === '') throw refuse(path, 'has no name');
-  const type = fieldType(btf, member.type, path);
-  return { name: member.name, offset: member.bitOffset / 8, size: sizeOf(type), type };
-}
-
-function fieldType(btf: Btf, id: number, path: string): FieldType {
-  const type = btf.resolve(id);
-  switch (type.kind) {
-    case 'int':
-    case 'enum':
-      if (type.size !== 1 && type.size !== 2 && type.size !== 4 && type.size !== 8) {
-        throw refuse(path, `is an integer of ${type.size} bytes, more than can be read`);
+  struct(id: number, path: string): StructLayout {
+    const type = this.#btf.resolve(id);
+    if (type.kind !== 'struct') throw refuse(path, `is ${article(type.kind)}, not a struct`);
+    return this.#within(type, path, () => {
+      const fields: FieldLayout[] = [];
+      let end = 0;
+      for (const member of type.members) {
+        const field = this.#field(member, `${path}.${member.name || '(anonymous)'}`);
+        if (field.offset !== end) throw hole(`before ${path}.${field.name}`, field.offset - end);
+        end = field.offset + field.size;
+        fields.push(field);
       }
-      return {
-        kind: 'int',
-        size: type.size,
-        signed: type.kind === 'enum' ? type.signed : (type.encoding & INT_SIGNED) !== 0,
-      };
-    case 'array': {
-      if (type.length === 0) throw refuse(path, 'is an array without a length');
-      const element = btf.resolve(type.element);
-      return element.kind === 'int' && element.name === 'char'
-        ? { kind: 'chars', length: type.length }
-        : {
-            kind: 'array',
-            length: type.length,
-            element: fieldType(btf, type.element, `${path}[]`),
-          };
-    }
-    case 'struct':
-      return { kind: 'struct', layout: structOf(btf, id, path, path) };
-    default:
-      throw refuse(path, `is ${article(type.kind)}`);
+      if (end !== type.size) throw hole(`at the end of ${path}`, type.size - end);
+      return { name: type.name || path, size: type.size, fields };
+    });
   }
+
+  #field(member: BtfMember, path: string): FieldLayout {
+    if (member.bitSize !== 0 || member.bitOffset % 8 !== 0) throw refuse(path, 'is a bitfield');
+    if (member.name === '') throw refuse(path, 'has no name');
+    const type = this.#type(member.type, path);
+    return { name: member.name, offset: member.bitOffset / 8, size: sizeOf(type), type };
+  }
+
+  #type(id: number, path: string): FieldType {
+    const type = this.#btf.resolve(id);
+    switch (type.kind) {
+      case 'int':
+      case 'enum':
+        return intType(type, path);
+      case 'array': {
+        const { length } = type;
+        if (length === 0) throw refuse(path, 'is an array without a length');
+        const element = this.#btf.resolve(type.element);
+        if (element.kind === 'int' && element.name === 'char') return { kind: 'chars', length };
+        return this.#within(type, path, () => ({
+          kind: 'array',
+          length,
+          element: this.#type(type.element, `${path}[]`),
+        }));
+      }
+      case 'struct':
+        return { kind: 'struct', layout: this.struct(id, path) };
+      default:
+        throw refuse(path, `is ${article(type.kind)}`);
+    }
+  }
+
+  #within<T>(type: BtfType, path: string, read: () => T): T {
+    if (this.#open.has(type)) throw refuse(path, 'contains itself');
+    this.#open.add(type);
+    const result = read();
+    this.#open.delete(type);
+    return result;
+  }
+}
+
+function intType(type: BtfType & { kind: 'int' | 'enum' }, path: string): FieldType {
+  const { size } = type;
+  if (size !== 1 && size !== 2 && size !== 4 && size !== 8) {
+    throw refuse(path, `is an integer of ${size} bytes, which cannot be read`);
+  }
+  const signed = type.kind === 'enum' ? type.signed : (type.encoding & INT_SIGNED) !== 0;
+  return { kind: 'int', size, signed };
 }
 
 /** Bytes of a value of that type. */
@@ -107,5 +128,5 @@ function hole(where: string, bytes: number): MemWatcherError {
 }
 
 function article(kind: string): string {
-  return /^[aeiou]/.test(kind) ? `an ${kind}` : `a ${kind}`;
+  return /^[aeio]/.test(kind) ? `an ${kind}` : `a ${kind}`;
 }
