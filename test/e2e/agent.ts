@@ -57,18 +57,31 @@ export class AgentProcess {
     return this.#errors;
   }
 
-  /** Times of the collections that it has shown, Unix ms. */
-  get collections(): number[] {
-    return [...new Set(this.lines.map((line) => Date.parse(line.time)))].sort((a, b) => a - b);
+  /** Times of one plugin's snapshots, Unix ms; each plugin takes its own. */
+  snapshots(plugin: string): number[] {
+    const own = this.lines.filter((line) => line.plugin === plugin);
+    return [...new Set(own.map((line) => Date.parse(line.time)))].sort((a, b) => a - b);
+  }
+
+  /** How many collections every plugin that was shown has made. */
+  get collections(): number {
+    const plugins = new Set(this.lines.map((line) => line.plugin));
+    if (plugins.size === 0) return 0;
+    return Math.min(...[...plugins].map((plugin) => this.snapshots(plugin).length));
   }
 
   async collected(count: number, timeoutMs = 60_000): Promise<void> {
     await until(
-      () => this.collections.length >= count || this.#process.exitCode !== null,
+      () => this.collections >= count || this.#process.exitCode !== null,
       timeoutMs,
-      () => `the agent made ${this.collections.length} of ${count} collections:\n${this.#errors}`,
+      () => `the agent made ${this.collections} of ${count} collections:\n${this.#errors}`,
     );
     if (this.#process.exitCode !== null) throw new Error(`the agent ended:\n${this.#errors}`);
+  }
+
+  /** Sends a signal and does not wait. */
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
   }
 
   /** Sends the signal and waits for the end; gives the exit code. */

@@ -2,6 +2,7 @@
  * The whole road: a real agent on this kernel, a real Collector, its file compared with /proc.
  * One agent feeds every protocol at once, so that what arrives must be the same everywhere.
  */
+import 'reflect-metadata';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -246,6 +247,7 @@ suite('agent → Collector', { skip: await lackForE2e() }, () => {
 
   for (const [counter, name, attributes, factor] of VMSTAT) {
     test(`sysstat: ${counter} of /proc/vmstat`, (t) => {
+      if (!vmstat.has(counter)) return t.skip('this kernel does not count it');
       const points = of('protobuf-gzip').filter(
         (metric) =>
           metric.name === name &&
@@ -253,11 +255,10 @@ suite('agent → Collector', { skip: await lackForE2e() }, () => {
           Object.keys(metric.attributes).length === Object.keys(attributes).length,
       );
       const bounds = points.map((point) => vmstat.around(counter, point.time));
-      if (bounds.every((bound) => bound === undefined)) return t.skip('not counted by this kernel');
       assert.ok(points.length >= COLLECTIONS, `${points.length} points`);
       points.forEach((point, index) => {
         const bound = bounds[index];
-        if (bound === undefined) return;
+        assert.ok(bound, 'vmstat was not sampled around this point');
         const pages = point.value / PAGE_SIZE / factor;
         const range = `${bound.low} to ${bound.high}`;
         assert.ok(pages >= bound.low && pages <= bound.high, `${pages} is not in ${range}`);

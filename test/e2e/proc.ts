@@ -47,7 +47,12 @@ export class VmstatHistory {
     this.#sample();
   }
 
-  /** In pages, around `time` (Unix ms); undefined if this kernel does not count it. */
+  /** Whether this kernel counts it. */
+  has(name: string): boolean {
+    return this.#samples[0]?.values.has(name) ?? false;
+  }
+
+  /** In the file's unit, around `time` (Unix ms); undefined if there were not enough samples. */
   around(name: string, time: number, marginMs = 250): Bounds | undefined {
     const near = this.#samples
       .filter((sample) => Math.abs(sample.time - time) <= marginMs)
