@@ -17,7 +17,7 @@ export async function withDeadline<T>(
     }, milliseconds);
   });
   try {
-    return await Promise.race([Promise.try(work), expired]);
+    return await Promise.race([(async () => work())(), expired]);
   } finally {
     clearTimeout(timer);
   }

@@ -31,7 +31,7 @@ export class Scope implements Closable {
   /** Runs `release` when the scope closes. */
   defer(release: () => void | Promise<void>): void {
     if (this.closed) {
-      void Promise.try(release).catch(() => undefined);
+      void (async () => release())().catch(() => undefined);
       throw new MemWatcherError(
         'SCOPE_CLOSED',
         'the scope is closed: nothing more can be acquired',
