@@ -1,0 +1,227 @@
+/**
+ * On a running kernel: everything that sysstat says against /proc and /sys, by every strategy that
+ * the kernel can do. MEM_WATCHER_STRATEGY=name asks for one, which then must work.
+ */
+import 'reflect-metadata';
+import assert from 'node:assert/strict';
+import { rmSync, writeFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import type { BpfLoader, BpfObject } from '../../core/bpf/host.js';
+import type { StructLayout } from '../../core/bpf/layout.js';
+import { createBpfHost } from '../../core/bpf/libbpf.js';
+import { MemWatcherError } from '../../core/errors.js';
+import { findInstallation } from '../../core/install.js';
+import { createBpfLoader, explain } from '../../core/kernel/loader.js';
+import { readProfile } from '../../core/kernel/profile.js';
+import { RunningKernel } from '../../core/kernel/running-kernel.js';
+import { silentLogger } from '../../core/logger.js';
+import { Scope } from '../../core/scope.js';
+import {
+  batchBytes,
+  type Figures,
+  figuresOf,
+  onlineNodes,
+  populatedZones,
+  readTruth,
+} from './live-truth.js';
+import type { SysstatRecords } from './memory.js';
+import { metadata } from './metadata.js';
+import { Sysstat } from './plugin.js';
+
+const MiB = 2 ** 20;
+/** A figure is right if it is within bounds in this many of the rounds. */
+const ROUNDS = 12;
+const MUST_HOLD = 9;
+
+const installation = findInstallation(import.meta.url);
+const profile = readProfile(installation.profiles, metadata.name);
+const kernel = new RunningKernel();
+const forced = process.env.MEM_WATCHER_STRATEGY;
+
+for (const { name } of profile.strategies) {
+  if (forced !== undefined && forced !== name) continue;
+  describe(`sysstat on this kernel by ${name}`, { skip: refusal(name) }, () => {
+    const scope = new Scope();
+    let plugin: Sysstat;
+
+    before(() => {
+      plugin = startPlugin(scope, loaderFor(name));
+    });
+    after(() => scope.close());
+
+    it('agrees with vmstat, zoneinfo, meminfo and the nodes', () => {
+      const wrong = disagreements(() => plugin.collect());
+      assert.deepEqual(wrong, []);
+    });
+
+    it('sees every node and every zone that has memory, and no other', () => {
+      allocatePages();
+      const { nodes } = plugin.collect();
+      const zones = nodes.flatMap(({ id, zones }) =>
+        zones.map((zone) => `node ${id} ${zone.name}`),
+      );
+      const truth = readTruth();
+      assert.deepEqual(zones.sort(), populatedZones(truth));
+      const withMemory = onlineNodes().filter((id) => (truth.get(`node ${id} MemTotal`) ?? 0) > 0);
+      assert.deepEqual(
+        nodes.map(({ id }) => id),
+        withMemory,
+      );
+    });
+
+    it('leaves out what this kernel does not count, and nothing else', () => {
+      allocatePages();
+      const { host } = plugin.collect();
+      const truth = readTruth();
+      for (const [field, vmstat] of [
+        ['writebackTemp', 'nr_writeback_temp'],
+        ['nfsUnstable', 'nr_unstable'],
+        ['dirty', 'nr_dirty'],
+        ['anonHugePages', 'nr_anon_transparent_hugepages'],
+      ] as const) {
+        // Since 5.8 vmstat prints nr_unstable as a constant 0, without a counter behind it.
+        const counted = field !== 'nfsUnstable' && truth.has(`vmstat ${vmstat}`);
+        assert.equal(host[field] !== undefined, counted, field);
+      }
+    });
+
+    it('sees shared memory grow by what is written to a tmpfs', () => {
+      const file = `/dev/shm/mem-watcher-${process.pid}`;
+      allocatePages();
+      const shmem = () => plugin.collect().host.shmem ?? 0;
+      const before = shmem();
+      try {
+        writeFileSync(file, Buffer.alloc(32 * MiB, 1));
+        allocatePages();
+        const grown = shmem() - before;
+        assert.ok(Math.abs(grown - 32 * MiB) <= batchBytes() + MiB, `grew by ${grown} bytes`);
+      } finally {
+        rmSync(file, { force: true });
+      }
+    });
+
+    it('would fail if the decoder read its neighbours', () => {
+      const broken = new Scope();
+      try {
+        const shifted = startPlugin(broken, shiftItems(loaderFor(name)));
+        const wrong = disagreements(() => shifted.collect());
+        assert.ok(wrong.length >= 10, `only ${wrong.length} figures were found wrong`);
+      } finally {
+        void broken.close();
+      }
+    });
+  });
+}
+
+/** Why the strategy cannot be tested here; false if it can, and therefore must work. */
+function refusal(name: string): string | false {
+  const verdict = explain(kernel, profile).verdicts.find(({ strategy }) => strategy === name);
+  // The first is what every kernel from 5.10 on must do.
+  const mandatory = name === forced || name === profile.strategies[0]?.name;
+  if (mandatory) return false;
+  if (verdict?.outcome === 'rejected') return `this kernel ${verdict.reasons.join('; ')}`;
+  const scope = new Scope();
+  try {
+    startPlugin(scope, loaderFor(name));
+    return false;
+  } catch (error) {
+    const reason = error instanceof MemWatcherError ? (error.detail ?? error.message) : '';
+    // A policy may refuse what the facts allow (lockdown); any other refusal is a failure.
+    if (/not permitted|EPERM/i.test(reason)) return reason.split('\n', 1)[0] ?? reason;
+    throw error;
+  } finally {
+    void scope.close();
+  }
+}
+
+function loaderFor(strategy: string): BpfLoader {
+  return createBpfLoader({
+    host: createBpfHost(),
+    kernel,
+    profile,
+    objectFile: installation.bpfObject(metadata.name),
+    strategy,
+    logger: silentLogger,
+  });
+}
+
+function startPlugin(scope: Scope, loader: BpfLoader): Sysstat {
+  const config = metadata.config.parse({ hook_interval: '1ms' });
+  const quiet = () => undefined;
+  const health = { degraded: assert.fail, clear: quiet, fullness: quiet, decodeErrors: quiet };
+  const plugin = new Sysstat(scope, config, loader, health);
+  plugin.start();
+  return plugin;
+}
+
+/**
+ * Figures that are out of bounds, with what they are and should be. We read between two readings
+ * of the truth, so a figure lies between them, or beyond by no more than a batch; what comes and
+ * goes in between (a process starts and ends) may break that in some rounds, not in most.
+ */
+function disagreements(collect: () => SysstatRecords): string[] {
+  const slack = batchBytes();
+  const held = new Map<string, number>();
+  const last = new Map<string, string>();
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = readTruth();
+    allocatePages();
+    const ours = figuresOf(collect());
+    const after = readTruth();
+    for (const [name, value] of ours) {
+      const bounds = boundsOf(name, before, after, slack);
+      if (bounds === undefined) continue;
+      const [low, high] = bounds;
+      const holds = value >= low && value <= high;
+      held.set(name, (held.get(name) ?? 0) + Number(holds));
+      if (!holds) last.set(name, `${name}: ${value} is not in ${low}..${high}`);
+    }
+  }
+  assert.ok(held.size >= 60, `only ${held.size} figures could be compared`);
+  return [...held].flatMap(([name, count]) => (count < MUST_HOLD ? (last.get(name) ?? name) : []));
+}
+
+function boundsOf(name: string, before: Figures, after: Figures, slack: number) {
+  const [a, b] = [before.get(name), after.get(name)];
+  if (a === undefined || b === undefined) return undefined;
+  return [Math.min(a, b) - slack, Math.max(a, b) + slack] as const;
+}
+
+/** For the hooks: fresh pages, page by page, for longer than `hook_interval`. */
+function allocatePages(): void {
+  // Larger than what malloc ever serves from memory that it has kept.
+  const fresh = Buffer.allocUnsafeSlow(48 * MiB);
+  const until = performance.now() + 3;
+  for (let at = 0; at < fresh.length && performance.now() < until; at += 4096) fresh[at] = 1;
+}
+
+/** The same object, whose items are taken one place too far. */
+function shiftItems(loader: BpfLoader): BpfLoader {
+  const shift = (layout: StructLayout): StructLayout => ({
+    ...layout,
+    fields: layout.fields.map((field) => {
+      if (field.name !== 'items' || field.type.kind !== 'struct') return field;
+      const { fields } = field.type.layout;
+      const moved = fields.map((item, n) => ({
+        ...item,
+        offset: fields[(n + 1) % fields.length]?.offset ?? 0,
+      }));
+      return {
+        ...field,
+        type: { kind: 'struct', layout: { ...field.type.layout, fields: moved } },
+      };
+    }),
+  });
+  return {
+    load: (options) => {
+      const loaded = loader.load(options);
+      const { object } = loaded;
+      const shifted: Pick<BpfObject, 'layout' | 'map' | 'run'> = {
+        layout: (struct) => shift(object.layout(struct)),
+        map: (map) => object.map(map),
+        run: (program) => object.run(program),
+      };
+      return { ...loaded, object: shifted as BpfObject };
+    },
+  };
+}
