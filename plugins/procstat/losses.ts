@@ -20,8 +20,9 @@ export class Losses {
 
   /** Once a collection. */
   check(): void {
+    const last = this.#last;
     const now = this.#read();
-    const since = (field: string) => (now.get(field) ?? 0) - (this.#last.get(field) ?? 0);
+    const since = (field: string) => (now.get(field) ?? 0) - (last.get(field) ?? 0);
     this.#last = now;
     this.#judge(
       'map_full',

@@ -14,12 +14,13 @@
 
 LICENSE;
 
-/* How old a process's recorded memory may get before the next switch renews it. */
+/* How old a process's recorded memory must be before a switch renews it. */
 const volatile __u64 refresh_ns = 1000000000;
 
 struct recorded {
 	__u64 start_time; /* of the process: tells a reused pid */
 	__u64 read_at;
+	__u64 missed; /* it was switched out since, too soon to be read again */
 	struct procstat_memory memory;
 };
 
@@ -166,12 +167,15 @@ static __always_inline struct recorded *recorded_of(struct task_struct *leader, 
 		known = bpf_map_lookup_elem(&by_pid, &pid);
 	}
 	first->start_time = BPF_CORE_READ(leader, start_boottime);
-	if (known && known->read_at && known->start_time == first->start_time)
+	/* what grew in the same second in which it fell asleep would never be seen: read it here */
+	if (known && known->read_at && known->start_time == first->start_time &&
+	    !(known->missed && bpf_ktime_get_ns() - known->read_at >= refresh_ns))
 		return known;
 	if (!read_task_memory(&first->memory, leader))
 		return NULL;
 	add_unfolded(&first->memory, leader);
 	first->read_at = bpf_ktime_get_ns();
+	first->missed = 0;
 	if (source == BY_TASK)
 		*known = *first;
 	else if (bpf_map_update_elem(&by_pid, &pid, first, BPF_ANY))
@@ -267,12 +271,16 @@ static __always_inline int renew(struct recorded *recorded, struct task_struct *
 	__u64 now = bpf_ktime_get_ns();
 	struct scratch *room;
 
-	if (now - recorded->read_at < refresh_ns)
+	if (now - recorded->read_at < refresh_ns) {
+		if (!recorded->missed)
+			recorded->missed = 1;
 		return 0;
+	}
 	room = scratch_of(1);
 	if (!room || !read_task_memory(&room->recorded.memory, prev))
 		return 0;
 	add_unfolded(&room->recorded.memory, prev);
+	recorded->missed = 0;
 	recorded->read_at = now;
 	recorded->memory = room->recorded.memory;
 	return 0;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
  * A process whose memory is known to the page, for tests. It prepares what it is asked for, says
- * `ready` on standard output and stands still until its standard input ends.
+ * `ready` on standard output and stands still until its standard input ends. A byte that it reads
+ * before makes it touch the pages of `grow` and say `grown`.
  *
  *   memory-hog [threads=N] [anon=PAGES] [file=PAGES:PATH] [shmem=PAGES] [locked=PAGES]
- *              [hugetlb=HUGEPAGES] [swapped=PAGES] [stack=PAGES] [dead=N] [switches=N]
- *              [name=TEXT] [children=N] [leader=exits]
+ *              [hugetlb=HUGEPAGES] [swapped=PAGES] [stack=PAGES] [peak=PAGES] [dead=N]
+ *              [grow=PAGES] [switches=N] [name=TEXT] [children=N] [leader=exits]
  *
  * The pages of anon are touched by all threads in turn, so that every thread and every CPU holds a
- * part of the count. `peak=PAGES` are touched and given back.
+ * part of the count. Pages of peak are touched and given back. `dead` threads have come and gone.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -32,6 +33,8 @@ static long page;
 static long threads = 1;
 static long anon_pages;
 static long stack_pages;
+static long grow_pages;
+static char *grow_memory;
 static long wanted_switches;
 static volatile char *anon_memory;
 static pthread_barrier_t barrier;
@@ -120,8 +123,7 @@ static void use_stack(long pages)
 {
 	volatile char room[pages * page];
 
-	for (long i = 0; i < pages; i++)
-		room[i * page] = 1;
+	touch(room, pages);
 }
 
 static void ready(void)
@@ -134,8 +136,11 @@ static void wait_for_end(void)
 {
 	char byte;
 
-	while (read(0, &byte, 1) > 0)
-		;
+	while (read(0, &byte, 1) > 0) {
+		touch(grow_memory, grow_pages);
+		if (write(1, "grown\n", 6) != 6)
+			_exit(1);
+	}
 }
 
 static void *speak_for_leader(void *argument)
@@ -196,6 +201,8 @@ int main(int argc, char **argv)
 			dead = atol(value);
 		else if (!strcmp(argv[i], "peak"))
 			peak = atol(value);
+		else if (!strcmp(argv[i], "grow"))
+			grow_pages = atol(value);
 		else if (!strcmp(argv[i], "switches"))
 			wanted_switches = atol(value);
 		else if (!strcmp(argv[i], "name"))
@@ -206,6 +213,7 @@ int main(int argc, char **argv)
 			leader_exits = !strcmp(value, "exits");
 		else
 			die(argv[i]);
+		value[-1] = '=';
 	}
 	if (name)
 		prctl(PR_SET_NAME, name);
@@ -221,6 +229,8 @@ int main(int argc, char **argv)
 	}
 	if (anon_pages)
 		anon_memory = map(anon_pages, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	if (grow_pages)
+		grow_memory = map(grow_pages, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	if (shmem)
 		touch(map(shmem, MAP_SHARED | MAP_ANONYMOUS, -1), shmem);
 	if (file)

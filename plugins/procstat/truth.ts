@@ -1,0 +1,68 @@
+/** What /proc says of a process: the truth that procstat is held against. Bytes. */
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Activity, Memory } from './process.js';
+
+const kB = (text: string, key: string): number =>
+  Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024;
+
+/** Shared memory as smaps names it: MAP_SHARED | MAP_ANONYMOUS, memfd, tmpfs, System V. */
+const SHMEM = /\/dev\/zero|\/memfd:|\/dev\/shm\/|\/SYSV/;
+
+/** By walking the page tables, which no counter is asked for. */
+export function resident(pid: number, task = pid) {
+  const smaps = readFileSync(`/proc/${pid}/task/${task}/smaps`, 'utf8');
+  const sums = { usage: 0, anon: 0, file: 0, shmem: 0, swap: 0 };
+  for (const mapping of smaps.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m)) {
+    const [head = ''] = mapping.split('\n', 1);
+    const rss = kB(mapping, 'Rss');
+    const anon = kB(mapping, 'Anonymous');
+    sums.usage += rss;
+    sums.anon += anon;
+    sums[SHMEM.test(head) ? 'shmem' : 'file'] += rss - anon;
+    sums.swap += kB(mapping, 'Swap');
+  }
+  return sums;
+}
+
+export function status(pid: number): Omit<Memory, 'usage' | 'anon' | 'file' | 'shmem'> {
+  const text = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return {
+    peak: kB(text, 'VmHWM'),
+    virtual: kB(text, 'VmSize'),
+    virtualPeak: kB(text, 'VmPeak'),
+    swap: kB(text, 'VmSwap'),
+    data: kB(text, 'VmData'),
+    stack: kB(text, 'VmStk'),
+    pageTables: kB(text, 'VmPTE'),
+    locked: kB(text, 'VmLck'),
+    hugetlb: kB(text, 'HugetlbPages'),
+  };
+}
+
+/** Switches of the threads that are alive; faults of all that ever were. */
+export function activity(pid: number): Activity {
+  const sums = { voluntarySwitches: 0, involuntarySwitches: 0 };
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    const text = readFileSync(`/proc/${pid}/task/${task}/status`, 'utf8');
+    const count = (key: string) => Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(text)?.[1]);
+    sums.voluntarySwitches += count('voluntary_ctxt_switches');
+    sums.involuntarySwitches += count('nonvoluntary_ctxt_switches');
+  }
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { ...sums, minorFaults: Number(fields[7]), majorFaults: Number(fields[9]) };
+}
+
+/** Every process that has memory of its own. */
+export function processesWithMemory(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return /^VmRSS:/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
