@@ -12,7 +12,7 @@ import { CpioArchive } from './cpio.js';
 export const ROOT = realpathSync(join(import.meta.dirname, '../../..'));
 const APP = 'app';
 const BUSYBOX = '/bin/busybox';
-const BASE_FORMAT = 1;
+const BASE_FORMAT = 2;
 
 /** Libraries that are opened by name at run time; those that they need follow. */
 const LIBRARIES = ['libbpf.so.1', 'libdw.so.1'];
@@ -81,7 +81,7 @@ function runtimePackages(): string[] {
 }
 
 const isNeededAtRunTime = (path: string): boolean =>
-  !/\.(map|md|d\.[cm]?ts)$|\/(docs?|vendor|esm|esnext|test|tests|\.github)$/.test(path) ||
+  !/\.(map|md|d\.[cm]?ts)$|\/(vendor|esm|esnext|test|tests|\.github)$/.test(path) ||
   /\/zod\/.*\.d\.ts$/.test(path);
 
 const isNotSource = (path: string): boolean => !/\.(ts|map|c|h|md|log)$/.test(path);
