@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Agent } from './agent.js';
 import { createBpfHost } from './bpf/libbpf.js';
+import type { CreateAgentOptions } from './cli/context.js';
 import type { AgentConfig, ExportersConfig } from './config/schema.js';
 import type { Installation } from './install.js';
 import type { Kernel } from './kernel/kernel.js';
@@ -12,7 +13,7 @@ import { createBpfLoader } from './kernel/loader.js';
 import { readProfile } from './kernel/profile.js';
 import { RunningKernel } from './kernel/running-kernel.js';
 import { createLogger, type LogOptions } from './log.js';
-import type { Logger } from './logger.js';
+import { type Logger, silentLogger } from './logger.js';
 import type { Plugin, PluginModule } from './plugin.js';
 import type { PluginBindings } from './plugin-runner.js';
 import { type Assemble, type Assembly, Supervisor, type SupervisorOptions } from './supervisor.js';
@@ -27,11 +28,18 @@ export interface Foundation {
 }
 
 /** An agent whose points stay in the process: live views and checks. Logs warnings and errors. */
-export function createQuietAgent(foundation: Foundation, config: AgentConfig): Agent {
+export function createQuietAgent(
+  foundation: Foundation,
+  config: AgentConfig,
+  { silent, onStrategies }: CreateAgentOptions = {},
+): Agent {
   const { level } = config.log;
   return createAgent(foundation, config, {
-    logger: createLogger({ ...stderrLog(), level: level === 'info' ? 'warn' : level }),
+    logger: silent
+      ? silentLogger
+      : createLogger({ ...stderrLog(), level: level === 'info' ? 'warn' : level }),
     sinks: [],
+    ...(onStrategies && { onStrategies }),
   });
 }
 
@@ -122,7 +130,15 @@ function split({ otlp, prometheus }: ExportersConfig): ExportersConfig[] {
 function createAgent(
   { installation, plugins, build }: Foundation,
   config: AgentConfig,
-  { logger, sinks }: { logger: Logger; sinks: readonly Telemetry[] },
+  {
+    logger,
+    sinks,
+    onStrategies,
+  }: {
+    logger: Logger;
+    sinks: readonly Telemetry[];
+    onStrategies?: NonNullable<CreateAgentOptions['onStrategies']>;
+  },
 ): Agent {
   const startTime = Date.now();
   const btfFile = config.kernel.btf;
@@ -143,6 +159,7 @@ function createAgent(
           strategy: config.plugins[plugin]?.strategy ?? 'auto',
           logger: logger.child({ plugin }),
           btfFile,
+          ...(onStrategies && { onReport: onStrategies }),
         }).load(options),
     }),
     describe: (described, time) =>

@@ -42,7 +42,7 @@ const context = processContext({
       return undefined;
     }
   },
-  createAgent: (config) => createQuietAgent(foundation, config),
+  createAgent: (config, options) => createQuietAgent(foundation, config, options),
   createSupervisor: (config, options) => createSupervisor(foundation, config, options),
   forceExit: (code) => process.exit(code),
 });

@@ -5,6 +5,7 @@
 import type { Collection } from '../agent.js';
 import type { LoadedConfig, LoadOptions } from '../config/load.js';
 import type { AgentConfig } from '../config/schema.js';
+import type { StrategyReport } from '../kernel/kernel.js';
 import type { PluginModule, PluginStatus } from '../plugin.js';
 import type { EventRecord } from '../telemetry/events.js';
 
@@ -55,6 +56,13 @@ export interface CliSupervisorOptions {
   readonly log?: (line: string) => void;
 }
 
+export interface CreateAgentOptions {
+  /** Told of every plugin's strategies, once they were tried. */
+  readonly onStrategies?: (report: StrategyReport) => void;
+  /** Logs nothing at all: the statuses say it. */
+  readonly silent?: true;
+}
+
 export interface CliContext {
   readonly stdout: Output;
   readonly stderr: Output;
@@ -65,7 +73,7 @@ export interface CliContext {
   readonly plugins: readonly PluginModule[];
   loadConfig(options: Pick<LoadOptions, 'file' | 'overrides'>): LoadedConfig;
   /** An agent whose points and events stay in the process. It logs warnings and errors only. */
-  createAgent(config: AgentConfig): CliAgent | Promise<CliAgent>;
+  createAgent(config: AgentConfig, options?: CreateAgentOptions): CliAgent | Promise<CliAgent>;
   /** The whole agent: exporters, schedule, reload. */
   createSupervisor(config: AgentConfig, options: CliSupervisorOptions): CliSupervisor;
   /** Aborted by SIGINT, by SIGTERM, and when the reader of stdout has gone away. */

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { registerCheck } from './check.js';
 import { registerCompletion } from './completion.js';
 import { type CliContext, ExitCode } from './context.js';
+import { registerDoctor } from './doctor.js';
 import { registerLive } from './live.js';
 import { registerPlugins } from './plugins.js';
 import { registerPrintConfig } from './print-config.js';
@@ -36,6 +37,7 @@ export function buildProgram(context: CliContext, exit: (code: number) => void):
     .addHelpText('after', () => aliasHelp(context) + EPILOG);
   registerRun(program, context, exit);
   registerCheck(program, context, exit);
+  registerDoctor(program, context, exit);
   for (const module of context.plugins) registerLive(program, module, context, exit);
   registerPlugins(program, context, exit);
   registerPrintConfig(program, context, exit);

@@ -27,16 +27,17 @@ export class RunningKernel implements Kernel {
   readonly release: string;
   readonly btfPath: string | undefined;
   readonly #options: KernelOptions;
-  // Facts are read when they are first asked for, and once.
-  #btf: KernelBtf | undefined;
-  #symbols: KernelSymbols | undefined;
+  // Facts are asked for while plugins start. What they were read from has 12 MB: it is read when it
+  // is first needed, and the garbage collector may have it back afterwards.
+  #btf: WeakRef<KernelBtf> | undefined;
+  #symbols: WeakRef<KernelSymbols> | undefined;
   #tracefs: Tracefs | undefined;
   #capabilities: ReadonlySet<string> | undefined;
 
   constructor(options: KernelOptions = {}) {
     this.#options = options;
     this.release = options.release ?? release();
-    if (options.btfFile !== undefined) this.#btf = KernelBtf.fromFile(options.btfFile);
+    if (options.btfFile !== undefined) this.#btf = new WeakRef(KernelBtf.fromFile(options.btfFile));
     this.btfPath = options.btfFile ?? builtInBtf(this.release);
   }
 
@@ -49,6 +50,11 @@ export class RunningKernel implements Kernel {
   get capabilities(): ReadonlySet<string> {
     this.#capabilities ??= readCapabilities(this.#options.statusFile);
     return this.#capabilities;
+  }
+
+  /** Whether perf can make kprobes here. */
+  get hasKprobes(): boolean {
+    return existsSync(this.#options.kprobePmu ?? '/sys/bus/event_source/devices/kprobe');
   }
 
   /** Never throws: what cannot be read is a fact that does not hold, with the reason. */
@@ -189,19 +195,24 @@ export class RunningKernel implements Kernel {
   }
 
   #readBtf(): KernelBtf {
-    if (this.#btf !== undefined) return this.#btf;
+    const known = this.#btf?.deref();
+    if (known !== undefined) return known;
     if (this.btfPath === undefined) {
       throw new NotSupported('BTF', {
         hint: 'the kernel is built without CONFIG_DEBUG_INFO_BTF; give its BTF with --btf FILE',
       });
     }
-    this.#btf = KernelBtf.fromFile(this.btfPath);
-    return this.#btf;
+    const btf = KernelBtf.fromFile(this.btfPath);
+    this.#btf = new WeakRef(btf);
+    return btf;
   }
 
   #readSymbols(): KernelSymbols {
-    this.#symbols ??= KernelSymbols.fromFile(this.#options.kallsymsFile ?? '/proc/kallsyms');
-    return this.#symbols;
+    const known = this.#symbols?.deref();
+    if (known !== undefined) return known;
+    const symbols = KernelSymbols.fromFile(this.#options.kallsymsFile ?? '/proc/kallsyms');
+    this.#symbols = new WeakRef(symbols);
+    return symbols;
   }
 }
 

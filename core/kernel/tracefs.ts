@@ -1,5 +1,5 @@
 /** What tracefs and the perf PMUs say of hooks. */
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeError } from '../errors.js';
 
@@ -10,7 +10,7 @@ export type TracefsState = 'readable' | 'denied' | 'absent';
 export class Tracefs {
   readonly root: string | undefined;
   readonly state: TracefsState;
-  #functions: Buffer | undefined;
+  #functions: WeakRef<Buffer> | undefined;
 
   /** The first of `mounts` that is a tracefs; a mount point that is not mounted is empty. */
   constructor(mounts: readonly string[] = MOUNTS) {
@@ -52,16 +52,21 @@ export class Tracefs {
    */
   canFilter(name: string): boolean | undefined {
     if (this.root === undefined || this.state !== 'readable') return undefined;
-    const list = join(this.root, 'available_filter_functions');
-    if (this.#functions === undefined) {
-      if (!existsSync(list)) return undefined;
-      try {
-        this.#functions = Buffer.concat([Buffer.from('\n'), readFileSync(list)]);
-      } catch {
-        return undefined;
-      }
+    const functions = this.#readFunctions(join(this.root, 'available_filter_functions'));
+    return functions && [`\n${name}\n`, `\n${name} [`].some((line) => functions.includes(line));
+  }
+
+  /** Megabytes, and only needed while plugins start: the garbage collector may have them back. */
+  #readFunctions(list: string): Buffer | undefined {
+    const known = this.#functions?.deref();
+    if (known !== undefined) return known;
+    try {
+      const functions = Buffer.concat([Buffer.from('\n'), readFileSync(list)]);
+      this.#functions = new WeakRef(functions);
+      return functions;
+    } catch {
+      return undefined;
     }
-    return [`\n${name}\n`, `\n${name} [`].some((line) => this.#functions?.includes(line));
   }
 
   /** Why it cannot be used, as something that is missing. */

@@ -1,0 +1,69 @@
+import { describeError, MemWatcherError } from '../errors.js';
+import type { Kernel, KernelProfile, Strategy, StrategyReport } from '../kernel/kernel.js';
+import { explain } from '../kernel/loader.js';
+import type { PluginStatus } from '../plugin.js';
+import type { Check } from './check.js';
+
+/** What a plugin's start came to, what was tried on the way, and what the other strategies lack. */
+export function startedCheck(
+  status: PluginStatus,
+  kernel: Kernel,
+  profile: KernelProfile,
+  report: StrategyReport | undefined,
+): Check {
+  const { plugin, state, strategy, reason } = status;
+  // A plugin that found no strategy has no more to say than the strategies' own reasons.
+  const isRejected = report?.chosen === undefined && report?.verdicts.some(wasTried) === true;
+  const words = reason === undefined || isRejected ? [] : [reason];
+  return {
+    check: `plugin.${plugin}`,
+    status: state === 'ok' ? 'ok' : state === 'degraded' ? 'warn' : 'fail',
+    value: strategy ?? (isRejected ? 'no strategy works' : state),
+    detail: [...words, ...strategyLines(kernel, profile, report)].join('\n'),
+  };
+}
+
+/** What the facts alone say: nothing is loaded. `wanted` is `auto`, or the strategy configured. */
+export function explainedCheck(kernel: Kernel, profile: KernelProfile, wanted: string): Check {
+  const check = `plugin.${profile.plugin}`;
+  const detail = strategyLines(kernel, profile, undefined).join('\n');
+  const possible = explain(kernel, profile).verdicts.find(({ strategy, outcome }) => {
+    const manual = strategyOf(profile, strategy)?.manual === true;
+    return outcome === 'not-tried' && (wanted === 'auto' ? !manual : strategy === wanted);
+  });
+  if (possible === undefined) return { check, status: 'fail', value: 'no strategy works', detail };
+  const value = `${possible.strategy}, by its facts; not loaded`;
+  return { check, status: 'skip', value, detail };
+}
+
+/** A plugin that could not even be asked: its profile, or the kernel as a whole, is wrong. */
+export function failedCheck(plugin: string, error: unknown): Check {
+  const known = error instanceof MemWatcherError ? error : undefined;
+  const detail = [describeError(error), known?.detail].filter((text) => text).join('\n');
+  return { check: `plugin.${plugin}`, status: 'fail', value: 'failed', detail, hint: known?.hint };
+}
+
+/** One strategy a line, in order of preference. */
+function strategyLines(
+  kernel: Kernel,
+  profile: KernelProfile,
+  report: StrategyReport | undefined,
+): string[] {
+  return explain(kernel, profile).verdicts.map((facts) => {
+    const { strategy: name } = facts;
+    const strategy = strategyOf(profile, name);
+    const tried = report?.verdicts.find(
+      (verdict) => verdict.strategy === name && wasTried(verdict),
+    );
+    const { outcome, reasons } = tried ?? facts;
+    if (outcome === 'rejected') return `${name}: ${reasons.join('; ').replaceAll('\n', '\n    ')}`;
+    const standing =
+      outcome === 'chosen' ? 'chosen' : strategy?.manual ? 'only by name' : 'possible';
+    return `${name}: ${standing}; ${strategy?.summary ?? ''}`;
+  });
+}
+
+const wasTried = ({ outcome }: { readonly outcome: string }) => outcome !== 'not-tried';
+
+const strategyOf = (profile: KernelProfile, wanted: string): Strategy | undefined =>
+  profile.strategies.find(({ name }) => name === wanted);

@@ -1,0 +1,126 @@
+import { hasCapability } from '../kernel/capabilities.js';
+import type { Fact, KernelProfile, Strategy } from '../kernel/kernel.js';
+import { ALWAYS_NEEDED, grantHint } from '../kernel/permission.js';
+import type { RunningKernel } from '../kernel/running-kernel.js';
+import { type Check, type ReadText, tryRead } from './check.js';
+
+/** What each capability is to us, in the order in which people should think of them. */
+const USES: Readonly<Record<string, string>> = {
+  CAP_BPF: 'loads BPF programs',
+  CAP_PERFMON: 'lets them read kernel memory and attach to tracing hooks',
+  CAP_SYS_RESOURCE: 'raises the locked-memory limit on kernels before 5.11',
+  CAP_SYSLOG: 'shows the addresses of kernel data',
+  CAP_DAC_READ_SEARCH: 'reads tracefs, and /proc of other users',
+  CAP_SYS_PTRACE: 'reads the executables of other users’ processes',
+  CAP_SYS_ADMIN: 'stands for the first two, and opens kprobes where perf is restricted',
+};
+
+/** This process, and what it may do. */
+export function privilegeChecks(kernel: RunningKernel, read: ReadText): Check[] {
+  return [
+    userCheck(),
+    ...namespaceCheck(read),
+    capabilitiesCheck(kernel.capabilities),
+    memlockCheck(kernel, read),
+  ];
+}
+
+function userCheck(): Check {
+  const uid = process.geteuid?.() ?? -1;
+  return { check: 'user', status: 'ok', value: uid === 0 ? 'root' : `uid ${uid}` };
+}
+
+/** The kernel asks for capabilities of its first user namespace; those of another do not count. */
+function namespaceCheck(read: ReadText): Check[] {
+  const file = tryRead(read, '/proc/self/uid_map');
+  if ('code' in file || /^\s*0\s+0\s+4294967295\s*$/.test(file.text)) return [];
+  return [
+    {
+      check: 'user_namespace',
+      status: 'fail',
+      value: 'not the first',
+      detail: 'capabilities that are held in a user namespace do not count for BPF',
+      hint: 'run on the host, or in a rootful container (--privileged or --cap-add)',
+    },
+  ];
+}
+
+function capabilitiesCheck(held: ReadonlySet<string>): Check {
+  const missing = ALWAYS_NEEDED.filter((name) => !hasCapability(held, name));
+  const ours = Object.keys(USES).filter((name) => hasCapability(held, name));
+  const check = 'capabilities';
+  const value = ours.length > 0 ? ours.join(' ') : 'none';
+  if (missing.length === 0) return { check, status: 'ok', value };
+  const detail = missing.map((name) => `missing ${name}: it ${USES[name]}`).join('\n');
+  return { check, status: 'fail', value, detail, hint: grantHint(missing) };
+}
+
+/** Since 5.11 BPF memory is charged to the cgroup and the limit does not matter. */
+function memlockCheck(kernel: RunningKernel, read: ReadText): Check {
+  const check = 'memlock';
+  const file = tryRead(read, '/proc/self/limits');
+  if ('code' in file) return { check, status: 'skip', value: `cannot be read (${file.code})` };
+  const soft = /^Max locked memory\s+(\S+)/m.exec(file.text)?.[1] ?? 'unknown';
+  const value = /^\d+$/.test(soft) ? `${Number(soft) / 1024} KiB` : soft;
+  if (soft === 'unlimited') return { check, status: 'ok', value };
+  // The helper came with the same release as the accounting.
+  if (kernel.check({ helper: 'bpf_ktime_get_coarse_ns' }).holds) {
+    return { check, status: 'ok', value, detail: 'BPF memory does not count here' };
+  }
+  if (hasCapability(kernel.capabilities, 'CAP_SYS_RESOURCE')) {
+    return { check, status: 'ok', value, detail: 'it is raised at start (CAP_SYS_RESOURCE)' };
+  }
+  return {
+    check,
+    status: 'fail',
+    value,
+    detail: 'this kernel counts BPF memory as locked, and the limit is too low for it',
+    hint: 'LimitMEMLOCK=infinity in the systemd unit, or ulimit -l unlimited, or CAP_SYS_RESOURCE',
+  };
+}
+
+/** Which capabilities a plugin has and lacks, by its strategies. */
+export function pluginCapabilityCheck(kernel: RunningKernel, profile: KernelProfile): Check {
+  const held = kernel.capabilities;
+  const has = (name: string) => hasCapability(held, name);
+  const all = new Set(profile.strategies.flatMap(capabilitiesOf));
+  const lacking = [...all].filter((name) => !has(name));
+  const blocking = lacking.filter((name) => ALWAYS_NEEDED.some((needed) => needed === name));
+  const usable = profile.strategies.filter((strategy) => capabilitiesOf(strategy).every(has));
+  const value = [
+    `has ${[...all].filter(has).join(' ') || 'none'}`,
+    ...(lacking.length > 0 ? [`lacks ${lacking.join(' ')}`] : []),
+  ].join(', ');
+  return {
+    check: `capabilities.${profile.plugin}`,
+    status: blocking.length > 0 ? 'fail' : usable.length === 0 ? 'fail' : 'ok',
+    value,
+    detail:
+      lacking
+        .map((name) => {
+          const needing = profile.strategies.filter((s) => capabilitiesOf(s).includes(name));
+          return `${name} (${USES[name] ?? 'asked for by the profile'}) is for ${needing.map((s) => s.name).join(', ')}`;
+        })
+        .join('\n') || undefined,
+    hint: lacking.length > 0 ? grantHint(lacking) : undefined,
+  };
+}
+
+/** What a strategy asks of the process, as far as its facts tell. */
+export function capabilitiesOf(strategy: Strategy): string[] {
+  const needed = new Set<string>(ALWAYS_NEEDED);
+  for (const fact of strategy.needs ?? []) {
+    const name = capabilityOf(fact);
+    if (name !== undefined) needed.add(name);
+  }
+  const constants = Object.values(strategy.constants ?? {});
+  if (constants.some((parameter) => 'address_of' in parameter)) needed.add('CAP_SYSLOG');
+  return [...needed];
+}
+
+function capabilityOf(fact: Fact): string | undefined {
+  if ('capability' in fact) return fact.capability;
+  if ('kallsyms' in fact) return 'CAP_SYSLOG';
+  if ('tracefs_event' in fact) return 'CAP_DAC_READ_SEARCH';
+  return undefined;
+}
