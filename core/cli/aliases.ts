@@ -6,7 +6,9 @@ import type { PluginModule } from '../plugin.js';
  * program's words: `procstat --pid 42`. Anything else is given back as it is.
  */
 export function expandAliases(argv: readonly string[], plugins: readonly PluginModule[]): string[] {
-  if (argv[0] === undefined || !argv[0].startsWith('-')) return [...argv];
+  if (argv[0] === undefined) return [];
+  if (plugins.some(({ metadata }) => metadata.name === argv[0])) return argv.flatMap(pidFlag);
+  if (!argv[0].startsWith('-')) return [...argv];
   const chosen = argv.flatMap((argument, index) => {
     const plugin = plugins.find((module) => names(module, argument.split('=')[0] ?? ''));
     return plugin ? [{ plugin, index, argument }] : [];

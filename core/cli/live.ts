@@ -58,7 +58,9 @@ async function live(module: PluginModule, context: CliContext, options: LiveOpti
   const rounds = options.once ? 1 : (options.count ?? Number.POSITIVE_INFINITY);
   let seen = false;
   try {
-    if (options.json) agent.onEvent((event) => context.stdout.write(jsonLine(eventRecord(event))));
+    agent.onEvent((event) => {
+      if (options.json && event.plugin === name) context.stdout.write(jsonLine(eventRecord(event)));
+    });
     await agent.start();
     const status = statusOf(agent, name);
     if (status?.state === 'failed') throw failure(status);

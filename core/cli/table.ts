@@ -4,7 +4,7 @@ import type { Column, Table } from './view.js';
 
 const GAP = 2;
 /** A flexible column is not cut below this before other columns are dropped. */
-const FLEXIBLE_MIN = 8;
+const FLEXIBLE_MIN = 16;
 
 /** A table as lines of at most `width` columns; Infinity where nothing is to be cut. */
 export function renderTable(table: Table, width: number, style: Style = plainStyle): string[] {
@@ -62,16 +62,21 @@ function layOut(columns: readonly Column[], rows: readonly (readonly string[])[]
     const drop = shown.findLast(({ column }) => column.priority === lowest);
     shown = shown.filter((candidate) => candidate !== drop);
   }
-  let excess = total(shown) - width;
-  while (excess > 0) {
-    const widest = shown
-      .filter((candidate) => candidate.column.flexible && candidate.width > floor(candidate))
-      .reduce<Shown | undefined>((a, b) => (a && a.width >= b.width ? a : b), undefined);
-    if (!widest) break;
-    widest.width--;
-    excess--;
-  }
+  shrink(shown, width, floor);
+  // Where no column is left to drop, a flexible one gives all it has.
+  shrink(shown, width, () => 1);
   return shown;
+}
+
+/** Takes from the widest flexible columns, none below its `least`, until all fit. */
+function shrink(shown: readonly Shown[], width: number, least: (column: Shown) => number) {
+  for (let excess = total(shown) - width; excess > 0; excess--) {
+    const widest = shown
+      .filter((candidate) => candidate.column.flexible && candidate.width > least(candidate))
+      .reduce<Shown | undefined>((a, b) => (a && a.width >= b.width ? a : b), undefined);
+    if (!widest) return;
+    widest.width--;
+  }
 }
 
 const floor = ({ column, width }: Shown) =>

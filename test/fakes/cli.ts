@@ -1,5 +1,5 @@
 /** The commands' world in memory: streams that remember, signals that are called by hand. */
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { Agent, type Collection } from '../../core/agent.js';
 import type { LoadedBpf } from '../../core/bpf/host.js';
 import type { CliContext, Output } from '../../core/cli/context.js';
@@ -17,9 +17,29 @@ export class FakeOutput implements Output {
   isTTY = false;
   columns = 80;
   rows = 24;
+  readonly #events = new EventEmitter();
 
   write(text: string) {
     this.text += text;
+    this.#events.emit('write');
+  }
+
+  on(event: 'resize', listener: () => void) {
+    this.#events.on(event, listener);
+  }
+
+  off(event: 'resize', listener: () => void) {
+    this.#events.off(event, listener);
+  }
+
+  resize(columns: number, rows: number) {
+    Object.assign(this, { columns, rows });
+    this.#events.emit('resize');
+  }
+
+  /** Resolves once what was written matches. */
+  async until(pattern: RegExp) {
+    while (!pattern.test(this.text)) await once(this.#events, 'write');
   }
 }
 
@@ -35,6 +55,7 @@ export class FakeWorld {
   readonly #interruption = new AbortController();
   readonly #reload: (() => void)[] = [];
   readonly #exit: (() => void)[] = [];
+  readonly #events = new EventEmitter();
   readonly context: CliContext;
   /** Agents that were made, for their statuses. */
   readonly agents: Agent[] = [];
@@ -71,7 +92,14 @@ export class FakeWorld {
           onCollection: (collection: Collection) => onCollection(collection),
           onEvent,
         };
-        return new Supervisor(supervised);
+        const supervisor = new Supervisor(supervised);
+        const reload = supervisor.reload.bind(supervisor);
+        supervisor.reload = async (load) => {
+          const taken = await reload(load);
+          this.#events.emit('reloaded', taken);
+          return taken;
+        };
+        return supervisor;
       },
       interrupted: this.#interruption.signal,
       onReload: (listener) => subscribe(this.#reload, listener),
@@ -83,18 +111,17 @@ export class FakeWorld {
     this.#interruption.abort();
   }
 
-  reload() {
+  /** SIGHUP; resolves to whether the new configuration was taken. */
+  async reload(): Promise<boolean> {
+    const reloaded = once(this.#events, 'reloaded');
     for (const listener of this.#reload) listener();
+    const [taken] = (await reloaded) as [boolean];
+    return taken;
   }
 
   /** What the process does when it ends. */
   exit() {
     for (const listener of [...this.#exit]) listener();
-  }
-
-  /** Resolves when the commands have been interrupted. */
-  async ended() {
-    if (!this.#interruption.signal.aborted) await once(this.#interruption.signal, 'abort');
   }
 }
 

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { pool } from '../../test/fakes/plugin.js';
+import { expandAliases } from './aliases.js';
+
+const well = {
+  ...pool,
+  metadata: { ...pool.metadata, name: 'well' },
+  view: { ...pool.view, alias: 'w' },
+};
+const expand = (line: string) =>
+  expandAliases(line.split(' ').filter(Boolean), [pool, well]).join(' ');
+
+for (const [line, meant] of [
+  ['-o', 'pool'],
+  ['--pool', 'pool'],
+  ['-o -P 42', 'pool --pid 42'],
+  ['-P 42 -o', 'pool --pid 42'],
+  ['-o -P42 --json', 'pool --pid 42 --json'],
+  ['--pool=42', 'pool --pid 42'],
+  ['-o -o', 'pool'],
+  ['run -o', 'run -o'],
+  ['pool -P 42', 'pool --pid 42'],
+  ['--help', '--help'],
+  ['-V', '-V'],
+  ['', ''],
+] as const) {
+  test(`${line || 'nothing'} is ${meant || 'nothing'}`, () => assert.equal(expand(line), meant));
+}
+
+test('two tools at once, and a tool that is not here, are told', () => {
+  assert.throws(() => expand('-o -w'), /-o and -w: one tool at a time/);
+  assert.throws(() => expand('-a'), /no tool here goes by -a; there are -o \(pool\), -w \(well\)/);
+  assert.throws(() => expand('-l 42'), /no tool here goes by -l/);
+});

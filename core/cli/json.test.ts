@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { pool, poolMetadata } from '../../test/fakes/plugin.js';
+import { PointBatchBuilder } from '../telemetry/points.js';
+import { eventRecord, jsonLine, pointRecords } from './json.js';
+
+test('points, histograms with the upper bounds of their buckets', () => {
+  const builder = new PointBatchBuilder(poolMetadata, () => true);
+  pool.report({ owners: ['a', 'b'], bytes: 8192 }, builder);
+  const time = '2026-11-23T11:00:00.250Z';
+  const of = { time, plugin: 'pool' };
+  const size = { ...of, name: 'memwatcher.pool.size', unit: 'By', value: 8192 };
+  assert.deepEqual(
+    [...pointRecords(builder.build(Date.parse(time), 0))],
+    [
+      { ...size, attributes: { 'memwatcher.pool.owner': 'a' } },
+      { ...size, attributes: { 'memwatcher.pool.owner': 'b' } },
+      {
+        ...of,
+        name: 'memwatcher.pool.wait',
+        unit: 'ns',
+        attributes: {},
+        // offset 1: the first bucket is (2, 4], the third (8, 16].
+        value: {
+          count: 3,
+          sum: 7,
+          zero_count: 0,
+          buckets: [
+            { le: 4, count: 1 },
+            { le: 16, count: 2 },
+          ],
+        },
+      },
+    ],
+  );
+});
+
+test('events', () => {
+  const event = {
+    plugin: 'pool',
+    event: 'memwatcher.pool.exhausted',
+    time: Date.UTC(2026, 10, 23),
+    severity: 'WARN' as const,
+    attributes: { 'memwatcher.pool.owner': 'a', absent: undefined },
+    body: 'the pool is empty',
+  };
+  assert.equal(
+    jsonLine(eventRecord(event)),
+    '{"time":"2026-11-23T00:00:00.000Z","plugin":"pool","event":"memwatcher.pool.exhausted",' +
+      '"severity":"WARN","attributes":{"memwatcher.pool.owner":"a"},"body":"the pool is empty"}\n',
+  );
+});
+
+test('a record is one line without control characters, whatever is in it', () => {
+  const hostile = { name: '\x1b[2J\n\u009b2J\u007f' };
+  const line = jsonLine(hostile);
+  assert.doesNotMatch(line.trimEnd(), /\p{Cc}/u);
+  assert.deepEqual(JSON.parse(line), hostile);
+});
