@@ -159,11 +159,10 @@ describe('the loader', () => {
   });
 
   it('opens nothing for a strategy whose constant cannot be resolved', () => {
-    const constants = { offset: { offset_of: 'x.y' } };
+    const constants = { one: { offset_of: 'x.y' }, two: { size_of: 'x.y' } };
     loading([strategy('a', { constants }), strategy('b')]).load();
     assert.equal(events[1], 'load b');
-    const said = 'offset cannot be resolved: this kernel lacks parameter x.y';
-    assert.deepEqual(reports[0]?.verdicts[0]?.reasons, [said]);
+    assert.deepEqual(reports[0]?.verdicts[0]?.reasons, ['lacks parameter x.y']);
   });
 
   it('goes on where load is refused, and keeps the verifier’s last lines', () => {
@@ -179,6 +178,16 @@ describe('the loader', () => {
     const first = strategy('a', { programs: ['x', 'y', 'z'] });
     assert.equal(loading([first, strategy('b')]).load().strategy, 'b');
     assert.deepEqual(events.slice(4, 8), ['attach z', 'close link y', 'close link x', 'close']);
+  });
+
+  it('goes on where what was attached does not see', () => {
+    const verify = ({ strategy: name }: { strategy: string }) => {
+      step(`verify ${name}`);
+    };
+    failing.set('verify a', new NotSupported('a node'));
+    assert.equal(loading([strategy('a'), strategy('b')]).load({ verify }).strategy, 'b');
+    assert.deepEqual(events.slice(2, 6), ['attach a', 'verify a', 'close link a', 'close']);
+    assert.deepEqual(reports[0]?.verdicts[0]?.reasons, ['this kernel lacks a node']);
   });
 
   it('goes on even where closing a refused strategy fails', () => {

@@ -105,19 +105,21 @@ function candidatesOf(profile: KernelProfile, wanted: string): readonly Strategy
 }
 
 function missingFacts(kernel: Kernel, { needs = [], constants = {} }: Strategy): string[] {
-  const reasons: string[] = [];
+  // A constant often rests on the very fact that the strategy needs: it is said once.
+  const missing = new Set<string>();
   for (const fact of needs) {
     const result = kernel.check(fact);
-    if (!result.holds) reasons.push(`lacks ${result.missing}`);
+    if (!result.holds) missing.add(`lacks ${result.missing}`);
   }
-  for (const [name, parameter] of Object.entries(constants)) {
+  for (const parameter of Object.values(constants)) {
     try {
       kernel.resolve(parameter);
     } catch (error) {
-      reasons.push(`${name} cannot be resolved: ${describeError(error)}`);
+      if (!(error instanceof NotSupported)) throw error;
+      missing.add(`lacks ${error.fact}`);
     }
   }
-  return reasons;
+  return [...missing];
 }
 
 /** Loads and attaches, or closes whatever it opened and throws. */
