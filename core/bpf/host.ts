@@ -46,6 +46,7 @@ export interface MapSpec {
 
 export interface BpfObject extends BpfClosable {
   readonly programs: readonly ProgramSpec[];
+  /** All that the file declares; once loaded, those that are in the kernel. */
   readonly maps: readonly MapSpec[];
 
   // before load

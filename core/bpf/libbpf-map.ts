@@ -49,6 +49,10 @@ export class LibbpfMap implements BpfMap {
     this.#descriptor = this.#api.mapFd(this.#pointer);
   }
 
+  get inKernel(): boolean {
+    return this.#descriptor >= 0;
+  }
+
   /** The object was closed: libbpf's map is gone, and its descriptor may be another's now. */
   gone(): void {
     this.#descriptor = -1;

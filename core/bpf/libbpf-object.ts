@@ -66,7 +66,9 @@ export class LibbpfObject implements BpfObject {
   }
 
   get maps(): readonly MapSpec[] {
-    return [...this.#maps.values()].map((map) => map.spec);
+    const maps = [...this.#maps.values()];
+    const present = this.#state === 'loaded' ? maps.filter((map) => map.inKernel) : maps;
+    return present.map((map) => map.spec);
   }
 
   setConstant(name: string, value: number | bigint | boolean): void {
