@@ -168,6 +168,11 @@ export class Agent {
     const { logger } = this.#options;
     const { plugin, state, strategy, reason } = status;
     const fields = { plugin, state, strategy, reason };
+    // On the way up there is nothing to tell yet but the strategy, which comes again with `ok`.
+    if (state === 'starting') {
+      logger.debug(fields, `${plugin} is starting`);
+      return;
+    }
     if (state === 'failed') logger.error(fields, `${plugin} failed`);
     else if (state === 'degraded') logger.warn(fields, `${plugin} is degraded`);
     else logger.info(fields, `${plugin} is ${state}`);
