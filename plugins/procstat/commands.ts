@@ -41,7 +41,7 @@ export class Commands {
 
   /** undefined if it has none, or is gone. */
   of(process: Process): Command | undefined {
-    let known = this.#known.get(process.pid);
+    let known = this.#seen.get(process.pid) ?? this.#known.get(process.pid);
     if (known?.startNs !== process.startNs || known.executable !== process.executable) {
       known = this.#ask(process);
     }

@@ -23,7 +23,6 @@ const PAGE = pageSize();
 const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-procstat-'));
 after(() => rmSync(dir, { recursive: true }));
 
-/** A file outside of tmpfs where there is one: in a guest of the matrix all is memory. */
 function fileOf(pages: number): string {
   const path = join(dir, 'mapped');
   writeFileSync(path, Buffer.alloc(pages * PAGE));

@@ -1,24 +1,31 @@
 /** What /proc says of a process: the truth that procstat is held against. Bytes. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import type { Activity, Memory } from './process.js';
 
 const kB = (text: string, key: string): number =>
   Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024;
 
-/** Shared memory as smaps names it: MAP_SHARED | MAP_ANONYMOUS, memfd, tmpfs, System V. */
-const SHMEM = /\/dev\/zero|\/memfd:|\/dev\/shm\/|\/SYSV/;
+/** MAP_SHARED | MAP_ANONYMOUS, memfd, System V: of these smaps gives no path that can be asked. */
+const SHMEM = /^(\/dev\/zero|\/memfd:|\/SYSV)/;
+const TMPFS_MAGIC = 0x0102_1994;
+
+/** Pages of tmpfs count as shared memory; in a guest of the matrix that is every file. */
+function isShmem(path: string): boolean {
+  if (SHMEM.test(path)) return true;
+  return existsSync(path) && statfsSync(path).type === TMPFS_MAGIC;
+}
 
 /** By walking the page tables, which no counter is asked for. */
 export function resident(pid: number, task = pid) {
   const smaps = readFileSync(`/proc/${pid}/task/${task}/smaps`, 'utf8');
   const sums = { usage: 0, anon: 0, file: 0, shmem: 0, swap: 0 };
   for (const mapping of smaps.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m)) {
-    const [head = ''] = mapping.split('\n', 1);
+    const path = mapping.split('\n', 1)[0]?.split(/\s+/).slice(5).join(' ') ?? '';
     const rss = kB(mapping, 'Rss');
     const anon = kB(mapping, 'Anonymous');
     sums.usage += rss;
     sums.anon += anon;
-    sums[SHMEM.test(head) ? 'shmem' : 'file'] += rss - anon;
+    sums[isShmem(path) ? 'shmem' : 'file'] += rss - anon;
     sums.swap += kB(mapping, 'Swap');
   }
   return sums;

@@ -90,7 +90,7 @@ static void *work(void *argument)
 	for (long i = index; i < anon_pages; i += threads)
 		anon_memory[i * page] = 1;
 	for (long i = 0; i < wanted_switches; i++)
-		usleep(1);
+		usleep(2000);
 	pthread_barrier_wait(&barrier);
 	if (index > 0)
 		for (;;)
@@ -101,7 +101,7 @@ static void *work(void *argument)
 static void *live_shortly(void *argument)
 {
 	for (int i = 0; i < 5; i++)
-		usleep(1);
+		usleep(2000); /* shorter, and a slow machine never sleeps */
 	return argument;
 }
 
