@@ -8,6 +8,7 @@ import { explainedCheck, failedCheck, startedCheck } from '../doctor/plugin-chec
 import { pluginCapabilityCheck, privilegeChecks } from '../doctor/privilege-checks.js';
 import { describeError, MemWatcherError } from '../errors.js';
 import type { KernelProfile, StrategyReport } from '../kernel/kernel.js';
+import { permissionShortage } from '../kernel/permission.js';
 import { readProfile } from '../kernel/profile.js';
 import { RunningKernel } from '../kernel/running-kernel.js';
 import { type CliContext, ExitCode } from './context.js';
@@ -87,12 +88,13 @@ async function* examine(context: CliContext, options: DoctorOptions): AsyncGener
     checks: [...privilegeChecks(kernel, readText), ...ownCapabilities],
   };
 
+  const idle = whyNotLoaded(options, config, kernel);
   const pluginChecks =
-    options.load && config !== undefined
+    idle === undefined && config !== undefined
       ? await startAll(context, config, kernel, known)
       : known.map((profile) => {
           const strategy = config?.plugins[profile.plugin]?.strategy ?? 'auto';
-          return explainedCheck(kernel, profile, strategy);
+          return explainedCheck(kernel, profile, strategy, idle ?? '');
         });
   yield { title: 'Plugins', checks: [...broken, ...pluginChecks] };
 
@@ -102,6 +104,18 @@ async function* examine(context: CliContext, options: DoctorOptions): AsyncGener
     title: 'Endpoints',
     checks: await endpointChecks(config.exporters, context.env, version),
   };
+}
+
+/** undefined if the plugins can be started; what stands in the way was said where it belongs. */
+function whyNotLoaded(
+  { load }: DoctorOptions,
+  config: AgentConfig | undefined,
+  kernel: RunningKernel,
+): string | undefined {
+  if (!load) return 'not loaded, as asked';
+  if (config === undefined) return 'not loaded without a configuration';
+  if (permissionShortage(kernel) !== undefined) return 'not loaded without the capabilities';
+  return undefined;
 }
 
 /** A wrong configuration is one of the things to find; the kernel is looked at all the same. */

@@ -1,0 +1,150 @@
+/** What the conformance tests need of every plugin: its build by the container, with fakes. */
+import 'reflect-metadata';
+import { join, resolve } from 'node:path';
+import { container, type InjectionToken } from 'tsyringe';
+import type { BpfLoader, LoadedBpf } from '../../core/bpf/host.js';
+import { agentSchema, toAgentConfig } from '../../core/config/schema.js';
+import { MemWatcherError, NotSupported } from '../../core/errors.js';
+import type { Kernel as KernelType } from '../../core/kernel/kernel.js';
+import { readProfile } from '../../core/kernel/profile.js';
+import { silentLogger } from '../../core/logger.js';
+import type { Plugin, PluginModule } from '../../core/plugin.js';
+import type { PluginBindings } from '../../core/plugin-runner.js';
+import { Scope as ScopeClass } from '../../core/scope.js';
+import { StatusKeeper } from '../../core/status.js';
+import {
+  BpfLoader as BpfLoaderToken,
+  Config,
+  Emitter,
+  Health,
+  Kernel,
+  Logger,
+  Scope,
+} from '../../core/tokens.js';
+import { FakeMap, FakeObject, fakeLoader } from '../fakes/bpf-host.js';
+
+// Through here, because the decorators of plugins need the polyfill above before they are read.
+export { plugins } from '../../plugins/index.js';
+
+/** The repository: this file is emitted to dist/test/conformance. */
+export const root = resolve(import.meta.dirname, '..', '..', '..');
+
+export const profiles = join(root, 'config', 'kernel');
+
+const factlessKernel: KernelType = {
+  release: '0.0.0',
+  btfPath: undefined,
+  check: () => ({ holds: false, missing: 'everything' }),
+  resolve: () => {
+    throw new NotSupported('everything');
+  },
+};
+
+/** The plugin as main.ts builds it. */
+export function buildWith(module: PluginModule, bindings: PluginBindings, kernel: KernelType) {
+  const child = container.createChildContainer();
+  child.register(Scope, { useValue: bindings.scope });
+  child.register(Config, { useValue: bindings.config });
+  child.register(Logger, { useValue: bindings.logger });
+  child.register(BpfLoaderToken, { useValue: bindings.loader });
+  child.register(Emitter, { useValue: bindings.emitter });
+  child.register(Health, { useValue: bindings.health });
+  child.register(Kernel, { useValue: kernel });
+  return child.resolve(module.Plugin as InjectionToken<Plugin>);
+}
+
+/** The plugin on its default configuration, with nothing real but itself. */
+export function build(module: PluginModule, loader: BpfLoader) {
+  const scope = new ScopeClass();
+  const { name } = module.metadata;
+  const { options = {} } = toAgentConfig(agentSchema([module]).parse({})).plugins[name] ?? {};
+  const bindings: PluginBindings = {
+    scope,
+    config: options,
+    logger: silentLogger,
+    loader,
+    emitter: { event: () => undefined, span: () => undefined },
+    health: new StatusKeeper(name, () => undefined),
+  };
+  return { plugin: buildWith(module, bindings, factlessKernel), scope };
+}
+
+/** Has whatever map is asked for; types and constants are the real object's. */
+class AnyObject extends FakeObject {
+  readonly #any = new Map<string, FakeMap>();
+
+  override map(name: string): FakeMap {
+    const map = this.#any.get(name) ?? new FakeMap({ name, valueSize: 65_536 }, this.#any.size);
+    this.#any.set(name, map);
+    return map;
+  }
+
+  override setMaxEntries(name: string, maxEntries: number): void {
+    const spec = { ...this.map(name).spec, maxEntries: Math.min(maxEntries, 64) };
+    this.#any.set(name, new FakeMap(spec, this.#any.size));
+  }
+}
+
+/** A kernel in which the plugin's first strategy loads, and that shows it nothing. */
+export function emptyLoader({ metadata: { name } }: PluginModule): BpfLoader {
+  const [strategy] = readProfile(profiles, name).strategies;
+  const { programs = [], attach = programs } = strategy ?? {};
+  const sections = programs.map((program) => [
+    program,
+    { section: attach.includes(program) ? 'iter/task' : 'raw_tp', run: () => 1 },
+  ]);
+  const file = join(root, 'dist', 'bpf', `${name}.bpf.o`);
+  return fakeLoader(
+    new AnyObject({ file, programs: Object.fromEntries(sections) }),
+    strategy?.name,
+  );
+}
+
+/** Counts what is acquired through a loader and not yet closed, and fails one call on demand. */
+export class Watch {
+  calls = 0;
+  open = 0;
+
+  /** `failAt`: the call that throws, from 1. */
+  constructor(readonly failAt = Number.POSITIVE_INFINITY) {}
+
+  loader(inner: BpfLoader): BpfLoader {
+    return {
+      load: (options) =>
+        this.#watched(
+          this.#call(() => inner.load(options)),
+          true,
+        ),
+    };
+  }
+
+  #call<T>(call: () => T): T {
+    this.calls++;
+    if (this.calls === this.failAt) throw new MemWatcherError('INTERNAL', 'injected');
+    return call();
+  }
+
+  /** Every method counts; what can be closed counts as open until it is. */
+  #watched<T extends object>(target: T, owned: boolean): T {
+    const closable = 'close' in target && owned;
+    if (closable) this.open++;
+    let closed = false;
+    return new Proxy(target, {
+      get: (_, key) => {
+        const value = Reflect.get(target, key, target) as unknown;
+        if (key === 'object') return this.#watched(value as LoadedBpf['object'], false);
+        if (typeof value !== 'function') return value;
+        return (...given: unknown[]) => {
+          if (key === 'close') {
+            if (closable && !closed) this.open--;
+            closed = true;
+            return value.apply(target, given);
+          }
+          const result: unknown = this.#call(() => value.apply(target, given));
+          const resource = key === 'map' || key === 'mapped' || key === 'ring' || key === 'attach';
+          return resource ? this.#watched(result as object, key !== 'map') : result;
+        };
+      },
+    });
+  }
+}

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { README_SECTIONS } from '../../core/gen/readme.js';
+import { plugins, root } from './harness.js';
+
+/** What a reader asks, and a heading that answers. */
+const QUESTIONS: Readonly<Record<string, RegExp>> = {
+  'what it sees': /^#+ .*\bsees?\b/im,
+  'which hooks': /^#+ .*\bhooks?\b/im,
+  'what it emits': /^#+ .*\bemits?\b/im,
+  'what it costs': /^#+ .*\bcosts?\b/im,
+  'how to read it': /^#+ .*\bread(ing)?\b/im,
+};
+
+for (const { metadata } of plugins) {
+  describe(`${metadata.name}: its README`, () => {
+    const file = join(root, 'plugins', metadata.name, 'README.md');
+    const text = () => {
+      assert.ok(existsSync(file), `${file} is missing`);
+      return readFileSync(file, 'utf8');
+    };
+
+    for (const [question, heading] of Object.entries(QUESTIONS)) {
+      test(`says ${question}`, () => assert.match(text(), heading));
+    }
+
+    test('has the generated tables, and no marker that nobody fills', () => {
+      const markers = [...text().matchAll(/<!-- generated:([a-z]+) -->/g)].map(
+        ([, name = '']) => name,
+      );
+      for (const name of ['metrics', 'config', 'strategies'])
+        assert.ok(markers.includes(name), name);
+      for (const name of markers) assert.ok(README_SECTIONS.includes(name), name);
+    });
+  });
+}
