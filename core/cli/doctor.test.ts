@@ -20,8 +20,9 @@ const configure = (yaml: string) => writeFileSync(join(root, 'config', 'agent.ya
 const profile = (yaml: string) =>
   writeFileSync(join(root, 'config', 'kernel', 'pool.yaml'), `${yaml}\n`);
 
-async function doctor(args: readonly string[], options: FakeWorldOptions = {}) {
+async function doctor(args: readonly string[], options: FakeWorldOptions = {}, isTTY = false) {
   const world = new FakeWorld(root, options);
+  world.stdout.isTTY = isTTY;
   const file = ['--config', join(root, 'config', 'agent.yaml')];
   const code = await runCli(['doctor', ...file, ...args], world.context);
   return { code, world, text: world.stdout.text, errors: world.stderr.text };
@@ -115,6 +116,9 @@ describe('doctor', () => {
     assert.match(text, /^ {2}– plugin\.pool/m);
     assert.match(text, /(No problem|\d+ problems?)/);
     assert(!text.includes('\x1b'));
+    assert.match((await doctor(['--no-load'], {}, true)).text, /\x1b\[32m✓\x1b\[0m kernel/);
+    const plain = await doctor(['--no-load'], { env: { NO_COLOR: '1' } }, true);
+    assert(!plain.text.includes('\x1b'));
   });
 
   it('is in the help', async () => {

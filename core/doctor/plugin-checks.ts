@@ -23,8 +23,16 @@ export function startedCheck(
   };
 }
 
-/** What the facts alone say: nothing is loaded. `wanted` is `auto`, or the strategy configured. */
-export function explainedCheck(kernel: Kernel, profile: KernelProfile, wanted: string): Check {
+/**
+ * What the facts alone say: nothing is loaded, for the reason `why`. `wanted` is `auto`, or the
+ * strategy configured.
+ */
+export function explainedCheck(
+  kernel: Kernel,
+  profile: KernelProfile,
+  wanted: string,
+  why: string,
+): Check {
   const check = `plugin.${profile.plugin}`;
   const detail = strategyLines(kernel, profile, undefined).join('\n');
   const possible = explain(kernel, profile).verdicts.find(({ strategy, outcome }) => {
@@ -32,7 +40,7 @@ export function explainedCheck(kernel: Kernel, profile: KernelProfile, wanted: s
     return outcome === 'not-tried' && (wanted === 'auto' ? !manual : strategy === wanted);
   });
   if (possible === undefined) return { check, status: 'fail', value: 'no strategy works', detail };
-  const value = `${possible.strategy}, by its facts; not loaded`;
+  const value = `${possible.strategy}, by its facts: ${why}`;
   return { check, status: 'skip', value, detail };
 }
 

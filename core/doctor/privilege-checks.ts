@@ -1,6 +1,6 @@
 import { hasCapability } from '../kernel/capabilities.js';
 import type { Fact, KernelProfile, Strategy } from '../kernel/kernel.js';
-import { ALWAYS_NEEDED, grantHint } from '../kernel/permission.js';
+import { ALWAYS_NEEDED, grantCommands } from '../kernel/permission.js';
 import type { RunningKernel } from '../kernel/running-kernel.js';
 import { type Check, type ReadText, tryRead } from './check.js';
 
@@ -52,7 +52,7 @@ function capabilitiesCheck(held: ReadonlySet<string>): Check {
   const value = ours.length > 0 ? ours.join(' ') : 'none';
   if (missing.length === 0) return { check, status: 'ok', value };
   const detail = missing.map((name) => `missing ${name}: it ${USES[name]}`).join('\n');
-  return { check, status: 'fail', value, detail, hint: grantHint(missing) };
+  return { check, status: 'fail', value, detail, hint: grantCommands(missing).join('\n') };
 }
 
 /** Since 5.11 BPF memory is charged to the cgroup and the limit does not matter. */
@@ -79,31 +79,32 @@ function memlockCheck(kernel: RunningKernel, read: ReadText): Check {
   };
 }
 
-/** Which capabilities a plugin has and lacks, by its strategies. */
+/** Which capabilities a plugin has and lacks, over all its strategies. */
 export function pluginCapabilityCheck(kernel: RunningKernel, profile: KernelProfile): Check {
-  const held = kernel.capabilities;
-  const has = (name: string) => hasCapability(held, name);
-  const all = new Set(profile.strategies.flatMap(capabilitiesOf));
-  const lacking = [...all].filter((name) => !has(name));
-  const blocking = lacking.filter((name) => ALWAYS_NEEDED.some((needed) => needed === name));
-  const usable = profile.strategies.filter((strategy) => capabilitiesOf(strategy).every(has));
-  const value = [
-    `has ${[...all].filter(has).join(' ') || 'none'}`,
-    ...(lacking.length > 0 ? [`lacks ${lacking.join(' ')}`] : []),
-  ].join(', ');
+  const has = (name: string) => hasCapability(kernel.capabilities, name);
+  const all = [...new Set(profile.strategies.flatMap(capabilitiesOf))];
+  const lacking = all.filter((name) => !has(name));
+  const check = `capabilities.${profile.plugin}`;
+  if (lacking.length === 0) return { check, status: 'ok', value: `has ${all.join(' ')}` };
+  // What every strategy needs is a problem already, said of the process as a whole.
+  const special = lacking.filter((name) => !ALWAYS_NEEDED.some((needed) => needed === name));
+  const usable = profile.strategies.some((strategy) => capabilitiesOf(strategy).every(has));
+  const held = all.filter(has).join(' ') || 'none';
   return {
-    check: `capabilities.${profile.plugin}`,
-    status: blocking.length > 0 ? 'fail' : usable.length === 0 ? 'fail' : 'ok',
-    value,
-    detail:
-      lacking
-        .map((name) => {
-          const needing = profile.strategies.filter((s) => capabilitiesOf(s).includes(name));
-          return `${name} (${USES[name] ?? 'asked for by the profile'}) is for ${needing.map((s) => s.name).join(', ')}`;
-        })
-        .join('\n') || undefined,
-    hint: lacking.length > 0 ? grantHint(lacking) : undefined,
+    check,
+    status: usable ? 'ok' : 'warn',
+    value: `has ${held}, lacks ${lacking.join(' ')}`,
+    ...(special.length > 0 && {
+      detail: special.map((name) => whatFor(name, profile)).join('\n'),
+      hint: grantCommands(lacking).join('\n'),
+    }),
   };
+}
+
+function whatFor(capability: string, { strategies }: KernelProfile): string {
+  const needing = strategies.filter((strategy) => capabilitiesOf(strategy).includes(capability));
+  const use = USES[capability] ?? 'asked for by the profile';
+  return `${capability} (${use}) is for ${needing.map(({ name }) => name).join(', ')}`;
 }
 
 /** What a strategy asks of the process, as far as its facts tell. */

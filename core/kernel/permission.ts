@@ -14,11 +14,19 @@ export function permissionShortage(kernel: Kernel): MemWatcherError | undefined 
   });
 }
 
-/** How to get `capabilities`: as root, for this Node, or in a systemd unit. */
-export function grantHint(capabilities: readonly string[], executable = process.execPath): string {
-  const list = capabilities.join(',').toLowerCase();
-  return (
-    `run with sudo; or setcap ${list}=ep ${executable}; ` +
-    `or AmbientCapabilities=${capabilities.join(' ')} in the systemd unit`
-  );
+/** How to get `capabilities`, in one line. */
+export function grantHint(capabilities: readonly string[]): string {
+  return grantCommands(capabilities).join('; or ');
+}
+
+/** As root, for this Node alone, or in a systemd unit: one way a line. */
+export function grantCommands(
+  capabilities: readonly string[],
+  executable = process.execPath,
+): string[] {
+  return [
+    'run it with sudo',
+    `sudo setcap ${capabilities.join(',').toLowerCase()}=ep ${executable}`,
+    `AmbientCapabilities=${capabilities.join(' ')} in the systemd unit`,
+  ];
 }
