@@ -4,18 +4,18 @@ import {
   JsonMetricsSerializer,
   JsonTraceSerializer,
   ProtobufLogsSerializer,
-  ProtobufMetricsSerializer,
   ProtobufTraceSerializer,
 } from '@opentelemetry/otlp-transformer';
 import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import type { ResourceMetrics } from '@opentelemetry/sdk-metrics';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { countPoints } from './metric-reader.js';
+import { MetricsProtobuf } from './metrics-protobuf.js';
 import type { Encoding } from './otlp-exporter.js';
 import type { Protocol } from './settings.js';
 
 export const metricsEncoding = (protocol: Protocol): Encoding<ResourceMetrics> => ({
-  serializer: protocol === 'http/json' ? JsonMetricsSerializer : ProtobufMetricsSerializer,
+  serializer: protocol === 'http/json' ? JsonMetricsSerializer : new MetricsProtobuf(),
   count: countPoints,
 });
 

@@ -23,6 +23,7 @@ export class HttpTransport implements IExporterTransport {
   readonly #headers: http.OutgoingHttpHeaders;
   readonly #agent: http.Agent;
   readonly #request: typeof http.request;
+  readonly #closing = new AbortController();
 
   /** CONFIG_INVALID if a PEM file cannot be read. */
   constructor(settings: SignalSettings, version: string) {
@@ -50,7 +51,7 @@ export class HttpTransport implements IExporterTransport {
         method: 'POST',
         agent: this.#agent,
         headers: { ...this.#headers, 'content-length': data.byteLength },
-        signal: AbortSignal.timeout(timeoutMillis),
+        signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(timeoutMillis)]),
       });
       request.on('error', retryable);
       request.on('response', (response) => {
@@ -67,7 +68,9 @@ export class HttpTransport implements IExporterTransport {
     });
   }
 
+  /** Breaks off an attempt under way. */
   shutdown(): void {
+    this.#closing.abort(new Error('the exporter is closed'));
     this.#agent.destroy();
   }
 }
@@ -98,7 +101,8 @@ function reason(headers: http.IncomingHttpHeaders, body: Buffer): string {
 }
 
 function networkError(error: unknown, timeoutMillis: number): Error {
-  if (error instanceof Error && error.name === 'AbortError') {
+  const reason = error instanceof Error && error.name === 'AbortError' ? error.cause : error;
+  if (reason instanceof Error && reason.name === 'TimeoutError') {
     return new Error(`no answer within ${timeoutMillis} ms`);
   }
   return error instanceof Error && error.message ? error : new Error(describeError(error));

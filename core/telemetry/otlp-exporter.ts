@@ -126,7 +126,7 @@ export class SpoolDelegate<Items> implements IOtlpExportDelegate<Items> {
     if (this.#closed) return;
     this.#closed = true;
     await this.#enqueueing;
-    this.#spool.close();
+    await this.#spool.close();
     this.#state.closed(this.#counts);
   }
 

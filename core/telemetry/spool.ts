@@ -93,14 +93,15 @@ export class Spool {
     this.#flushes--;
   }
 
-  /** What still waits is dropped, and told. */
-  close(): void {
+  /** What still waits is dropped, and told; an attempt under way is broken off. */
+  async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     for (const batch of this.#queue.splice(0)) this.#drop(batch, 'the agent stopped');
     this.#bytes = 0;
     this.#interruptPause();
     this.#options.transport.shutdown();
+    if (this.#running) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
   }
 
   async #run(): Promise<void> {

@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DeltaConverter } from './delta.js';
+import type { HistogramPoint, PointBatch, ScalarPoint } from './points.js';
+import { failures, START, sampleBatch } from './testing/samples.js';
+
+const scalars = (batch: PointBatch): ScalarPoint[] =>
+  batch.metrics.flatMap((metric) => metric.scalars);
+const values = (batch: PointBatch) => scalars(batch).map(({ value }) => value);
+const converter = (maxSeries?: number) =>
+  new DeltaConverter({ createdAt: START - 1, ...(maxSeries !== undefined && { maxSeries }) });
+const at = (seconds: number) => START + seconds * 1000;
+
+test('a counter that began under our eyes is sent whole, then by what it grew', () => {
+  const delta = converter();
+  const first = delta.convert(failures(5, at(10)));
+  const second = delta.convert(failures(7, at(20)));
+  assert.deepEqual(values(first), [5]);
+  assert.equal(scalars(first)[0]?.startTime, START);
+  assert.deepEqual(values(second), [2]);
+  assert.equal(scalars(second)[0]?.startTime, at(10));
+});
+
+test('the deltas of a series add up to its value, whatever happens in between', () => {
+  const delta = converter();
+  const steps = [3, 3, 10, 11, 40];
+  const sent = steps.map((value, i) => values(delta.convert(failures(value, at(10 * (i + 1))))));
+  assert.equal(
+    sent.flat().reduce((sum, value) => sum + value, 0),
+    40,
+  );
+});
+
+test('a counter that fell without saying so counts from 0', () => {
+  const delta = converter();
+  delta.convert(failures(100, at(10)));
+  assert.deepEqual(values(delta.convert(failures(4, at(20)))), [4]);
+  assert.deepEqual(values(delta.convert(failures(6, at(30)))), [2]);
+});
+
+test('a plugin that started again counts from 0', () => {
+  const delta = converter();
+  delta.convert(failures(100, at(10)));
+  const restarted = sampleBatch(
+    (out) => out.point('memwatcher.sample.failures', 120, { zone: 'DMA' }),
+    at(20),
+    at(15),
+  );
+  const sent = scalars(delta.convert(restarted));
+  assert.deepEqual(
+    sent.map(({ value, startTime }) => [value, startTime]),
+    [[120, at(15)]],
+  );
+});
+
+test('a series that is absent for a while loses nothing and sends nothing twice', () => {
+  const delta = converter();
+  delta.convert(failures(5, at(10)));
+  delta.convert(sampleBatch(() => undefined, at(20)));
+  assert.deepEqual(values(delta.convert(failures(8, at(30)))), [3]);
+});
+
+const process = (value: number, seconds: number, began: number) =>
+  sampleBatch((out) => {
+    out.point('memwatcher.sample.failures', value, { zone: 'p', node: 1 }, began);
+    out.point('memwatcher.sample.failures', 0, { zone: 'always' });
+  }, at(seconds));
+const ofProcess = (batch: PointBatch) =>
+  scalars(batch)
+    .filter(({ attributes }) => attributes.zone === 'p')
+    .map(({ value }) => value);
+
+test('a process that is older than the agent only sets the mark', () => {
+  const delta = converter();
+  assert.deepEqual(ofProcess(delta.convert(process(1000, 10, at(-500)))), []);
+  assert.deepEqual(ofProcess(delta.convert(process(1003, 20, at(-500)))), [3]);
+});
+
+test('a process that began since the last look is sent whole', () => {
+  const delta = converter();
+  delta.convert(failures(1, at(10)));
+  assert.deepEqual(ofProcess(delta.convert(process(7, 20, at(15)))), [7]);
+});
+
+test('a process that vanished is forgotten, and only sets the mark if it comes back', () => {
+  const delta = converter();
+  delta.convert(process(7, 10, at(5)));
+  assert.equal(delta.series, 2);
+  const without = sampleBatch(
+    (out) => out.point('memwatcher.sample.failures', 0, { zone: 'always' }),
+    at(20),
+  );
+  delta.convert(without);
+  assert.equal(delta.series, 1);
+  assert.deepEqual(ofProcess(delta.convert(process(9, 30, at(5)))), []);
+});
+
+test('what may fall stays as it is', () => {
+  const delta = converter();
+  const batch = sampleBatch((out) => {
+    out.point('memwatcher.sample.usage', 10, { zone: 'DMA' });
+    out.point('memwatcher.sample.level', 0.5, { zone: 'DMA' });
+  });
+  assert.deepEqual(delta.convert(batch), batch);
+});
+
+test('the order in which attributes were set does not matter', () => {
+  const delta = converter();
+  delta.convert(
+    sampleBatch((out) => out.point('memwatcher.sample.failures', 5, { zone: 'a', node: 1 })),
+  );
+  const turned = sampleBatch(
+    (out) => out.point('memwatcher.sample.failures', 6, { node: 1, zone: 'a' }),
+    at(20),
+  );
+  assert.deepEqual(values(delta.convert(turned)), [1]);
+});
+
+test('series are bounded; what does not fit is counted', () => {
+  const delta = converter(3);
+  const many = sampleBatch((out) => {
+    for (let node = 0; node < 5; node++) out.point('memwatcher.sample.failures', 1, { node });
+  });
+  assert.equal(values(delta.convert(many)).length, 3);
+  assert.equal(delta.series, 3);
+  assert.equal(delta.overflowed, 2);
+});
+
+const histogram = (point: Omit<HistogramPoint, 'attributes'>, seconds: number) =>
+  sampleBatch((out) => out.histogram('memwatcher.sample.duration', point, {}), at(seconds));
+
+test('histograms: buckets are subtracted where they lie, extremes are left out', () => {
+  const delta = converter();
+  const first = { count: 4, sum: 20, zeroCount: 1, offset: 2, buckets: [1, 2], min: 0, max: 12 };
+  delta.convert(histogram(first, 10));
+  const grown = { count: 9, sum: 50, zeroCount: 1, offset: 1, buckets: [2, 3, 2, 1], max: 30 };
+  const [sent] = delta.convert(histogram(grown, 20)).metrics[0]?.histograms ?? [];
+  assert.deepEqual(sent, {
+    attributes: {},
+    count: 5,
+    sum: 30,
+    zeroCount: 0,
+    offset: 1,
+    buckets: [2, 2, 0, 1],
+    startTime: at(10),
+  });
+});
+
+test('histograms: a bucket that fell is a reset', () => {
+  const delta = converter();
+  const full = { count: 9, sum: 9, zeroCount: 0, offset: 0, buckets: [9] };
+  delta.convert(histogram(full, 10));
+  const reset = { count: 10, sum: 3, zeroCount: 0, offset: 0, buckets: [1, 9] };
+  const [sent] = delta.convert(histogram(reset, 20)).metrics[0]?.histograms ?? [];
+  assert.deepEqual(sent?.buckets, [1, 9]);
+  assert.equal(sent?.startTime, at(10));
+});
