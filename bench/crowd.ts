@@ -1,0 +1,21 @@
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const countProcesses = (): number => readdirSync('/proc').filter((n) => /^\d+$/.test(n)).length;
+
+/** Fills the host up to `total` processes that sleep; gives what ends them. */
+export async function crowd(total: number): Promise<() => void> {
+  const more = Math.max(0, total - countProcesses());
+  const script = `i=0; while [ $i -lt ${more} ]; do sleep 86400 & i=$((i+1)); done; wait`;
+  const shell = spawn('sh', ['-c', script], { detached: true, stdio: 'ignore' });
+  const deadline = Date.now() + 60_000;
+  while (countProcesses() < total) {
+    if (Date.now() > deadline) throw new Error(`only ${countProcesses()} processes could be made`);
+    await sleep(100);
+  }
+  return () => {
+    // The group that was made for it, and nothing else.
+    if (shell.pid !== undefined) process.kill(-shell.pid, 'SIGKILL');
+  };
+}
