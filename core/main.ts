@@ -6,6 +6,7 @@
  * configuration, loader and logger. The container only builds; what is built lives in its scope.
  */
 import 'reflect-metadata';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { container, type InjectionToken } from 'tsyringe';
 import { plugins } from '../plugins/index.js';
 import { runCli } from './cli/cli.js';
@@ -28,6 +29,8 @@ const build: Foundation['build'] = (module, bindings, kernel) => {
   return child.resolve(module.Plugin as InjectionToken<Plugin>);
 };
 
+const STDOUT_DEADLINE_MS = 5000;
+
 const installation = findInstallation(import.meta.url);
 const foundation: Foundation = { installation, plugins, build };
 
@@ -47,4 +50,9 @@ const context = processContext({
   forceExit: (code) => process.exit(code),
 });
 
-process.exit(await runCli(process.argv.slice(2), context));
+const code = await runCli(process.argv.slice(2), context);
+// What a slow reader of a pipe has not taken yet would be cut off by exit; one that never reads
+// cannot hold the agent for ever.
+const written = new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+await Promise.race([written, sleep(STDOUT_DEADLINE_MS)]);
+process.exit(code);
