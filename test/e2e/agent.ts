@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { ROOT } from '../vm/initramfs.js';
 import { until } from './collector.js';
 
+const SELF = 'agent';
 const MAIN = join(ROOT, 'dist/core/main.js');
 
 export interface AgentProcessOptions {
@@ -43,7 +44,11 @@ export class AgentProcess {
     });
     if (this.#process.stdout) {
       createInterface({ input: this.#process.stdout }).on('line', (line) => {
-        this.lines.push(JSON.parse(line) as PointLine);
+        try {
+          this.lines.push(JSON.parse(line) as PointLine);
+        } catch {
+          this.#errors += `error: not a JSON line: ${line}\n`;
+        }
       });
     }
   }
@@ -63,9 +68,9 @@ export class AgentProcess {
     return [...new Set(own.map((line) => Date.parse(line.time)))].sort((a, b) => a - b);
   }
 
-  /** How many collections every plugin that was shown has made. */
+  /** How many collections every plugin has made; the agent reports itself at its own pace. */
   get collections(): number {
-    const plugins = new Set(this.lines.map((line) => line.plugin));
+    const plugins = new Set(this.lines.map((line) => line.plugin).filter((name) => name !== SELF));
     if (plugins.size === 0) return 0;
     return Math.min(...[...plugins].map((plugin) => this.snapshots(plugin).length));
   }

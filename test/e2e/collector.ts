@@ -5,7 +5,14 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Metric, metricsOf, type OtlpMetricsLine } from './otlp-json.js';
+import {
+  type Log,
+  logsOf,
+  type Metric,
+  metricsOf,
+  type OtlpLogsLine,
+  type OtlpMetricsLine,
+} from './otlp-json.js';
 import { collectorBinary } from './real-parts.js';
 
 const READY_MS = 20_000;
@@ -21,9 +28,12 @@ export interface CollectorOptions {
   readonly port?: number;
 }
 
+type Signal = 'metrics' | 'logs' | 'traces';
+const SIGNALS: readonly Signal[] = ['metrics', 'logs', 'traces'];
+
 interface Pipeline {
   readonly port: number;
-  readonly file: string;
+  readonly file: (signal: Signal) => string;
 }
 
 export class Collector {
@@ -46,7 +56,10 @@ export class Collector {
     const { dir, pipelines: names = [ONLY], port } = options;
     const pipelines = new Map<string, Pipeline>();
     for (const name of names) {
-      pipelines.set(name, { port: port ?? (await freePort()), file: join(dir, `${name}.json`) });
+      pipelines.set(name, {
+        port: port ?? (await freePort()),
+        file: (signal) => join(dir, `${name}.${signal}.json`),
+      });
     }
     const collector = new Collector(await collectorBinary(), pipelines, dir);
     await until(
@@ -65,30 +78,14 @@ export class Collector {
     return `http://127.0.0.1:${this.port(pipeline)}`;
   }
 
-  /** Everything that it has written so far, one entry a data point. */
+  /** Every data point that it has written so far. */
   metrics(pipeline = ONLY): Metric[] {
-    const { file } = this.#pipeline(pipeline);
-    if (!existsSync(file)) return [];
-    const lines = readFileSync(file, 'utf8').split('\n');
-    // The last line may be half written.
-    return lines.slice(0, -1).flatMap((line) => metricsOf(JSON.parse(line) as OtlpMetricsLine));
+    return this.#lines(pipeline, 'metrics').flatMap((line) => metricsOf(line as OtlpMetricsLine));
   }
 
-  /** Waits until what it has written satisfies `enough`. */
-  async received(enough: (metrics: Metric[]) => boolean, timeoutMs = 60_000): Promise<Metric[]> {
-    let metrics: Metric[] = [];
-    await until(
-      () => {
-        metrics = this.metrics();
-        return enough(metrics);
-      },
-      timeoutMs,
-      () => {
-        const names = [...new Set(metrics.map((metric) => metric.name))].join(', ');
-        return `waited in vain; the Collector has: ${names || 'nothing'}\n${this.#log}`;
-      },
-    );
-    return metrics;
+  /** Every log record that it has written so far. */
+  logs(pipeline = ONLY): Log[] {
+    return this.#lines(pipeline, 'logs').flatMap((line) => logsOf(line as OtlpLogsLine));
   }
 
   /** SIGTERM flushes the file; SIGKILL is how a Collector dies. */
@@ -97,6 +94,14 @@ export class Collector {
     const closed = once(this.#process, 'close');
     this.#process.kill(signal);
     await closed;
+  }
+
+  #lines(pipeline: string, signal: Signal): unknown[] {
+    const file = this.#pipeline(pipeline).file(signal);
+    if (!existsSync(file)) return [];
+    // The last line may be half written.
+    const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
+    return lines.map((line) => JSON.parse(line) as unknown);
   }
 
   #pipeline(name: string): Pipeline {
@@ -108,25 +113,28 @@ export class Collector {
 
 /** JSON is YAML. */
 function collectorConfig(pipelines: ReadonlyMap<string, Pipeline>): string {
-  const byName = <T>(kind: string, make: (pipeline: Pipeline, name: string) => T) =>
+  const all = [...pipelines];
+  const bySignal = <T>(make: (name: string, pipeline: Pipeline, signal: Signal) => [string, T]) =>
     Object.fromEntries(
-      [...pipelines].map(([name, pipeline]) => [`${kind}/${name}`, make(pipeline, name)]),
+      all.flatMap(([name, pipeline]) => SIGNALS.map((signal) => make(name, pipeline, signal))),
     );
   return JSON.stringify({
-    receivers: byName('otlp', ({ port }) => ({
-      protocols: { http: { endpoint: `127.0.0.1:${port}` } },
-    })),
-    exporters: byName('file', ({ file }) => ({
-      path: file,
-      append: true,
-      flush_interval: '100ms',
-    })),
+    receivers: Object.fromEntries(
+      all.map(([name, { port }]) => [
+        `otlp/${name}`,
+        { protocols: { http: { endpoint: `127.0.0.1:${port}` } } },
+      ]),
+    ),
+    exporters: bySignal((name, { file }, signal) => [
+      `file/${name}.${signal}`,
+      { path: file(signal), append: true, flush_interval: '100ms' },
+    ]),
     service: {
       telemetry: { metrics: { level: 'none' } },
-      pipelines: byName('metrics', (_, name) => ({
-        receivers: [`otlp/${name}`],
-        exporters: [`file/${name}`],
-      })),
+      pipelines: bySignal((name, _, signal) => [
+        `${signal}/${name}`,
+        { receivers: [`otlp/${name}`], exporters: [`file/${name}.${signal}`] },
+      ]),
     },
   });
 }

@@ -90,6 +90,44 @@ const pointsOf = (metric: OtlpMetric): Omit<Metric, 'resource' | 'scope'>[] =>
     }));
   });
 
+export interface Log {
+  readonly eventName: string;
+  readonly severity: string;
+  readonly body: string;
+  readonly attributes: Attributes;
+  readonly resource: Attributes;
+  readonly time: number;
+}
+
+export interface OtlpLogsLine {
+  readonly resourceLogs: readonly {
+    readonly resource: { readonly attributes?: readonly KeyValue[] };
+    readonly scopeLogs: readonly {
+      readonly logRecords: readonly {
+        readonly timeUnixNano: string;
+        readonly eventName?: string;
+        readonly severityText?: string;
+        readonly body?: KeyValue['value'];
+        readonly attributes?: readonly KeyValue[];
+      }[];
+    }[];
+  }[];
+}
+
+export const logsOf = (line: OtlpLogsLine): Log[] =>
+  line.resourceLogs.flatMap(({ resource, scopeLogs }) =>
+    scopeLogs.flatMap(({ logRecords }) =>
+      logRecords.map((record) => ({
+        eventName: record.eventName ?? '',
+        severity: record.severityText ?? '',
+        body: record.body?.stringValue ?? '',
+        attributes: attributesOf(record.attributes),
+        resource: attributesOf(resource.attributes),
+        time: milliseconds(record.timeUnixNano),
+      })),
+    ),
+  );
+
 const milliseconds = (nanoseconds: string): number => Number(BigInt(nanoseconds) / 1_000_000n);
 
 const attributesOf = (list: readonly KeyValue[] = []): Attributes =>

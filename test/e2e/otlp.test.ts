@@ -15,7 +15,7 @@ import { plugins } from '../../plugins/index.js';
 import { AgentProcess, type PointLine } from './agent.js';
 import { Collector } from './collector.js';
 import { lackForE2e } from './lack.js';
-import type { Attributes, Metric } from './otlp-json.js';
+import type { Attributes, Log, Metric } from './otlp-json.js';
 import { PAGE_SIZE, smapsOf, statusOf, VmstatHistory } from './proc.js';
 import { RecordingProxy } from './recording-proxy.js';
 
@@ -77,6 +77,7 @@ const VMSTAT: readonly (readonly [string, string, Attributes, number])[] = [
 suite('agent → Collector', { skip: await lackForE2e() }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-e2e-'));
   const received = new Map<Name, Metric[]>();
+  const logs = new Map<Name, Log[]>();
   const proxies = new Map<Name, RecordingProxy>();
   const truth = { status: new Map<string, number>(), smaps: new Map<string, number>() };
   const sleeper = spawn('sleep', ['infinity'], { stdio: 'ignore' });
@@ -123,7 +124,10 @@ suite('agent → Collector', { skip: await lackForE2e() }, () => {
     }
     shown = agent.lines;
     complaints = agent.errors;
-    for (const name of NAMES) received.set(name, collector.metrics(name));
+    for (const name of NAMES) {
+      received.set(name, collector.metrics(name));
+      logs.set(name, collector.logs(name));
+    }
   });
 
   after(() => {
@@ -140,12 +144,16 @@ suite('agent → Collector', { skip: await lackForE2e() }, () => {
   for (const name of NAMES) {
     test(`${name}: what goes over the wire is what was asked for`, () => {
       const requests = proxies.get(name)?.requests ?? [];
-      assert.ok(requests.length >= COLLECTIONS, `${requests.length} requests`);
+      const paths = requests.map(({ path }) => path);
+      assert.ok(paths.filter((path) => path === '/v1/metrics').length >= COLLECTIONS);
+      assert.deepEqual(
+        paths.filter((path) => !/^\/v1\/(metrics|logs)$/.test(path)),
+        [],
+      );
       const { protocol, ...rest } = EXPORTERS[name];
       const type = protocol === 'http/json' ? 'application/json' : 'application/x-protobuf';
       const encoding = 'compression' in rest && rest.compression === 'none' ? undefined : 'gzip';
       for (const request of requests) {
-        assert.equal(request.path, '/v1/metrics');
         assert.equal(request.contentType, type);
         assert.equal(request.contentEncoding, encoding);
         assert.equal(request.status, 200);
@@ -263,6 +271,23 @@ suite('agent → Collector', { skip: await lackForE2e() }, () => {
         const range = `${bound.low} to ${bound.high}`;
         assert.ok(pages >= bound.low && pages <= bound.high, `${pages} is not in ${range}`);
       });
+    });
+  }
+
+  for (const name of NAMES) {
+    test(`${name}: what became of each plugin arrives as events`, () => {
+      for (const { metadata } of plugins) {
+        const own = (logs.get(name) ?? []).filter(
+          (log) => log.attributes['memwatcher.plugin'] === metadata.name,
+        );
+        assert.ok(own.length > 0, `no event about ${metadata.name}`);
+        for (const log of own) {
+          assert.match(log.eventName, /^memwatcher\./);
+          assert.equal(log.resource['service.name'], 'mem-watcher');
+        }
+        const states = own.map((log) => log.attributes['memwatcher.plugin.state']);
+        assert.ok(states.includes('ok'), `${metadata.name}: ${states}`);
+      }
     });
   }
 
