@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { ConfigError } from '../config/problem.js';
 import { parseProfile, readProfile } from './profile.js';
 
-const FOLDER = 'config/kernel';
+const FOLDER = join(import.meta.dirname, '../../../config/kernel');
 
 describe('a kernel profile', () => {
   it('keeps the order, and every key as it is written', () => {
