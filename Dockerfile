@@ -1,0 +1,37 @@
+# The agent in an image: built here, run with Node, libbpf and libdw only.
+#
+#   podman build -t mem-watcher .
+#   podman run --rm --privileged --pid=host --net=host mem-watcher
+#
+# See docs/development.md for a build without an image registry.
+ARG BASE=docker.io/library/debian:bookworm-slim
+
+FROM ${BASE} AS build
+# Where a proxy or a mirror is in the way, give npm its configuration: -v ~/.npmrc:/root/.npmrc:ro
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates npm \
+      clang llvm make libbpf-dev linux-libc-dev libatomic1
+WORKDIR /src
+COPY package.json package-lock.json ./
+RUN npm ci --include=dev
+COPY . .
+# The pinned Node is a dependency like any other; what the distribution brought only started npm.
+RUN export PATH="/src/node_modules/.bin:$PATH" \
+ && make -s -C bpf \
+ && tsc -p . \
+ && node core/setup/bundle.mjs \
+ && cp -L node_modules/node/bin/node /usr/local/bin/node
+
+FROM ${BASE}
+# libstdc++6 and libatomic1 are Node's.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends libbpf1 libdw1 libstdc++6 libatomic1 \
+ && rm -rf /var/lib/apt/lists/*
+COPY --from=build /usr/local/bin/node /usr/local/bin/node
+COPY --from=build /src/dist/bundle /opt/mem-watcher
+RUN printf '#!/bin/sh\nexec node /opt/mem-watcher/dist/core/main.js "$@"\n' \
+      > /usr/local/bin/mem-watcher \
+ && chmod +x /usr/local/bin/mem-watcher
+# Root inside, as BPF asks for capabilities; which ones suffice is in `mem-watcher doctor`.
+ENTRYPOINT ["node", "/opt/mem-watcher/dist/core/main.js"]
+CMD ["run"]
