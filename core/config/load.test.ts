@@ -178,6 +178,13 @@ const table: readonly [what: string, yaml: string, lines: readonly string[]][] =
     '# later\n',
     ['agent.yaml:1:1: the file is empty; write `{}` to take every default'],
   ],
+  ['a key that is a list', '? [a, b]\n: 1\n', ['agent.yaml:1:3: a key must be text']],
+  ['an alias of nothing', 'resource: {a: *x}\n', ['agent.yaml:1:15: no anchor &x stands above']],
+  [
+    'an alias within itself',
+    'resource: &r\n  a: *r\n',
+    ['agent.yaml:2:6: *r would contain itself'],
+  ],
   [
     'a list',
     '- 1\n',

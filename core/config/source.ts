@@ -8,6 +8,7 @@ import {
   LineCounter,
   type Node,
   parseDocument,
+  visit,
   type YAMLError,
 } from 'yaml';
 import { ConfigError, type ConfigProblem } from './problem.js';
@@ -40,6 +41,8 @@ export class ConfigSource {
       const message = 'the file is empty; write `{}` to take every default';
       throw new ConfigError([{ source: file, line: 1, column: 1, message }]);
     }
+    const misuses = this.#misuses();
+    if (misuses.length > 0) throw new ConfigError(misuses);
     try {
       this.value = this.#document.toJS();
     } catch (error) {
@@ -60,6 +63,24 @@ export class ConfigSource {
       node = found.value;
     }
     return this.#at(offset, message);
+  }
+
+  /** What YAML allows and a configuration cannot have; toJS would not say where it stands. */
+  #misuses(): ConfigProblem[] {
+    const problems: ConfigProblem[] = [];
+    const tell = (node: Node, message: string) =>
+      problems.push(this.#at(node.range?.[0] ?? 0, message));
+    visit(this.#document, {
+      Pair: (_, { key }) => {
+        if (isNode(key) && !isScalar(key)) tell(key, 'a key must be text');
+      },
+      Alias: (_, alias, ancestors) => {
+        const target = alias.resolve(this.#document);
+        if (target === undefined) tell(alias, `no anchor &${alias.source} stands above`);
+        else if (ancestors.includes(target)) tell(alias, `*${alias.source} would contain itself`);
+      },
+    });
+    return problems;
   }
 
   #resolve(node: unknown): unknown {
