@@ -66,33 +66,54 @@ export function figuresOf({ host, managed, free, nodes }: SysstatRecords): Figur
   return figures;
 }
 
-/** Everything that the kernel's own files say of the same. */
-export function readTruth(): Figures {
+/** The kernel's own files, as they are at one moment, unread: reading them takes memory itself. */
+export interface Files {
+  readonly vmstat: Buffer;
+  readonly meminfo: Buffer;
+  readonly zoneinfo: Buffer;
+  readonly nodes: readonly { readonly id: number; readonly meminfo: Buffer }[];
+}
+
+const NODES = onlineNodes();
+
+export function readFiles(): Files {
+  return {
+    vmstat: readFileSync('/proc/vmstat'),
+    meminfo: readFileSync('/proc/meminfo'),
+    zoneinfo: readFileSync('/proc/zoneinfo'),
+    nodes: NODES.map((id) => ({
+      id,
+      meminfo: readFileSync(`/sys/devices/system/node/node${id}/meminfo`),
+    })),
+  };
+}
+
+/** Everything that these files say of the same. */
+export function truthOf({ vmstat, meminfo, zoneinfo, nodes }: Files): Figures {
   const figures = new Map<string, number>();
   const pages = pageUnits();
   const put = (name: string, bytes: number) => figures.set(name, bytes);
-  for (const [key, value] of lines('/proc/vmstat', /^(\w+) (\d+)$/)) {
-    put(`vmstat ${key}`, Number(value) * pages(key ?? ''));
+  for (const [key = '', value] of lines(vmstat, /^(\w+) (\d+)$/)) {
+    put(`vmstat ${key}`, Number(value) * pages(key));
   }
-  for (const [key, value] of lines('/proc/meminfo', /^(\S+):\s+(\d+) kB$/)) {
+  for (const [key, value] of lines(meminfo, /^(\S+):\s+(\d+) kB$/)) {
     put(`meminfo ${key}`, Number(value) * 1024);
   }
-  for (const id of onlineNodes()) {
-    const file = `/sys/devices/system/node/node${id}/meminfo`;
-    for (const [key, value] of lines(file, /^Node \d+ (\S+):\s+(\d+) kB$/)) {
+  for (const { id, meminfo } of nodes) {
+    for (const [key, value] of lines(meminfo, /^Node \d+ (\S+):\s+(\d+) kB$/)) {
       put(`node ${id} ${key}`, Number(value) * 1024);
     }
   }
   for (const key of ['MemTotal', 'MemFree']) {
-    const parts = onlineNodes().map((id) => figures.get(`node ${id} ${key}`) ?? 0);
-    put(
-      `all nodes ${key}`,
-      parts.reduce((sum, part) => sum + part, 0),
-    );
+    let sum = 0;
+    for (const { id } of nodes) sum += figures.get(`node ${id} ${key}`) ?? 0;
+    put(`all nodes ${key}`, sum);
   }
-  for (const [name, value] of zoneinfo()) put(name, value);
+  for (const [name, bytes] of zonesOf(zoneinfo)) put(name, bytes);
   return figures;
 }
+
+export const readTruth = (): Figures => truthOf(readFiles());
 
 /** The zones that have pages, as `node 0 Normal`. */
 export function populatedZones(truth: Figures): string[] {
@@ -127,12 +148,12 @@ function pageUnits(): (key: string) => number {
   return (key) => (key.endsWith('hugepages') ? huge : page);
 }
 
-function* zoneinfo(): Generator<[string, number]> {
+function* zonesOf(zoneinfo: Buffer): Generator<[string, number]> {
   const pages = pageUnits();
   let node = '';
   let zone = '';
   let isNode = false;
-  for (const line of readFileSync('/proc/zoneinfo', 'utf8').split('\n')) {
+  for (const line of zoneinfo.toString().split('\n')) {
     const head = /^Node (\d+), zone\s+(\S+)/.exec(line);
     if (head) [, node = '', zone = ''] = head;
     // A node's own counters stand in front of those of its first zone that has pages.
@@ -145,8 +166,8 @@ function* zoneinfo(): Generator<[string, number]> {
   }
 }
 
-function* lines(file: string, form: RegExp): Generator<(string | undefined)[]> {
-  for (const line of readFileSync(file, 'utf8').split('\n')) {
+function* lines(file: Buffer, form: RegExp): Generator<(string | undefined)[]> {
+  for (const line of file.toString().split('\n')) {
     const match = form.exec(line);
     if (match) yield match.slice(1);
   }

@@ -22,7 +22,9 @@ import {
   figuresOf,
   onlineNodes,
   populatedZones,
+  readFiles,
   readTruth,
+  truthOf,
 } from './live-truth.js';
 import type { SysstatRecords } from './memory.js';
 import { metadata } from './metadata.js';
@@ -32,6 +34,7 @@ const MiB = 2 ** 20;
 /** A figure is right if it is within bounds in this many of the rounds. */
 const ROUNDS = 12;
 const MUST_HOLD = 9;
+const HOOK_INTERVAL_MS = 1;
 
 const installation = findInstallation(import.meta.url);
 const profile = readProfile(installation.profiles, metadata.name);
@@ -55,7 +58,7 @@ for (const { name } of profile.strategies) {
     });
 
     it('sees every node and every zone that has memory, and no other', () => {
-      allocatePages();
+      passTheHook();
       const { nodes } = plugin.collect();
       const zones = nodes.flatMap(({ id, zones }) =>
         zones.map((zone) => `node ${id} ${zone.name}`),
@@ -70,7 +73,7 @@ for (const { name } of profile.strategies) {
     });
 
     it('leaves out what this kernel does not count, and nothing else', () => {
-      allocatePages();
+      passTheHook();
       const { host } = plugin.collect();
       const truth = readTruth();
       for (const [field, vmstat] of [
@@ -87,12 +90,12 @@ for (const { name } of profile.strategies) {
 
     it('sees shared memory grow by what is written to a tmpfs', () => {
       const file = `/dev/shm/mem-watcher-${process.pid}`;
-      allocatePages();
+      passTheHook();
       const shmem = () => plugin.collect().host.shmem ?? 0;
       const before = shmem();
       try {
         writeFileSync(file, Buffer.alloc(32 * MiB, 1));
-        allocatePages();
+        passTheHook();
         const grown = shmem() - before;
         assert.ok(Math.abs(grown - 32 * MiB) <= batchBytes() + MiB, `grew by ${grown} bytes`);
       } finally {
@@ -146,7 +149,7 @@ function loaderFor(strategy: string): BpfLoader {
 }
 
 function startPlugin(scope: Scope, loader: BpfLoader): Sysstat {
-  const config = metadata.config.parse({ hook_interval: '1ms' });
+  const config = metadata.config.parse({ hook_interval: `${HOOK_INTERVAL_MS}ms` });
   const quiet = () => undefined;
   const health = { degraded: assert.fail, clear: quiet, fullness: quiet, decodeErrors: quiet };
   const plugin = new Sysstat(scope, config, loader, health);
@@ -164,10 +167,11 @@ function disagreements(collect: () => SysstatRecords): string[] {
   const held = new Map<string, number>();
   const last = new Map<string, string>();
   for (let round = 0; round < ROUNDS; round++) {
-    const before = readTruth();
-    allocatePages();
-    const ours = figuresOf(collect());
-    const after = readTruth();
+    const filesBefore = readFiles();
+    passTheHook();
+    const records = collect();
+    const filesAfter = readFiles();
+    const [before, ours, after] = [truthOf(filesBefore), figuresOf(records), truthOf(filesAfter)];
     for (const [name, value] of ours) {
       const bounds = boundsOf(name, before, after, slack);
       if (bounds === undefined) continue;
@@ -187,12 +191,16 @@ function boundsOf(name: string, before: Figures, after: Figures, slack: number) 
   return [Math.min(a, b) - slack, Math.max(a, b) + slack] as const;
 }
 
-/** For the hooks: fresh pages, page by page, for longer than `hook_interval`. */
-function allocatePages(): void {
-  // Larger than what malloc ever serves from memory that it has kept.
-  const fresh = Buffer.allocUnsafeSlow(48 * MiB);
-  const until = performance.now() + 3;
-  for (let at = 0; at < fresh.length && performance.now() < until; at += 4096) fresh[at] = 1;
+/** Memory that is never given back: freed, it would itself be what comes and goes. */
+const reserve = Buffer.allocUnsafeSlow(512 * MiB);
+let touched = 0;
+
+/** Makes the kernel allocate a page, or a huge one, when hooks are ready to read again. */
+function passTheHook(): void {
+  const ready = performance.now() + 2 * HOOK_INTERVAL_MS;
+  while (performance.now() < ready);
+  reserve[touched] = 1;
+  touched = (touched + 2 * MiB) % reserve.length;
 }
 
 /** The same object, whose items are taken one place too far. */
