@@ -10,6 +10,7 @@ import { jsonLine } from './json.js';
 import { jsonOption } from './options.js';
 import { type Style, styleFor } from './style.js';
 import { renderTable } from './table.js';
+import { wrapText } from './text.js';
 import type { Column, Table } from './view.js';
 
 export function registerPlugins(
@@ -51,7 +52,7 @@ function listPlugins(context: CliContext, name: string | undefined, json: boolea
   const style = styleFor(stdout, env);
   const [first] = descriptions;
   const tables = name === undefined || !first ? [overview(descriptions)] : detail(first);
-  if (name !== undefined && first) stdout.write(`${heading(first, style)}\n\n`);
+  if (name !== undefined && first) stdout.write(`${heading(first, style, width)}\n\n`);
   stdout.write(
     `${tables.map((table) => renderTable(table, width, style).join('\n')).join('\n\n')}\n`,
   );
@@ -68,8 +69,8 @@ function profileOf({ root }: CliContext, plugin: string): KernelProfile | undefi
   }
 }
 
-function heading({ plugin, title, description }: PluginDescription, style: Style): string {
-  return `${style.bold(`${plugin}: ${title}`)}\n${description}`;
+function heading({ plugin, title, description }: PluginDescription, style: Style, width: number) {
+  return [style.bold(`${plugin}: ${title}`), ...wrapText(description, width)].join('\n');
 }
 
 const left = (title: string, priority = 0): Column => ({ title, align: 'left', priority });
@@ -114,7 +115,7 @@ function detail({
       columns: [
         left('NAME'),
         left('KIND', 3),
-        left('UNIT', 1),
+        left('UNIT'),
         left('DEFAULT', 2),
         text('ATTRIBUTES', 4),
         text('DESCRIPTION'),

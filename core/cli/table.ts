@@ -5,6 +5,7 @@ import type { Column, Table } from './view.js';
 const GAP = 2;
 /** A flexible column is not cut below this before other columns are dropped. */
 const FLEXIBLE_MIN = 16;
+const PROSE_MIN = 30;
 
 /** A table as lines of at most `width` columns; Infinity where nothing is to be cut. */
 export function renderTable(table: Table, width: number, style: Style = plainStyle): string[] {
@@ -23,7 +24,11 @@ export function renderTable(table: Table, width: number, style: Style = plainSty
   for (const row of rows) {
     for (const part of folded(row, shown)) lines.push(fit(line(part), width));
   }
-  if (table.footer !== undefined) lines.push(style.dim(fit(harmless(table.footer), width)));
+  if (table.footer !== undefined) {
+    const prose = table.columns.some(({ wrap }) => wrap);
+    const footer = prose ? wrapText(harmless(table.footer), width) : [harmless(table.footer)];
+    lines.push(...footer.map((text) => style.dim(fit(text, width))));
+  }
   return lines;
 }
 
@@ -79,8 +84,10 @@ function shrink(shown: readonly Shown[], width: number, least: (column: Shown) =
   }
 }
 
-const floor = ({ column, width }: Shown) =>
-  column.flexible ? Math.min(width, Math.max(FLEXIBLE_MIN, textWidth(column.title))) : width;
+const floor = ({ column, width }: Shown) => {
+  if (!column.flexible) return width;
+  return Math.min(width, Math.max(column.wrap ? PROSE_MIN : FLEXIBLE_MIN, textWidth(column.title)));
+};
 
 const total = (shown: readonly Shown[]) =>
   shown.reduce((sum, { width }) => sum + width, GAP * Math.max(0, shown.length - 1));
