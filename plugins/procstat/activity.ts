@@ -1,4 +1,4 @@
-import { ACTIVITY_FIELDS, type Activity, type Process } from './process.js';
+import type { Activity, Process } from './process.js';
 
 const noActivity = (): Activity => ({
   voluntarySwitches: 0,
@@ -6,6 +6,8 @@ const noActivity = (): Activity => ({
   minorFaults: 0,
   majorFaults: 0,
 });
+
+const risen = (now: number, before = 0) => (now > before ? now - before : 0);
 
 export interface SeriesCounters {
   /** Unix ms: when the series began to count. */
@@ -41,9 +43,11 @@ export class SeriesActivity {
       const last = this.#last.get(process.pid);
       const before = last?.startNs === process.startNs ? last : undefined;
       if (!before && process.startTime < this.since) continue;
-      for (const field of ACTIVITY_FIELDS) {
-        total[field] += Math.max(0, process[field] - (before?.[field] ?? 0));
-      }
+      const { voluntarySwitches, involuntarySwitches, minorFaults, majorFaults } = process;
+      total.voluntarySwitches += risen(voluntarySwitches, before?.voluntarySwitches);
+      total.involuntarySwitches += risen(involuntarySwitches, before?.involuntarySwitches);
+      total.minorFaults += risen(minorFaults, before?.minorFaults);
+      total.majorFaults += risen(majorFaults, before?.majorFaults);
     }
     const counters = { startTime, total };
     this.#shown.set(key, counters);
@@ -52,7 +56,8 @@ export class SeriesActivity {
 
   /** Ends a pass over all of `processes`; series that were not asked for begin anew next time. */
   finish(processes: readonly Process[], now: number): void {
-    this.#last = new Map(processes.map((process) => [process.pid, process]));
+    this.#last = new Map();
+    for (const process of processes) this.#last.set(process.pid, process);
     this.#lastPass = now;
     this.#series = this.#shown;
     this.#shown = new Map();

@@ -137,17 +137,13 @@ describe('procstat on the running kernel', { skip: MemoryHog.missing() ?? false 
 
   it('sees more than a thousand processes, and no other than those with memory', () =>
     withHog({ children: 1000, anon: 30 }, ({ pid }) => {
-      const before = processesWithMemory();
+      const before = new Set(processesWithMemory());
       const seen = live.processes();
       const after = new Set(processesWithMemory());
-      const lasting = before.filter((candidate) => after.has(candidate));
-      assert.deepEqual(
-        lasting.filter((candidate) => !seen.has(candidate)),
-        [],
-      );
-      const extra = [...seen.keys()].filter(
-        (candidate) => !before.includes(candidate) && !after.has(candidate),
-      );
+      const missing = [...before].filter((other) => after.has(other) && !seen.has(other));
+      assert.deepEqual(missing, []);
+      const lasting = [...live.processes().keys()].filter((other) => seen.has(other));
+      const extra = lasting.filter((other) => !before.has(other) && !after.has(other));
       assert.deepEqual(extra, []);
       const children = [...seen.values()].filter(({ ppid }) => ppid === pid);
       assert.equal(children.length, 1000);

@@ -60,13 +60,16 @@ export function activity(pid: number): Activity {
   return { ...sums, minorFaults: Number(fields[7]), majorFaults: Number(fields[9]) };
 }
 
-/** Every process that has memory of its own. */
+/**
+ * Every process that has memory of its own and may be looked into: what a security policy keeps
+ * even from root, it may keep from BPF as well.
+ */
 export function processesWithMemory(): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
       try {
-        return /^VmRSS:/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+        return readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8').includes('Rss:');
       } catch {
         return false;
       }
