@@ -1,5 +1,6 @@
 /** The agent's own telemetry: facts in, points out. Pure but for `readBpf` and `readProcess`. */
-import type { LoadedBpf, MapSpec } from '../bpf/host.js';
+import type { LoadedBpf } from '../bpf/host.js';
+import { type ObjectStats, readStats } from '../bpf/stats.js';
 import type { EventAttributes, Severity } from '../metadata.js';
 import type { PluginState, PluginStatus } from '../plugin.js';
 import type { EventRecord } from './events.js';
@@ -32,7 +33,7 @@ export interface PluginSelf {
 export interface BpfSelf {
   readonly programs: readonly ProgramSelf[];
   readonly maps: readonly MapSelf[];
-  readonly losses: BpfLosses;
+  readonly losses: ObjectStats;
 }
 
 export interface ProgramSelf {
@@ -49,13 +50,6 @@ export interface MapSelf {
   readonly memory: number;
   /** 0 to 1, where it is known. */
   readonly fullness?: number;
-}
-
-/** Of `struct mw_stats` in bpf/common.bpf.h, over all CPUs. */
-export interface BpfLosses {
-  readonly ringDrops: number;
-  readonly mapFull: number;
-  readonly readFailures: number;
 }
 
 export interface ProcessSelf {
@@ -214,33 +208,7 @@ export function readBpf(
       ...(full !== undefined && { fullness: full }),
     };
   });
-  return { programs, maps, losses: readLosses(object) };
+  return { programs, maps, losses: readStats(object) ?? NO_LOSSES };
 }
 
-const NO_LOSSES: BpfLosses = { ringDrops: 0, mapFull: 0, readFailures: 0 };
-
-function readLosses(object: LoadedBpf['object']): BpfLosses {
-  const spec = object.maps.find(({ name }) => name === 'stats');
-  const bytes = spec && object.map('stats').lookup(new Uint8Array(spec.keySize));
-  if (!spec || !bytes) return NO_LOSSES;
-  const { fields } = object.layout('mw_stats');
-  const sum = (field: string) => {
-    const offset = fields.find(({ name }) => name === field)?.offset;
-    return offset === undefined ? 0 : sumOverCpus(bytes, spec, offset);
-  };
-  return {
-    ringDrops: sum('ring_drops'),
-    mapFull: sum('map_full'),
-    readFailures: sum('read_failures'),
-  };
-}
-
-function sumOverCpus(bytes: Uint8Array, { valueSize }: MapSpec, offset: number): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const stride = Math.ceil(valueSize / 8) * 8;
-  let sum = 0;
-  for (let at = offset; at < bytes.byteLength; at += stride) {
-    sum += Number(view.getBigUint64(at, true));
-  }
-  return sum;
-}
+const NO_LOSSES: ObjectStats = { ringDrops: 0, mapFull: 0, readFailures: 0 };
