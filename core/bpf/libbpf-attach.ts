@@ -1,7 +1,12 @@
+import { existsSync } from 'node:fs';
 import { MemWatcherError, NotSupported } from '../errors.js';
 import type { AttachTarget, ProgramSpec } from './host.js';
 import type { LibbpfApi, Pointer } from './libbpf-api.js';
 import { type Capability, errnoText, isAbsent, refusal } from './refusal.js';
+
+const TRACEFS = ['/sys/kernel/tracing/events', '/sys/kernel/debug/tracing/events'];
+const MOUNT_TRACEFS =
+  'classic tracepoints need tracefs: mount -t tracefs nodev /sys/kernel/tracing';
 
 /** What a section's name says: `kretprobe/shrink_node` → kretprobe, shrink_node. */
 export interface Section {
@@ -81,7 +86,10 @@ function refused(
 ): MemWatcherError {
   const detail = warnings.length > 0 ? { detail: warnings.join('\n') } : {};
   if (isAbsent(errno)) {
-    return new NotSupported(`the hook ${kind} ${hook} (${errnoText(errno)})`, detail);
+    const fact = `the hook ${kind} ${hook} (${errnoText(errno)})`;
+    const blind =
+      (kind === 'tp' || kind === 'tracepoint') && !TRACEFS.some((path) => existsSync(path));
+    return new NotSupported(fact, blind ? { ...detail, hint: MOUNT_TRACEFS } : detail);
   }
   const needed: readonly Capability[] = ['uprobe', 'uretprobe'].includes(kind)
     ? ['CAP_BPF', 'CAP_PERFMON', 'CAP_SYS_ADMIN']
