@@ -6,7 +6,7 @@ import type { PluginModule, PluginStatus } from '../plugin.js';
 import type { PluginCollection } from '../plugin-runner.js';
 import { type CliAgent, type CliContext, ExitCode } from './context.js';
 import { eventRecord, isoTime, jsonLine, pointRecords } from './json.js';
-import { configOption, countOption, intervalOption, jsonOption } from './options.js';
+import { configOption, countOption, intervalOption, jsonOption, override } from './options.js';
 import { canRedraw, Screen } from './screen.js';
 import { styleFor } from './style.js';
 import { renderTable } from './table.js';
@@ -21,6 +21,7 @@ interface LiveOptions {
   readonly once?: true;
   readonly json?: true;
   readonly bytes?: true;
+  readonly strategy?: string;
   readonly [name: string]: unknown;
 }
 
@@ -42,7 +43,8 @@ export function registerLive(
     .addOption(countOption())
     .option('--once', 'one collection: the same as --count 1')
     .addOption(jsonOption('metric points and events, one JSON record a line (docs/json.md)'))
-    .option('-b, --bytes', 'plain bytes instead of KiB, MiB, GiB');
+    .option('-b, --bytes', 'plain bytes instead of KiB, MiB, GiB')
+    .option('--strategy <name>', 'how to see; mem-watcher doctor says which this kernel can do');
   for (const { flags, description } of view.options) {
     command.addOption(new Option(flags, description));
   }
@@ -93,6 +95,9 @@ function liveOverrides(
   const overrides: Override[] = [
     { origin: metadata.name, value: { plugins: Object.fromEntries(others) } },
     { origin: '--interval', value: { interval: options.interval ?? DEFAULT_INTERVAL } },
+    ...override('--strategy', options.strategy, {
+      plugins: { [metadata.name]: { strategy: options.strategy } },
+    }),
   ];
   for (const option of view.options) {
     const flag = new Option(option.flags);
