@@ -4,8 +4,14 @@
  */
 import type { StructLayout } from '../../core/bpf/layout.js';
 import { MemWatcherError } from '../../core/errors.js';
+import type {
+  ProcstatActivity,
+  ProcstatMemory,
+  ProcstatProcess,
+  ProcstatThread,
+} from './events.gen.js';
 
-function offsets(layout: StructLayout): (name: string) => number {
+function offsets<Struct>(layout: StructLayout): (name: keyof Struct & string) => number {
   const all: Record<string, number> = Object.fromEntries(
     layout.fields.map(({ name, offset }) => [name, offset]),
   );
@@ -29,7 +35,7 @@ function nested(layout: StructLayout, name: string): StructLayout {
 }
 
 export function activityOffsets(layout: StructLayout) {
-  const at = offsets(layout);
+  const at = offsets<ProcstatActivity>(layout);
   return {
     voluntary: at('voluntary_switches'),
     involuntary: at('involuntary_switches'),
@@ -39,7 +45,7 @@ export function activityOffsets(layout: StructLayout) {
 }
 
 function memoryOffsets(layout: StructLayout) {
-  const at = offsets(layout);
+  const at = offsets<ProcstatMemory>(layout);
   return {
     virtual: at('total_vm'),
     virtualPeak: at('hiwater_vm'),
@@ -54,7 +60,7 @@ function memoryOffsets(layout: StructLayout) {
 }
 
 export function processOffsets(layout: StructLayout) {
-  const at = offsets(layout);
+  const at = offsets<ProcstatProcess>(layout);
   return {
     size: layout.size,
     ppid: at('ppid'),
@@ -73,7 +79,7 @@ export function processOffsets(layout: StructLayout) {
 }
 
 export function threadOffsets(layout: StructLayout) {
-  const at = offsets(layout);
+  const at = offsets<ProcstatThread>(layout);
   return {
     size: layout.size,
     activity: at('activity'),

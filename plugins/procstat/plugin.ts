@@ -90,6 +90,7 @@ export class ProcstatPlugin implements Plugin<ProcstatSnapshot> {
     if (unreadable > 0) {
       const reason = `${unreadable} bytes of the last pass were no record: rebuild the BPF object`;
       this.health.degraded('decode', reason);
+      this.health.decodeErrors(1);
     } else {
       this.health.clear('decode');
     }
