@@ -1,6 +1,6 @@
 import { closeSync, readSync } from 'node:fs';
 import { MemWatcherError } from '../errors.js';
-import type { BpfLink } from './host.js';
+import type { BpfClosable, BpfLink } from './host.js';
 import type { LibbpfApi, Pointer } from './libbpf-api.js';
 import { errnoText } from './refusal.js';
 
@@ -11,6 +11,7 @@ const EAGAIN = 11;
 export class LibbpfLink implements BpfLink {
   readonly #api: LibbpfApi;
   readonly #isIterator: boolean;
+  readonly #owned: Set<BpfClosable>;
   #pointer: Pointer | undefined;
   #buffer = new Uint8Array(0);
 
@@ -19,10 +20,14 @@ export class LibbpfLink implements BpfLink {
     readonly program: string,
     pointer: Pointer,
     isIterator: boolean,
+    /** The object's: it detaches with itself what is still attached. */
+    owned: Set<BpfClosable>,
   ) {
     this.#api = api;
     this.#pointer = pointer;
     this.#isIterator = isIterator;
+    this.#owned = owned;
+    owned.add(this);
   }
 
   readAll(): Uint8Array {
@@ -43,6 +48,7 @@ export class LibbpfLink implements BpfLink {
     if (this.#pointer === undefined) return;
     const pointer = this.#pointer;
     this.#pointer = undefined;
+    this.#owned.delete(this);
     this.#buffer = new Uint8Array(0);
     const error = this.#api.destroyLink(pointer);
     if (error < 0) {

@@ -16,16 +16,16 @@ const READ_ONLY_FOR_PROGRAMS = 1 << 7;
 export class LibbpfMap implements BpfMap {
   readonly #api: LibbpfApi;
   readonly #pointer: Pointer;
-  readonly #own: <T extends BpfClosable>(resource: T) => T;
+  readonly #owned: Set<BpfClosable>;
   #spec: MapSpec;
   #descriptor = -1;
   #reader: MappedRing | undefined;
 
-  /** `own` hands mappings to the object, which closes them with itself. */
-  constructor(api: LibbpfApi, pointer: Pointer, own: <T extends BpfClosable>(resource: T) => T) {
+  /** `owned` holds the open mappings: the object closes them with itself. */
+  constructor(api: LibbpfApi, pointer: Pointer, owned: Set<BpfClosable>) {
     this.#api = api;
     this.#pointer = pointer;
-    this.#own = own;
+    this.#owned = owned;
     this.#spec = readSpec(api, pointer);
   }
 
@@ -119,7 +119,13 @@ export class LibbpfMap implements BpfMap {
       writable: ((fdInfo(this.#fd).get('map_flags') ?? 0) & READ_ONLY_FOR_PROGRAMS) === 0,
     });
     const bytes = new Uint8Array(mapping.buffer, 0, stride * entries);
-    return this.#own({ bytes, stride, entries, close: () => mapping.close() });
+    const close = () => {
+      this.#owned.delete(array);
+      mapping.close();
+    };
+    const array: MappedArray = { bytes, stride, entries, close };
+    this.#owned.add(array);
+    return array;
   }
 
   ring(): RingReader {
@@ -140,18 +146,21 @@ export class LibbpfMap implements BpfMap {
       consumer.close();
       throw error;
     }
-    this.#reader = new MappedRing({
+    const reader = new MappedRing({
       consumer: consumer.buffer,
       producer: producer.buffer,
       pageSize,
       size,
       release: () => {
         this.#reader = undefined;
+        this.#owned.delete(reader);
         producer.close();
         consumer.close();
       },
     });
-    return this.#own(this.#reader);
+    this.#reader = reader;
+    this.#owned.add(reader);
+    return reader;
   }
 
   get #fd(): number {

@@ -59,7 +59,7 @@ export class LibbpfObject implements BpfObject {
     this.programs = [...this.#programs.values()].map((program) => program.spec);
     this.#maps = new Map(
       walk((previous) => api.nextMap(pointer, previous)).map((at) => {
-        const map = new LibbpfMap(api, at, (resource) => this.#own(resource));
+        const map = new LibbpfMap(api, at, this.#owned);
         return [map.spec.name, map];
       }),
     );
@@ -143,7 +143,7 @@ export class LibbpfObject implements BpfObject {
     const link = listening(this.#log, (warnings) =>
       attachProgram(this.#api, program, where, warnings),
     );
-    return this.#own(new LibbpfLink(this.#api, name, link, kind === 'iter'));
+    return new LibbpfLink(this.#api, name, link, kind === 'iter', this.#owned);
   }
 
   run(program: string, options: RunOptions = {}): RunResult {
@@ -186,11 +186,6 @@ export class LibbpfObject implements BpfObject {
     for (const map of this.#maps.values()) map.gone();
     listening(this.#log, () => this.#api.closeObject(pointer));
     if (errors.length > 0) throw new AggregateError(errors, `closing ${this.#file} failed`);
-  }
-
-  #own<T extends BpfClosable>(resource: T): T {
-    this.#owned.add(resource);
-    return resource;
   }
 
   #expect(state: 'opened' | 'loaded'): Pointer {
