@@ -53,6 +53,17 @@ test('the core knows plugins only by the list in plugins/index.ts', () => {
   }
 });
 
+test('the code of the core names no plugin', () => {
+  const names = globSync('plugins/*/metadata.ts', { cwd: root }).map((path) => pluginOf(path));
+  assert.ok(names.length > 0);
+  const word = new RegExp(`\\b(${names.join('|')})\\b`);
+  for (const { file, text } of shipped.filter(({ file }) => file.startsWith('core/'))) {
+    // In comments and examples they are welcome.
+    const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*|\bexample: '[^']*'/g, '');
+    assert.doesNotMatch(code, word, file);
+  }
+});
+
 test('plugins never import each other', () => {
   assert.ok(sources.some(({ file }) => pluginOf(file)));
   for (const { file, imports } of sources) {
