@@ -10,12 +10,11 @@ import { describeFact } from './kernel/running-kernel.js';
 import type { AttributeSpec, Metadata, MetricKind, Severity } from './metadata.js';
 import type { PluginModule } from './plugin.js';
 
-export interface PluginDescription {
+/** What can be said of metadata alone. */
+export interface MetadataDescription {
   readonly plugin: string;
   readonly title: string;
   readonly description: string;
-  /** The original's short flag. */
-  readonly alias?: string;
   /** Attributes that every metric has; `metrics[].attributes` lists the others. */
   readonly common_attributes: readonly string[];
   readonly metrics: readonly {
@@ -38,6 +37,11 @@ export interface PluginDescription {
     readonly description: string;
     readonly attributes: readonly string[];
   }[];
+}
+
+export interface PluginDescription extends MetadataDescription {
+  /** The original's short flag. */
+  readonly alias?: string;
   readonly config: readonly ConfigKey[];
   /** In order of preference; empty where the profile is not at hand. */
   readonly strategies: readonly {
@@ -63,6 +67,22 @@ export function describePlugin(
   profile: KernelProfile | undefined,
 ): PluginDescription {
   const { metadata, view } = module;
+  return {
+    ...describeMetadata(metadata),
+    ...(view.alias === undefined ? {} : { alias: view.alias }),
+    config: configKeys(module),
+    strategies: (profile?.strategies ?? []).map(
+      ({ name, summary, needs = [], manual = false }) => ({
+        name,
+        summary,
+        needs: needs.map(describeFact),
+        manual,
+      }),
+    ),
+  };
+}
+
+export function describeMetadata(metadata: Metadata): MetadataDescription {
   const common = commonAttributes(metadata);
   const named = <T extends object>(specs: Readonly<Record<string, T>>) =>
     Object.entries(specs).map(([name, spec]) => ({ name, ...spec }));
@@ -70,7 +90,6 @@ export function describePlugin(
     plugin: metadata.name,
     title: metadata.title,
     description: metadata.description,
-    ...(view.alias === undefined ? {} : { alias: view.alias }),
     common_attributes: common,
     metrics: Object.entries(metadata.metrics).map(
       ([name, { kind, unit, description, attributes, enabled }]) => ({
@@ -85,15 +104,6 @@ export function describePlugin(
     attributes: named(metadata.attributes),
     events: named(metadata.events),
     spans: named(metadata.spans),
-    config: configKeys(module),
-    strategies: (profile?.strategies ?? []).map(
-      ({ name, summary, needs = [], manual = false }) => ({
-        name,
-        summary,
-        needs: needs.map(describeFact),
-        manual,
-      }),
-    ),
   };
 }
 

@@ -2,10 +2,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { agentJsonSchema, editorSchema } from '../config/json-schema.js';
-import { describePlugin } from '../description.js';
+import { describeMetadata, describePlugin } from '../description.js';
 import { MemWatcherError } from '../errors.js';
 import { ProfileSchema, readProfile } from '../kernel/profile.js';
 import type { PluginModule } from '../plugin.js';
+import { selfMetadata } from '../telemetry/self.metadata.js';
 import { agentYaml, shownDefaults } from './agent-yaml.js';
 import { renewReadme } from './readme.js';
 import { generateTypes, typesPath } from './types.js';
@@ -27,6 +28,7 @@ export function outputs(root: string, plugins: readonly PluginModule[]): Output[
     { path: join(root, 'config', 'agent.yaml'), content: agentYaml(plugins) },
     { path: join(root, 'config', 'gen', 'agent.schema.json'), content: json(schema) },
     { path: join(root, 'config', 'gen', 'kernel.schema.json'), content: json(kernelSchema) },
+    ...renewed(join(root, 'docs', 'self-telemetry.md'), describeMetadata(selfMetadata)),
     ...plugins.flatMap((module) => pluginOutputs(root, profiles, module)),
   ];
 }
@@ -46,14 +48,17 @@ function pluginOutputs(root: string, profiles: string, module: PluginModule): Ou
       hint: 'make -C bpf builds it',
     });
   }
-  const readme = join(root, 'plugins', name, 'README.md');
   const description = describePlugin(module, readProfile(profiles, name));
   return [
     { path: typesPath(root, name), content: generateTypes(object) },
-    ...(existsSync(readme)
-      ? [{ path: readme, content: renewReadme(readFileSync(readme, 'utf8'), description) }]
-      : []),
+    ...renewed(join(root, 'plugins', name, 'README.md'), description),
   ];
+}
+
+/** A page with tables, if it has been written yet. */
+function renewed(path: string, description: Parameters<typeof renewReadme>[1]): Output[] {
+  if (!existsSync(path)) return [];
+  return [{ path, content: renewReadme(readFileSync(path, 'utf8'), description) }];
 }
 
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;

@@ -1,7 +1,7 @@
-import type { PluginDescription } from '../description.js';
+import type { MetadataDescription, PluginDescription } from '../description.js';
 
 /** A README with the tables between its markers renewed; the rest is the author's. */
-export function renewReadme(readme: string, description: PluginDescription): string {
+export function renewReadme(readme: string, description: Described): string {
   return readme.replace(
     /(<!-- generated:([a-z]+) -->\n)[\s\S]*?(<!-- \/generated -->)/g,
     (whole, open: string, section: string, close: string) => {
@@ -11,10 +11,13 @@ export function renewReadme(readme: string, description: PluginDescription): str
   );
 }
 
+/** The agent itself has metadata, but neither configuration nor strategies of its own. */
+type Described = MetadataDescription & Partial<PluginDescription>;
+
 /** The names that a marker can have. */
 export const README_SECTIONS = ['metrics', 'attributes', 'events', 'spans', 'config', 'strategies'];
 
-const TABLES: Readonly<Record<string, (plugin: PluginDescription) => string>> = {
+const TABLES: Readonly<Record<string, (described: Described) => string>> = {
   metrics: ({ metrics, common_attributes: common }) =>
     (common.length > 0 ? `Every metric has ${common.map(code).join(', ')}.\n\n` : '') +
     table(
@@ -65,7 +68,7 @@ const TABLES: Readonly<Record<string, (plugin: PluginDescription) => string>> = 
         description,
       ]),
     ),
-  config: ({ config }) =>
+  config: ({ config = [] }) =>
     table(
       ['Key', 'Type', 'Default', 'Description'],
       config.map(({ key, type, default: value, description }) => [
@@ -75,7 +78,7 @@ const TABLES: Readonly<Record<string, (plugin: PluginDescription) => string>> = 
         description,
       ]),
     ),
-  strategies: ({ strategies }) =>
+  strategies: ({ strategies = [] }) =>
     table(
       ['Strategy', 'How', 'Needs'],
       strategies.map(({ name, summary, needs, manual }) => [
