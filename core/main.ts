@@ -38,9 +38,9 @@ const context = processContext({
   version: installation.version,
   root: installation.root,
   plugins,
-  strategies: (plugin) => {
+  strategies: (plugin, folder = installation.profiles) => {
     try {
-      return readProfile(installation.profiles, plugin).strategies.map(({ name }) => name);
+      return readProfile(folder, plugin).strategies.map(({ name }) => name);
     } catch {
       return undefined;
     }

@@ -179,7 +179,10 @@ async function startAll(
     return profiles.map((profile): Check => {
       const { plugin } = profile;
       const status = agent.statuses.find((candidate) => candidate.plugin === plugin);
-      if (status !== undefined) return startedCheck(status, kernel, profile, reports.get(plugin));
+      const wanted = config.plugins[plugin]?.strategy;
+      if (status !== undefined) {
+        return startedCheck(status, kernel, profile, reports.get(plugin), wanted);
+      }
       return { check: `plugin.${plugin}`, status: 'skip', value: 'disabled in the configuration' };
     });
   } finally {

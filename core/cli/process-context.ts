@@ -1,10 +1,10 @@
-import { loadConfig } from '../config/load.js';
+import { loadConfig, type StrategyNames } from '../config/load.js';
 import { type CliContext, ExitCode } from './context.js';
 
 export interface ProcessContextOptions
   extends Pick<CliContext, 'version' | 'root' | 'plugins' | 'createAgent' | 'createSupervisor'> {
   /** Names of a plugin's strategies; undefined where its profile cannot be read. */
-  readonly strategies?: (plugin: string) => readonly string[] | undefined;
+  readonly strategies?: StrategyNames;
   /** `process.exit`, which is main's to give: for a second Ctrl-C. */
   readonly forceExit: (code: number) => void;
 }

@@ -24,9 +24,14 @@ export interface LoadOptions {
   /** Folder of the installed program. */
   readonly root: string;
   readonly plugins: readonly PluginModule[];
-  /** Names of a plugin's strategies, where its profile is at hand. */
-  readonly strategies?: ((plugin: string) => readonly string[] | undefined) | undefined;
+  /** Names of a plugin's strategies, where its profile is at hand; `folder` is kernel.profiles. */
+  readonly strategies?: StrategyNames | undefined;
 }
+
+export type StrategyNames = (
+  plugin: string,
+  folder: string | undefined,
+) => readonly string[] | undefined;
 
 export interface LoadedConfig {
   readonly config: AgentConfig;
@@ -45,7 +50,11 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   const { env, overrides = [] } = options;
   const { value, references, mistakes } = substitute(source.value, { env, folder: dirname(file) });
   const layered = overrides.reduce<unknown>((below, { value }) => overlay(below, value), value);
-  const schema: z.ZodType<RawAgent> = agentSchema(options.plugins, options.strategies);
+  // The folder says which strategies there are, so it is looked at before anything is checked.
+  const folder = textAt(layered, ['kernel', 'profiles']);
+  const schema: z.ZodType<RawAgent> = agentSchema(options.plugins, (plugin) =>
+    options.strategies?.(plugin, folder),
+  );
   const checked = check(schema, layered, references);
   const places = [
     ...mistakes.map((mistake): Mistake => ({ ...mistake, of: 'value' })),
@@ -90,6 +99,14 @@ function read(file: string): string {
 
 const isSection = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function textAt(value: unknown, path: Path): string | undefined {
+  const found = path.reduce<unknown>(
+    (at, step) => (isSection(at) ? at[String(step)] : undefined),
+    value,
+  );
+  return typeof found === 'string' ? found : undefined;
+}
 
 /** Sections are merged; anything else replaces. */
 function overlay(below: unknown, above: unknown): unknown {

@@ -225,6 +225,8 @@ describe('a plugin', () => {
     assert.equal(check.status, 'fail');
     assert.equal(check.value, 'no strategy works');
     assert.equal(check.detail?.match(/refused/g)?.length, 1);
+    const named = startedCheck(failed, kernelWith([]), profile, report, 'plain');
+    assert.equal(named.value, 'plain, which is configured, does not work');
   });
 
   it('that failed otherwise says why', () => {

@@ -10,6 +10,7 @@ export function startedCheck(
   kernel: Kernel,
   profile: KernelProfile,
   report: StrategyReport | undefined,
+  wanted = 'auto',
 ): Check {
   const { plugin, state, strategy, reason } = status;
   // A plugin that found no strategy has no more to say than the strategies' own reasons.
@@ -18,7 +19,7 @@ export function startedCheck(
   return {
     check: `plugin.${plugin}`,
     status: state === 'ok' ? 'ok' : state === 'degraded' ? 'warn' : 'fail',
-    value: strategy ?? (isRejected ? 'no strategy works' : state),
+    value: strategy ?? (isRejected ? nothingWorks(wanted) : state),
     detail: [...words, ...strategyLines(kernel, profile, report)].join('\n'),
   };
 }
@@ -39,7 +40,7 @@ export function explainedCheck(
     const manual = strategyOf(profile, strategy)?.manual === true;
     return outcome === 'not-tried' && (wanted === 'auto' ? !manual : strategy === wanted);
   });
-  if (possible === undefined) return { check, status: 'fail', value: 'no strategy works', detail };
+  if (possible === undefined) return { check, status: 'fail', value: nothingWorks(wanted), detail };
   const value = `${possible.strategy}, by its facts: ${why}`;
   return { check, status: 'skip', value, detail };
 }
@@ -50,6 +51,9 @@ export function failedCheck(plugin: string, error: unknown): Check {
   const detail = [describeError(error), known?.detail].filter((text) => text).join('\n');
   return { check: `plugin.${plugin}`, status: 'fail', value: 'failed', detail, hint: known?.hint };
 }
+
+const nothingWorks = (wanted: string) =>
+  wanted === 'auto' ? 'no strategy works' : `${wanted}, which is configured, does not work`;
 
 /** One strategy a line, in order of preference. */
 function strategyLines(
