@@ -42,6 +42,8 @@ class Encoder {
   /** Which attributes are in the output already, and where: `#regions[n]` to `[n + 1]`. */
   readonly #written = new Map<Attributes, number>();
   readonly #regions: number[] = [];
+  readonly #start = new Nanoseconds();
+  readonly #end = new Nanoseconds();
 
   constructor(sizeHint: number) {
     this.#writer = new ProtobufWriter(sizeHint);
@@ -202,14 +204,31 @@ class Encoder {
     this.#writer.tag(field, FIXED64);
   }
 
-  /** Nanoseconds since 1970 pass 2^53, so seconds are multiplied in two parts. */
-  #time(field: number, [seconds, nanoseconds]: HrTime): void {
+  #time(field: 2 | 3, time: HrTime): void {
+    const nanoseconds = field === 2 ? this.#start : this.#end;
+    nanoseconds.set(time);
+    this.#writer.words(nanoseconds.low, nanoseconds.high);
+    this.#writer.tag(field, FIXED64);
+  }
+}
+
+/** The last time of its kind, by halves: neighbours mostly share it. */
+class Nanoseconds {
+  low = 0;
+  high = 0;
+  #time: HrTime | undefined;
+
+  /** They pass 2^53 since 1970, so the seconds are multiplied in two parts. */
+  set(time: HrTime): void {
+    if (time === this.#time) return;
+    this.#time = time;
+    const [seconds, nanoseconds] = time;
     const above = Math.floor(seconds / 0x10000) * 1e9;
     const below = (seconds % 0x10000) * 1e9 + nanoseconds;
     const low = (above % 0x10000) * 0x10000 + (below % 2 ** 32);
-    const high = Math.floor(above / 0x10000) + Math.floor(below / 2 ** 32);
-    this.#writer.words(low % 2 ** 32, high + Math.floor(low / 2 ** 32));
-    this.#writer.tag(field, FIXED64);
+    this.low = low % 2 ** 32;
+    this.high =
+      Math.floor(above / 0x10000) + Math.floor(below / 2 ** 32) + Math.floor(low / 2 ** 32);
   }
 }
 
