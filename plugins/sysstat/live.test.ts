@@ -103,14 +103,31 @@ for (const { name } of profile.strategies) {
       }
     });
 
-    it('would fail if the decoder read its neighbours', () => {
+    it('shows only the nodes that are asked for', async () => {
+      const [last = 0] = onlineNodes().slice(-1);
+      const filtered = new Scope();
+      try {
+        const other = startPlugin(filtered, loaderFor(name), { nodes: [last] });
+        passTheHook();
+        const { nodes, managed } = other.collect();
+        assert.deepEqual(
+          nodes.map(({ id }) => id),
+          [last],
+        );
+        assert.equal(managed, plugin.collect().managed);
+      } finally {
+        await filtered.close();
+      }
+    });
+
+    it('would fail if the decoder read its neighbours', async () => {
       const broken = new Scope();
       try {
         const shifted = startPlugin(broken, shiftItems(loaderFor(name)));
         const wrong = disagreements(() => shifted.collect());
         assert.ok(wrong.length >= 10, `only ${wrong.length} figures were found wrong`);
       } finally {
-        void broken.close();
+        await broken.close();
       }
     });
   });
@@ -148,8 +165,8 @@ function loaderFor(strategy: string): BpfLoader {
   });
 }
 
-function startPlugin(scope: Scope, loader: BpfLoader): Sysstat {
-  const config = metadata.config.parse({ hook_interval: `${HOOK_INTERVAL_MS}ms` });
+function startPlugin(scope: Scope, loader: BpfLoader, given: { nodes?: number[] } = {}): Sysstat {
+  const config = metadata.config.parse({ hook_interval: `${HOOK_INTERVAL_MS}ms`, ...given });
   const quiet = () => undefined;
   const health = { degraded: assert.fail, clear: quiet, fullness: quiet, decodeErrors: quiet };
   const plugin = new Sysstat(scope, config, loader, health);

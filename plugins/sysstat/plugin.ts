@@ -43,12 +43,13 @@ export class Sysstat implements Plugin<SysstatRecords> {
   start(): void {
     const page = pageSize();
     const nodes = nodeCount();
+    refuseImpossible(this.#config.nodes, nodes);
     const { object, links } = this.#scope.use(
       this.#loader.load({
         constants: {
           node_count: nodes,
           pages_per_huge_page: hugePageSize() / page,
-          hook_interval_ns: this.#config.hook_interval * 1e6,
+          hook_interval_ns: Math.round(this.#config.hook_interval * 1e6),
         },
         maxEntries: { nodes },
         verify: ({ object, links }) => {
@@ -89,6 +90,16 @@ export class Sysstat implements Plugin<SysstatRecords> {
     const which = `node ${torn.join(', ')}`;
     this.#health.degraded('torn', `${which} was being written during every attempt to copy it`);
   }
+}
+
+function refuseImpossible(wanted: readonly number[], count: number): void {
+  const wrong = wanted.filter((id) => id >= count);
+  if (wrong.length === 0) return;
+  throw new MemWatcherError(
+    'CONFIG_INVALID',
+    `plugins.sysstat.nodes: this host can have no NUMA node ${wrong.join(', ')}`,
+    { hint: count === 1 ? 'it has node 0 only' : `write numbers from 0 to ${count - 1}` },
+  );
 }
 
 function nothingRead(onDemand: boolean): MemWatcherError {
