@@ -8,7 +8,7 @@ import { plugins, root } from './harness.js';
 /** What a reader asks, and a heading that answers. */
 const QUESTIONS: Readonly<Record<string, RegExp>> = {
   'what it sees': /^#+ .*\bsees?\b/im,
-  'which hooks': /^#+ .*\bhooks?\b/im,
+  'which hooks': /^#+ .*\b(hooks?|how it sees)\b/im,
   'what it emits': /^#+ .*\bemits?\b/im,
   'what it costs': /^#+ .*\bcosts?\b/im,
   'how to read it': /^#+ .*\bread(ing)?\b/im,
