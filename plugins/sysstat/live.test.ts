@@ -90,17 +90,27 @@ for (const { name } of profile.strategies) {
 
     it('sees shared memory grow by what is written to a tmpfs', () => {
       const file = `/dev/shm/mem-watcher-${process.pid}`;
-      passTheHook();
-      const shmem = () => plugin.collect().host.shmem ?? 0;
-      const before = shmem();
-      try {
-        writeFileSync(file, Buffer.alloc(32 * MiB, 1));
+      const content = Buffer.alloc(32 * MiB, 1);
+      const shmem = () => {
         passTheHook();
-        const grown = shmem() - before;
-        assert.ok(Math.abs(grown - 32 * MiB) <= batchBytes() + MiB, `grew by ${grown} bytes`);
-      } finally {
-        rmSync(file, { force: true });
-      }
+        return plugin.collect().host.shmem ?? 0;
+      };
+      const growth = () => {
+        const before = shmem();
+        try {
+          writeFileSync(file, content);
+          return shmem() - before;
+        } finally {
+          rmSync(file, { force: true });
+        }
+      };
+      // Others write to a tmpfs too, but not every time.
+      const grown = Array.from({ length: 5 }, growth);
+      const slack = batchBytes() + MiB;
+      assert.ok(
+        grown.some((bytes) => Math.abs(bytes - content.length) <= slack),
+        `grew by ${grown.join(', ')} bytes`,
+      );
     });
 
     it('shows only the nodes that are asked for', async () => {
