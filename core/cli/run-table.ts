@@ -40,7 +40,9 @@ export class RunTable implements RunDisplay {
     this.#draw();
   }
 
-  event({ event, body }: EventRecord): void {
+  event({ plugin, event, body }: EventRecord): void {
+    // What the agent says of itself is in its log, and in the statuses, already.
+    if (!this.#context.plugins.some(({ metadata }) => metadata.name === plugin)) return;
     this.log(`${event}: ${body}`);
   }
 
