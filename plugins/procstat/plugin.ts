@@ -79,6 +79,9 @@ export class ProcstatPlugin implements Plugin<ProcstatSnapshot> {
     this.#commands.sweep();
     this.#cgroups.sweep();
     this.#losses?.check();
+    if (this.#iterator?.program === 'collect_by_pid') {
+      this.health.fullness('by_pid', Math.min(1, total / this.config.capacity));
+    }
     return { series, processes: total };
   }
 
