@@ -3,7 +3,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import type { ExportResponse, IExporterTransport } from '@opentelemetry/otlp-exporter-base';
 import { describeError, MemWatcherError } from '../errors.js';
-import type { PemFile, SignalSettings, TlsSettings } from './settings.js';
+import type { Environment, PemFile, SignalSettings, TlsSettings } from './settings.js';
 
 const CONTENT_TYPES = {
   'http/protobuf': 'application/x-protobuf',
@@ -26,11 +26,11 @@ export class HttpTransport implements IExporterTransport {
   readonly #closing = new AbortController();
 
   /** CONFIG_INVALID if a PEM file cannot be read. */
-  constructor(settings: SignalSettings, version: string) {
+  constructor(settings: SignalSettings, version: string, env: Environment) {
     this.#settings = settings;
     const secure = settings.url.protocol === 'https:';
     // One connection: a signal's requests go one after the other.
-    const options = { keepAlive: true, maxSockets: 1, proxyEnv: process.env };
+    const options = { keepAlive: true, maxSockets: 1, proxyEnv: env };
     this.#agent = secure
       ? new https.Agent({ ...options, ...tlsOptions(settings.tls) })
       : new http.Agent(options);

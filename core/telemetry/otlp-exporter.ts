@@ -8,7 +8,7 @@ import type { Logger } from '../logger.js';
 import type { Clock } from './clock.js';
 import { HttpTransport } from './http-transport.js';
 import { type ExporterOutcome, noOutcome } from './outcome.js';
-import type { SignalSettings } from './settings.js';
+import type { Environment, SignalSettings } from './settings.js';
 import { type Batch, type Fate, Spool } from './spool.js';
 import { StateLog } from './state-log.js';
 
@@ -37,6 +37,8 @@ export interface PartialSuccess {
 
 export interface DelegateContext {
   readonly version: string;
+  /** For the proxy variables. */
+  readonly env: Environment;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -62,14 +64,14 @@ export class SpoolDelegate<Items> implements IOtlpExportDelegate<Items> {
   #lastSuccess: number | undefined;
 
   constructor(settings: SignalSettings, encoding: Encoding<Items>, context: DelegateContext) {
-    const { version, clock, logger } = context;
+    const { version, env, clock, logger } = context;
     this.#settings = settings;
     this.#encoding = encoding;
     this.#clock = clock;
     this.#startTime = clock.now();
     this.#state = new StateLog({ settings, logger, clock });
     this.#spool = new Spool({
-      transport: new HttpTransport(settings, version),
+      transport: new HttpTransport(settings, version, env),
       timeout: settings.timeout,
       maxBatches: settings.maxBatches,
       maxBytes: settings.maxBytes,

@@ -31,14 +31,15 @@ async function endpointOf(): Promise<FakeEndpoint> {
   return endpoint;
 }
 
-async function telemetryOf(otlp: object, clock = new ImpatientClock()) {
+async function telemetryOf(otlp: object, env: Record<string, string> = {}) {
+  const clock = new ImpatientClock();
   const logger = recordingLogger();
   const telemetry = await createTelemetry({
     config: Exporters.parse({ otlp, prometheus: { enabled: false } }),
     resource,
     version: '1.2.3',
     logger,
-    env: {},
+    env,
     clock,
   });
   closables.push(telemetry);
@@ -290,6 +291,15 @@ test('credentials in an endpoint are sent, and not shown', async () => {
   const expected = `Basic ${Buffer.from('user:pass').toString('base64')}`;
   assert.equal(endpoint.received[0]?.headers.authorization, expected);
   assert.doesNotMatch(JSON.stringify([telemetry.endpoints(), telemetry.outcomes()]), /pass/);
+});
+
+test('a proxy is used if the environment names one', async () => {
+  const proxy = await endpointOf();
+  const collector = { default: { endpoint: 'http://collector.invalid:4318' } };
+  const { telemetry } = await telemetryOf(collector, { HTTP_PROXY: proxy.url });
+  telemetry.publish([failures(1)]);
+  await telemetry.flush(LONG);
+  assert.equal(proxy.received[0]?.path, 'http://collector.invalid:4318/v1/metrics');
 });
 
 test('the Prometheus port in use: the error names the port and the key', async () => {

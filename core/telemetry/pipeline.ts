@@ -79,11 +79,11 @@ export class Telemetry implements Closable {
 
   /** Use `createTelemetry`. */
   constructor(
-    { resource, version, logger, clock = systemClock }: TelemetryOptions,
+    { resource, version, logger, env = process.env, clock = systemClock }: TelemetryOptions,
     settings: ExporterSettings,
     scrapeEndpoint: ScrapeEndpoint | undefined,
   ) {
-    const context: DelegateContext = { version, clock, logger };
+    const context: DelegateContext = { version, env, clock, logger };
     const of = (signal: Signal) => settings.signals.filter((each) => each.signal === signal);
     this.scrapeEndpoint = scrapeEndpoint;
     this.#version = version;
