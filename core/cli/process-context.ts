@@ -29,12 +29,12 @@ export function processContext(options: ProcessContextOptions): CliContext {
   };
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
-  for (const stream of [stdout, stderr]) {
-    // The reader has gone away (`| head`): there is nobody to tell, so end as if asked to.
-    stream.on('error', ({ code }: NodeJS.ErrnoException) => {
-      if (code === 'EPIPE') interruption.abort();
-    });
-  }
+  // The reader has gone away (`| head`, a closed terminal): there is nobody to show anything to, so
+  // end as if asked to. A log that nobody reads is no reason to stop.
+  stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+    if (code === 'EPIPE' || code === 'EIO') interruption.abort();
+  });
+  stderr.on('error', () => undefined);
   return {
     stdout,
     stderr,
