@@ -82,13 +82,20 @@ function element(btf: KernelBtf, array: number, index: number): FieldPlace | und
   return { bitOffset: index * (btf.size(type) ?? 0) * 8, bitSize: 0, type };
 }
 
-function member(btf: KernelBtf, struct: number, name: string): FieldPlace | undefined {
+function member(
+  btf: KernelBtf,
+  struct: number,
+  name: string,
+  seen = new Set<number>(),
+): FieldPlace | undefined {
   const kind = btf.kind(struct);
-  if (kind !== Kind.STRUCT && kind !== Kind.UNION) return undefined;
+  // Only damaged BTF has a struct within itself.
+  if ((kind !== Kind.STRUCT && kind !== Kind.UNION) || seen.has(struct)) return undefined;
+  seen.add(struct);
   for (const found of btf.members(struct)) {
     if (found.name === name) return found;
     if (found.name !== '') continue;
-    const inner = member(btf, btf.strip(found.type), name);
+    const inner = member(btf, btf.strip(found.type), name, seen);
     if (inner) return { ...inner, bitOffset: found.bitOffset + inner.bitOffset };
   }
   return undefined;

@@ -1,4 +1,5 @@
 /** Types as C writes them: `struct task_struct *`, `unsigned int`, `gfp_t`, `void (*)(int)`. */
+import { btfInvalid } from './btf-format.js';
 import { type KernelBtf, Kind } from './kernel-btf.js';
 
 const TAG: Readonly<Record<number, string>> = {
@@ -31,7 +32,7 @@ export function tracepointPrototype(btf: KernelBtf, name: string): string[] | un
 }
 
 export function printType(btf: KernelBtf, id: number): string {
-  return declare(btf, id, '').replaceAll(/\s+/g, ' ').trim();
+  return new Declaration(btf, id).text.replaceAll(/\s+/g, ' ').trim();
 }
 
 /** Spaces do not count, nor whether the star touches: `int*` is `int *`. */
@@ -42,37 +43,55 @@ export const normalizeType = (text: string) =>
     .replaceAll(/\s+/g, ' ')
     .trim();
 
-/** `inner` is what has been written so far, from the name outwards: C reads inside out. */
-function declare(btf: KernelBtf, id: number, inner: string): string {
-  const kind = btf.kind(id);
-  switch (kind) {
-    case Kind.PTR: {
-      const target = btf.target(id);
-      const behind = btf.kind(target);
-      const grouped = behind === Kind.FUNC_PROTO || behind === Kind.ARRAY;
-      return declare(btf, target, grouped ? `(*${inner})` : `*${inner}`);
+/** Types that one declaration may go through; damaged BTF can refer to itself without end. */
+const MAX_STEPS = 1000;
+
+class Declaration {
+  readonly text: string;
+  readonly #btf: KernelBtf;
+  #steps = 0;
+
+  constructor(btf: KernelBtf, id: number) {
+    this.#btf = btf;
+    this.text = this.#declare(id, '');
+  }
+
+  /** `inner` is what has been written so far, from the name outwards: C reads inside out. */
+  #declare(id: number, inner: string): string {
+    const btf = this.#btf;
+    if (++this.#steps > MAX_STEPS) throw btfInvalid(btf.file, `type ${id} refers to itself`);
+    const kind = btf.kind(id);
+    switch (kind) {
+      case Kind.PTR: {
+        const target = btf.target(id);
+        const behind = btf.kind(target);
+        const grouped = behind === Kind.FUNC_PROTO || behind === Kind.ARRAY;
+        return this.#declare(target, grouped ? `(*${inner})` : `*${inner}`);
+      }
+      case Kind.CONST:
+      case Kind.VOLATILE:
+      case Kind.RESTRICT: {
+        const word = QUALIFIER[kind] ?? '';
+        const target = btf.target(id);
+        // A qualifier of a pointer stands after its star, of anything else before the type.
+        return btf.kind(target) === Kind.PTR
+          ? this.#declare(target, ` ${word} ${inner}`)
+          : `${word} ${this.#declare(target, inner)}`;
+      }
+      case Kind.TYPE_TAG:
+        return this.#declare(btf.target(id), inner);
+      case Kind.ARRAY:
+        return this.#declare(btf.target(id), `${inner}[${btf.arrayLength(id)}]`);
+      case Kind.FUNC_PROTO: {
+        const types = btf
+          .parameters(id)
+          .map((type) => (type === 0 ? '...' : this.#declare(type, '').trim()));
+        return this.#declare(btf.target(id), `${inner}(${types.join(', ') || 'void'})`);
+      }
+      case Kind.FWD:
+        return `${btf.isUnionForward(id) ? 'union' : 'struct'} ${btf.name(id)} ${inner}`;
+      default:
+        return `${TAG[kind] ?? ''} ${btf.name(id) || '{anonymous}'} ${inner}`;
     }
-    case Kind.CONST:
-    case Kind.VOLATILE:
-    case Kind.RESTRICT: {
-      const word = QUALIFIER[kind] ?? '';
-      const target = btf.target(id);
-      // A qualifier of a pointer stands after its star, of anything else before the type.
-      return btf.kind(target) === Kind.PTR
-        ? declare(btf, target, ` ${word} ${inner}`)
-        : `${word} ${declare(btf, target, inner)}`;
-    }
-    case Kind.TYPE_TAG:
-      return declare(btf, btf.target(id), inner);
-    case Kind.ARRAY:
-      return declare(btf, btf.target(id), `${inner}[${btf.arrayLength(id)}]`);
-    case Kind.FUNC_PROTO: {
-      const types = btf.parameters(id).map((type) => (type === 0 ? '...' : printType(btf, type)));
-      return declare(btf, btf.target(id), `${inner}(${types.join(', ') || 'void'})`);
-    }
-    case Kind.FWD:
-      return `${btf.isUnionForward(id) ? 'union' : 'struct'} ${btf.name(id)} ${inner}`;
-    default:
-      return `${TAG[kind] ?? ''} ${btf.name(id) || '{anonymous}'} ${inner}`;
   }
 }

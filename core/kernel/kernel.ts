@@ -21,14 +21,18 @@ export type FactResult =
 export type Fact =
   | { readonly btf_function: string }
   | { readonly btf_type: string }
-  /** `struct.field`, nested fields by more dots. */
+  /** `struct.field`, nested fields by more dots, `[n]` for an element of an array. */
   | { readonly btf_field: string }
-  /** `enum_name.ENUMERATOR`. */
+  /** `enum_name.ENUMERATOR`; of an anonymous enum `ENUMERATOR`. */
   | { readonly btf_enumerator: string }
-  /** The prototype of `btf_trace_<name>`: parameter types in order, without the leading `void *`. */
+  /**
+   * The prototype of `btf_trace_<name>`: the types of its first parameters in order, without the
+   * leading `void *`. Parameters that a kernel adds at the end do not matter.
+   */
   | { readonly tracepoint: string; readonly prototype?: readonly string[] }
   /** `available_events` of tracefs. */
   | { readonly tracefs_event: string }
+  /** A kernel symbol; of data, also that its address is shown to us. */
   | { readonly kallsyms: string }
   /** available_filter_functions, and a kprobe PMU. */
   | { readonly kprobe: string }
