@@ -105,6 +105,10 @@ function networkError(error: unknown, timeoutMillis: number): Error {
   if (reason instanceof Error && reason.name === 'TimeoutError') {
     return new Error(`no answer within ${timeoutMillis} ms`);
   }
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code.startsWith('HPE_')) {
+    return new Error('what answers does not speak HTTP/1; OTLP/HTTP is on port 4318, gRPC on 4317');
+  }
   return error instanceof Error && error.message ? error : new Error(describeError(error));
 }
 

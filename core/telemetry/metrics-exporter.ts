@@ -5,6 +5,7 @@ import { DeltaConverter } from './delta.js';
 import { metricsEncoding } from './encodings.js';
 import { PushReader, SnapshotProducer } from './metric-reader.js';
 import { type DelegateContext, SpoolDelegate } from './otlp-exporter.js';
+import type { ExporterOutcome } from './outcome.js';
 import type { SignalSettings } from './settings.js';
 import { Snapshot } from './snapshot.js';
 
@@ -17,6 +18,7 @@ export class MetricsExporter {
   readonly reader: PushReader;
   readonly #settings: SignalSettings;
   readonly #clock: Clock;
+  readonly #converter: DeltaConverter;
   #snapshot: Snapshot;
   #exported = true;
   #dueAt = 0;
@@ -31,14 +33,19 @@ export class MetricsExporter {
     const temporalityPreference = delta
       ? AggregationTemporality.DELTA
       : AggregationTemporality.CUMULATIVE;
-    const converter = new DeltaConverter({ createdAt: clock.now() });
+    this.#converter = new DeltaConverter({ createdAt: clock.now() });
     this.reader = new PushReader(
       new SnapshotProducer(() =>
-        delta ? this.#snapshot.delta(converter) : this.#snapshot.cumulative(),
+        delta ? this.#snapshot.delta(this.#converter) : this.#snapshot.cumulative(),
       ),
       new OTLPMetricExporterBase(this.delegate, { temporalityPreference }),
       settings.maxRequestPoints,
     );
+  }
+
+  get outcome(): ExporterOutcome {
+    const { dropped, ...outcome } = this.delegate.outcome;
+    return { ...outcome, dropped: dropped + this.#converter.overflowed };
   }
 
   /** Exports the snapshot if it is time; else it waits for the next or for `exportPending`. */

@@ -293,6 +293,20 @@ test('credentials in an endpoint are sent, and not shown', async () => {
   assert.doesNotMatch(JSON.stringify([telemetry.endpoints(), telemetry.outcomes()]), /pass/);
 });
 
+test('a port that speaks something else is told from one that is away', async () => {
+  const server = createServer((socket) => socket.end('PRI * HTTP/2.0 no\r\n\r\n'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  assert.ok(address && typeof address === 'object');
+  const endpoint = `http://127.0.0.1:${address.port}`;
+  const { telemetry } = await telemetryOf({ default: { endpoint } });
+  telemetry.publish([failures(1)]);
+  await until(() => outcomeOf(telemetry).retried > 0);
+  assert.match(outcomeOf(telemetry).lastError ?? '', /does not speak HTTP\/1.* 4318/);
+  await telemetry.close();
+  server.close();
+});
+
 test('a proxy is used if the environment names one', async () => {
   const proxy = await endpointOf();
   const collector = { default: { endpoint: 'http://collector.invalid:4318' } };

@@ -134,7 +134,8 @@ export class Telemetry implements Closable {
 
   /** What became of everything so far, by exporter and signal. */
   outcomes(): ExporterOutcome[] {
-    const outcomes = this.#delegates.map(({ outcome }) => outcome);
+    const sources = [...this.#metrics, ...this.#logs, ...this.#traces];
+    const outcomes = sources.map(({ outcome }) => outcome);
     return this.#scrape ? [...outcomes, this.#scrape.outcome] : outcomes;
   }
 

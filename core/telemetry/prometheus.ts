@@ -5,7 +5,7 @@ import {
   MetricReader,
   type ResourceMetrics,
 } from '@opentelemetry/sdk-metrics';
-import { MemWatcherError } from '../errors.js';
+import { describeError, MemWatcherError } from '../errors.js';
 import { countPoints } from './metric-reader.js';
 import { type ExporterOutcome, noOutcome } from './outcome.js';
 import { prometheusText } from './prometheus-text.js';
@@ -46,7 +46,12 @@ export class ScrapeReader extends MetricReader {
 
   /** There is a collection: from now on, scrapes are answered from here. Again is harmless. */
   serve(): void {
-    this.#lease.handler ??= (request, response) => void this.#answer(request, response);
+    this.#lease.handler ??= (request, response) => {
+      this.#answer(request, response).catch((error: unknown) => {
+        this.#lastError = describeError(error);
+        response.writeHead(500, { 'content-type': 'text/plain' }).end(`${this.#lastError}\n`);
+      });
+    };
   }
 
   protected async onForceFlush(): Promise<void> {}
@@ -61,9 +66,10 @@ export class ScrapeReader extends MetricReader {
       response.writeHead(405, { allow: 'GET, HEAD' }).end();
     } else if (path === '/metrics') {
       const { resourceMetrics } = await this.collect();
+      const text = prometheusText(resourceMetrics);
       this.#scraped(resourceMetrics);
       response.writeHead(200, { 'content-type': CONTENT_TYPE });
-      response.end(request.method === 'HEAD' ? undefined : prometheusText(resourceMetrics));
+      response.end(request.method === 'HEAD' ? undefined : text);
     } else if (path === '/healthz') {
       response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n');
     } else {
@@ -110,7 +116,7 @@ export class ScrapeEndpoint {
     const { host, port } = settings;
     await new Promise<void>((resolve, reject) => {
       const server = endpoint.#server;
-      server.once('error', (cause) => reject(cannotListen(settings, cause)));
+      server.on('error', (cause: NodeJS.ErrnoException) => reject(cannotListen(settings, cause)));
       server.listen({ host, port }, resolve);
     });
     const { address, port: bound, family } = endpoint.#server.address() as AddressInfo;
