@@ -101,7 +101,7 @@ static void *work(void *argument)
 static void *live_shortly(void *argument)
 {
 	for (int i = 0; i < 5; i++)
-		usleep(2000); /* shorter, and a slow machine never sleeps */
+		usleep(5000);
 	return argument;
 }
 
