@@ -28,12 +28,18 @@ export async function endpointChecks(
     value: 'none configured',
     hint: 'set OTEL_EXPORTER_OTLP_ENDPOINT, or exporters.otlp.default.endpoint in the configuration',
   };
-  const pushed = await Promise.all(signals.map((settings) => endpointCheck(settings, version)));
+  const pushed = await Promise.all(
+    signals.map((settings) => endpointCheck(settings, env, version)),
+  );
   const scraped = prometheus === undefined ? [] : [await prometheusCheck(prometheus)];
   return [...ignored, ...(pushed.length > 0 ? pushed : [none]), ...scraped];
 }
 
-async function endpointCheck(settings: SignalSettings, version: string): Promise<Check> {
+async function endpointCheck(
+  settings: SignalSettings,
+  env: Environment,
+  version: string,
+): Promise<Check> {
   const { exporter, signal, url, protocol, compression, timeout } = settings;
   const check = `endpoint.${exporter}.${signal}`;
   const target = withoutCredentials(url.href);
@@ -41,7 +47,7 @@ async function endpointCheck(settings: SignalSettings, version: string): Promise
   const body = protocol === 'http/json' ? Buffer.from('{}') : Buffer.alloc(0);
   let transport: HttpTransport;
   try {
-    transport = new HttpTransport(settings, version);
+    transport = new HttpTransport(settings, version, env);
   } catch (error) {
     const hint = error instanceof MemWatcherError ? error.hint : undefined;
     return { check, status: 'fail', value: target, detail: describeError(error), hint };
@@ -73,7 +79,7 @@ function hintFor(error: unknown, detail: string): string | undefined {
   if (/^(DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|CERT_|ERR_TLS)/.test(code)) {
     return 'name the authority’s certificate in tls.ca_file';
   }
-  if (/socket hang up|Parse Error|ECONNRESET/.test(detail)) {
+  if (/socket hang up|ECONNRESET/.test(detail)) {
     return 'this may be the gRPC port (4317); OTLP over HTTP is on 4318';
   }
   return undefined;
