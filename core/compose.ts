@@ -109,7 +109,7 @@ async function telemetryFor(
       made.push(
         old && unchanged
           ? old
-          : await createTelemetry({ config: exporters, resource, version, logger }),
+          : await createTelemetry({ config: exporters, resource, version, logger, previous: old }),
       );
     }
     return made;
