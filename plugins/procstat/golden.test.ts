@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { Btf } from '../../core/bpf/btf.js';
+import { structLayout } from '../../core/bpf/struct.js';
+import { ProcstatDecoder } from './decoder.js';
+import { layouts } from './records.js';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const TESTDATA = join(ROOT, 'plugins/procstat/testdata');
+const OBJECT = join(ROOT, 'dist/bpf/procstat.bpf.o');
+
+/**
+ * Passes as kernels wrote them, cut to three processes: one with four threads, one whose leader has
+ * exited, one with a hostile name. On 5.10 threads hold pages back.
+ */
+describe('procstat goldens', () => {
+  for (const kernel of ['5.10', '6.18']) {
+    it(`Linux ${kernel}`, () => {
+      const bytes = readFileSync(join(TESTDATA, `linux-${kernel}.bin`));
+      const bootTime = Date.parse('2026-01-01T00:00:00Z');
+      const decoded = new ProcstatDecoder(layouts, { pageSize: 4096, bootTime }).decode(bytes);
+      const golden = join(TESTDATA, `linux-${kernel}.json`);
+      if (process.env.UPDATE_GOLDENS)
+        writeFileSync(golden, `${JSON.stringify(decoded, null, 2)}\n`);
+      assert.deepEqual(decoded, JSON.parse(readFileSync(golden, 'utf8')));
+    });
+  }
+
+  it('are laid out as the object is', (t) => {
+    if (!existsSync(OBJECT)) return t.skip('the BPF object is not built: make -C bpf');
+    const btf = Btf.ofObject(readFileSync(OBJECT));
+    for (const layout of [layouts.process, layouts.thread]) {
+      assert.deepEqual(flat(structLayout(btf, layout.name)), flat(layout));
+    }
+  });
+});
+
+/** Names of nested structs are paths in the one and not in the other. */
+const flat = (layout: object): unknown =>
+  JSON.parse(
+    JSON.stringify(layout, (key, value) => (key === 'name' && isStruct(value) ? '' : value)),
+  );
+
+const isStruct = (name: unknown) => typeof name === 'string' && /procstat_|\./.test(name);
