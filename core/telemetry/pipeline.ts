@@ -47,6 +47,9 @@ export interface TelemetryOptions {
   readonly previous?: Telemetry | undefined;
 }
 
+/** Of a flush's deadline, what is used. */
+const FLUSH_SHARE = 0.95;
+
 /** CONFIG_INVALID, or EXPORT_FAILED if the Prometheus port cannot be had. */
 export async function createTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   const { config, env = process.env, logger, previous } = options;
@@ -146,10 +149,14 @@ export class Telemetry implements Closable {
     });
   }
 
-  /** Sends all that waits. Rejects with EXPORT_FAILED if some still waits after `deadlineMs`. */
+  /**
+   * Sends all that waits. Rejects with EXPORT_FAILED if some still waits shortly before
+   * `deadlineMs`, so that the caller's own deadline does not hide why; or sooner if its endpoint
+   * was failing before and still does.
+   */
   async flush(deadlineMs: number): Promise<void> {
     const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(), deadlineMs);
+    const timer = setTimeout(() => deadline.abort(), deadlineMs * FLUSH_SHARE);
     try {
       await Promise.all(this.#metrics.map((exporter) => exporter.exportPending()));
       await this.#exporting;

@@ -156,6 +156,21 @@ test('a flush of what cannot be delivered ends with its signal', async () => {
   assert.equal(spool.queued.batches, 1);
 });
 
+test('a flush gives an endpoint that was failing before a few tries and no more', async () => {
+  const { spool, clock, sent, endpoint } = spoolOf();
+  endpoint.answer = retryable;
+  spool.push(batch(1));
+  await settled();
+  let ended = false;
+  const flushed = spool.flush(forever).then(() => {
+    ended = true;
+  });
+  while (!ended) await clock.pass();
+  await flushed;
+  assert.equal(sent.length, 5);
+  assert.equal(spool.queued.batches, 1);
+});
+
 test('closing gives every batch a fate; twice is harmless', async () => {
   const { spool, fates, endpoint } = spoolOf();
   endpoint.answer = retryable;

@@ -33,6 +33,13 @@ const FIRST_BACKOFF = 1000;
 const LAST_BACKOFF = 60_000;
 /** While someone waits for a flush. */
 const FLUSH_BACKOFF = 250;
+const FLUSH_TRIES = 4;
+
+interface Waiter {
+  readonly resolve: () => void;
+  /** Failures in a row that end the wait. */
+  readonly patience: number;
+}
 
 /**
  * A bounded queue in memory in front of one endpoint and one signal: sends in order, one at a time,
@@ -42,7 +49,7 @@ const FLUSH_BACKOFF = 250;
 export class Spool {
   readonly #options: SpoolOptions;
   readonly #queue: Batch[] = [];
-  readonly #idleWaiters: (() => void)[] = [];
+  readonly #waiters: Waiter[] = [];
   #bytes = 0;
   #running = false;
   #inFlight: Batch | undefined;
@@ -81,13 +88,18 @@ export class Spool {
     if (!this.#running && this.#queue.length > 0) void this.#run();
   }
 
-  /** Tries at once and often until everything has a fate or `signal` aborts. */
+  /**
+   * Tries at once and often until everything has a fate or `signal` aborts. An endpoint that was
+   * failing already gets a few tries and no more: nobody should wait for it at every stop.
+   */
   async flush(signal: AbortSignal): Promise<void> {
     if (!this.#running || signal.aborted) return;
     this.#flushes++;
     this.#interruptPause();
+    const failing = this.#state === 'failing';
+    const patience = failing ? this.#failures + FLUSH_TRIES : Number.POSITIVE_INFINITY;
     await new Promise<void>((resolve) => {
-      this.#idleWaiters.push(resolve);
+      this.#waiters.push({ resolve, patience });
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
     this.#flushes--;
@@ -101,7 +113,9 @@ export class Spool {
     this.#bytes = 0;
     this.#interruptPause();
     this.#options.transport.shutdown();
-    if (this.#running) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    if (!this.#running) return;
+    const patience = Number.POSITIVE_INFINITY;
+    await new Promise<void>((resolve) => this.#waiters.push({ resolve, patience }));
   }
 
   async #run(): Promise<void> {
@@ -117,10 +131,13 @@ export class Spool {
       this.#failed();
       this.#options.onRetry?.(response.error ?? new Error('the endpoint asked to retry'));
       this.#putBack(batch);
+      for (const { resolve, patience } of this.#waiters) {
+        if (this.#failures >= patience) resolve();
+      }
       await this.#pause(response.retryInMillis);
     }
     this.#running = false;
-    for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    for (const { resolve } of this.#waiters.splice(0)) resolve();
   }
 
   async #attempt(batch: Batch): Promise<ExportResponse> {
