@@ -51,8 +51,16 @@ function kernelWith(held: readonly (keyof typeof BITS)[], options: KernelOptions
   const effective = held.reduce((bits, name) => bits | (1n << BigInt(BITS[name])), 0n);
   const statusFile = join(folder, `status-${effective}`);
   writeFileSync(statusFile, `CapEff:\t${effective.toString(16).padStart(16, '0')}\n`);
+  const kallsymsFile = join(folder, 'kallsyms');
+  writeFileSync(kallsymsFile, '0000000000000000 D hidden\n0000000000000000 T code\n');
   const tracefsMounts = [join(folder, 'no-tracefs')];
-  return new RunningKernel({ btfFile: withTask, statusFile, tracefsMounts, ...options });
+  return new RunningKernel({
+    btfFile: withTask,
+    statusFile,
+    kallsymsFile,
+    tracefsMounts,
+    ...options,
+  });
 }
 
 const one = (checks: readonly Check[], name: string) => {
@@ -165,7 +173,7 @@ const profile: KernelProfile = {
   plugin: 'demo',
   strategies: [
     { ...strategy, name: 'plain' },
-    { ...strategy, name: 'symbol', needs: [{ kallsyms: 'data' }] },
+    { ...strategy, name: 'symbol', needs: [{ kallsyms: 'hidden' }, { kallsyms: 'code' }] },
     { ...strategy, name: 'typed', needs: [{ btf_type: 'no_such' }] },
     { ...strategy, name: 'named', manual: true },
   ],
@@ -189,6 +197,10 @@ describe('a plugin', () => {
     assert.equal(pluginCapabilityCheck(kernelWith([]), profile).status, 'warn');
     const all = kernelWith(['CAP_BPF', 'CAP_PERFMON', 'CAP_SYSLOG']);
     assert.equal(pluginCapabilityCheck(all, profile).hint, undefined);
+    const needs = [{ kallsyms: 'code' }];
+    const named = { plugin: 'demo', strategies: [{ ...strategy, name: 'named', needs }] };
+    const plain = kernelWith(['CAP_BPF', 'CAP_PERFMON']);
+    assert.equal(pluginCapabilityCheck(plain, named).value, 'has CAP_BPF CAP_PERFMON');
   });
 
   it('that runs shows its strategy, and what became of the others', () => {

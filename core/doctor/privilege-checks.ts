@@ -1,5 +1,5 @@
 import { hasCapability } from '../kernel/capabilities.js';
-import type { Fact, KernelProfile, Strategy } from '../kernel/kernel.js';
+import type { Fact, Kernel, KernelProfile, Strategy } from '../kernel/kernel.js';
 import { ALWAYS_NEEDED, grantCommands } from '../kernel/permission.js';
 import type { RunningKernel } from '../kernel/running-kernel.js';
 import { type Check, type ReadText, tryRead } from './check.js';
@@ -82,36 +82,43 @@ function memlockCheck(kernel: RunningKernel, read: ReadText): Check {
 /** Which capabilities a plugin has and lacks, over all its strategies. */
 export function pluginCapabilityCheck(kernel: RunningKernel, profile: KernelProfile): Check {
   const has = (name: string) => hasCapability(kernel.capabilities, name);
-  const all = [...new Set(profile.strategies.flatMap(capabilitiesOf))];
+  const needs = (strategy: Strategy) => capabilitiesOf(kernel, strategy);
+  const all = [...new Set(profile.strategies.flatMap(needs))];
   const lacking = all.filter((name) => !has(name));
   const check = `capabilities.${profile.plugin}`;
   if (lacking.length === 0) return { check, status: 'ok', value: `has ${all.join(' ')}` };
   // What every strategy needs is a problem already, said of the process as a whole.
   const special = lacking.filter((name) => !ALWAYS_NEEDED.some((needed) => needed === name));
-  const usable = profile.strategies.some((strategy) => capabilitiesOf(strategy).every(has));
+  const usable = profile.strategies.some((strategy) => needs(strategy).every(has));
   const held = all.filter(has).join(' ') || 'none';
   return {
     check,
     status: usable ? 'ok' : 'warn',
     value: `has ${held}, lacks ${lacking.join(' ')}`,
     ...(special.length > 0 && {
-      detail: special.map((name) => whatFor(name, profile)).join('\n'),
+      detail: special
+        .map((name) =>
+          whatFor(
+            name,
+            profile.strategies.filter((s) => needs(s).includes(name)),
+          ),
+        )
+        .join('\n'),
       hint: grantCommands(lacking).join('\n'),
     }),
   };
 }
 
-function whatFor(capability: string, { strategies }: KernelProfile): string {
-  const needing = strategies.filter((strategy) => capabilitiesOf(strategy).includes(capability));
+function whatFor(capability: string, strategies: readonly Strategy[]): string {
   const use = USES[capability] ?? 'asked for by the profile';
-  return `${capability} (${use}) is for ${needing.map(({ name }) => name).join(', ')}`;
+  return `${capability} (${use}) is for ${strategies.map(({ name }) => name).join(', ')}`;
 }
 
 /** What a strategy asks of the process, as far as its facts tell. */
-export function capabilitiesOf(strategy: Strategy): string[] {
+export function capabilitiesOf(kernel: Kernel, strategy: Strategy): string[] {
   const needed = new Set<string>(ALWAYS_NEEDED);
   for (const fact of strategy.needs ?? []) {
-    const name = capabilityOf(fact);
+    const name = capabilityOf(kernel, fact);
     if (name !== undefined) needed.add(name);
   }
   const constants = Object.values(strategy.constants ?? {});
@@ -119,9 +126,13 @@ export function capabilitiesOf(strategy: Strategy): string[] {
   return [...needed];
 }
 
-function capabilityOf(fact: Fact): string | undefined {
+function capabilityOf(kernel: Kernel, fact: Fact): string | undefined {
   if ('capability' in fact) return fact.capability;
-  if ('kallsyms' in fact) return 'CAP_SYSLOG';
+  if ('kallsyms' in fact) {
+    // Names are for everybody; only the address of data is hidden.
+    const result = kernel.check(fact);
+    return !result.holds && result.missing.startsWith('the address') ? 'CAP_SYSLOG' : undefined;
+  }
   if ('tracefs_event' in fact) return 'CAP_DAC_READ_SEARCH';
   return undefined;
 }
