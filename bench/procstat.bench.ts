@@ -29,12 +29,23 @@ async function collection(count: number): Promise<BenchRow[]> {
       seen = live.plugin.collect().processes;
     });
     const theirs = measure(readProc);
-    const ratio = theirs.ms / ours.ms;
+    // Of CPU time: on a busy machine the clock measures the neighbours as well.
+    const ratio = theirs.cpuMs / ours.cpuMs;
     const name = `${seen} processes`;
+    const clock = (ms: number) => ({ note: `${ms.toFixed(1)} ms by the clock` });
     return [
-      { name: `${name}: collection, the 50 largest and the rest`, value: ours.ms, unit: 'ms' },
-      { name: `${name}: its CPU`, value: ours.cpuMs, unit: 'ms' },
-      { name: `${name}: /proc/PID/statm and status from Node`, value: theirs.ms, unit: 'ms' },
+      {
+        name: `${name}: collection, the 50 largest and the rest`,
+        value: ours.cpuMs,
+        unit: 'ms CPU',
+        ...clock(ours.ms),
+      },
+      {
+        name: `${name}: /proc/PID/statm and status from Node`,
+        value: theirs.cpuMs,
+        unit: 'ms CPU',
+        ...clock(theirs.ms),
+      },
       {
         name: `${name}: times less`,
         value: ratio,

@@ -1,6 +1,6 @@
 import type { StructLayout } from '../../core/bpf/layout.js';
-import { type activityOffsets, processOffsets, threadOffsets } from './offsets.js';
-import { type Activity, noFigures, type Process } from './process.js';
+import { processOffsets, threadOffsets } from './offsets.js';
+import type { Activity, Process } from './process.js';
 
 /** enum procstat_kind */
 const PROCESS = 1;
@@ -33,8 +33,6 @@ export interface Decoded {
   readonly unreadable: number;
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
 /** The bytes of one pass of the iterator → processes, with their threads added up. */
 export class ProcstatDecoder {
   readonly #process: ReturnType<typeof processOffsets>;
@@ -55,32 +53,25 @@ export class ProcstatDecoder {
   decode(bytes: Uint8Array): Decoded {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const found = new Map<number, Pending>();
-    const early: number[] = [];
+    const leaders = new Map<number, number>();
+    const threads = new Map<number, Threads>();
     let at = 0;
     while (at + 8 <= bytes.length) {
       const length = this.#lengthAt(view, at, bytes.length - at);
       if (length === 0) break;
       const pid = view.getUint32(at + 4, true);
-      if (view.getUint32(at, true) === PROCESS) {
-        found.set(pid, this.#leader(view, text, at, pid));
-      } else {
-        const pending = found.get(pid);
-        // Thread ids wrap around: a thread may come before its leader.
-        if (pending) this.#addThread(pending, view, at);
-        else early.push(at);
-      }
+      if (view.getUint32(at, true) === PROCESS) leaders.set(pid, at);
+      else this.#addThread(threads, view, at, pid);
       at += length;
     }
-    for (const offset of early) {
-      const pending = found.get(view.getUint32(offset + 4, true));
-      if (pending) this.#addThread(pending, view, offset);
+    // Thread ids wrap around: a thread may have come before its leader.
+    const processes: Process[] = [];
+    for (const [pid, leader] of leaders) {
+      const process = this.#processAt(view, text, leader, pid, threads.get(pid));
+      if (process) processes.push(process);
     }
     this.#names = this.#nextNames;
     this.#nextNames = new Map();
-    const processes: Process[] = [];
-    for (const pending of found.values())
-      if (this.#finish(pending)) processes.push(pending.process);
     return { processes, unreadable: bytes.length - at };
   }
 
@@ -96,11 +87,55 @@ export class ProcstatDecoder {
     return length <= left ? length : 0;
   }
 
-  #leader(view: DataView, text: Buffer, at: number, pid: number): Pending {
+  #addThread(threads: Map<number, Threads>, view: DataView, at: number, pid: number): void {
+    const o = this.#thread;
+    let sums = threads.get(pid);
+    if (!sums) {
+      sums = noThreads();
+      threads.set(pid, sums);
+    }
+    sums.count++;
+    const { activityAt } = this.#process;
+    const activity = at + o.activity;
+    sums.voluntarySwitches += u64(view, activity + activityAt.voluntary);
+    sums.involuntarySwitches += u64(view, activity + activityAt.involuntary);
+    sums.minorFaults += u64(view, activity + activityAt.minor);
+    sums.majorFaults += u64(view, activity + activityAt.major);
+    const unfolded = at + o.unfolded;
+    sums.file += view.getInt32(unfolded + 4 * FILE, true);
+    sums.anon += view.getInt32(unfolded + 4 * ANON, true);
+    sums.swap += view.getInt32(unfolded + 4 * SWAP, true);
+    sums.shmem += view.getInt32(unfolded + 4 * SHMEM, true);
+    if (sums.memory < 0 && view.getUint32(at + o.hasMemory, true) !== 0) {
+      sums.memory = at + o.memory;
+    }
+  }
+
+  /** undefined if it has no memory. Made in one go: thousands of these are made a collection. */
+  #processAt(
+    view: DataView,
+    text: Buffer,
+    at: number,
+    pid: number,
+    threads: Threads = NO_THREADS,
+  ): Process | undefined {
     const o = this.#process;
+    const memory = view.getUint32(at + o.hasMemory, true) !== 0 ? at + o.memory : threads.memory;
+    if (memory < 0) return undefined;
+    const m = o.memoryAt;
+    const a = o.activityAt;
+    const page = this.#pageSize;
+    const counters = memory + m.counters;
+    const file = page * Math.max(0, i64(view, counters + 8 * FILE) + threads.file);
+    const anon = page * Math.max(0, i64(view, counters + 8 * ANON) + threads.anon);
+    const swap = page * Math.max(0, i64(view, counters + 8 * SWAP) + threads.swap);
+    const shmem = page * Math.max(0, i64(view, counters + 8 * SHMEM) + threads.shmem);
+    const usage = anon + file + shmem;
+    const virtual = page * u64(view, memory + m.virtual);
     const startNs = u64(view, at + o.startTime);
+    const activity = at + o.activity;
     const names = this.#namesAt(view, text, at, pid);
-    const process: Mutable<Process> = {
+    return {
       pid,
       ppid: view.getUint32(at + o.ppid, true),
       uid: view.getUint32(at + o.uid, true),
@@ -110,52 +145,26 @@ export class ProcstatDecoder {
       executable: names.executable,
       cgroupId: u64(view, at + o.cgroup),
       cgroupV1: view.getUint32(at + o.cgroupV1, true) !== 0,
-      threads: 1,
-      ...noFigures(),
+      threads: 1 + threads.count,
+      usage,
+      // The kernel moves the high-water marks only before memory shrinks.
+      peak: Math.max(page * u64(view, memory + m.peak), usage),
+      virtual,
+      virtualPeak: Math.max(page * u64(view, memory + m.virtualPeak), virtual),
+      anon,
+      file,
+      shmem,
+      swap,
+      data: page * u64(view, memory + m.data),
+      stack: page * u64(view, memory + m.stack),
+      pageTables: u64(view, memory + m.pageTables),
+      locked: page * u64(view, memory + m.locked),
+      hugetlb: page * u64(view, memory + m.hugetlb),
+      voluntarySwitches: u64(view, activity + a.voluntary) + threads.voluntarySwitches,
+      involuntarySwitches: u64(view, activity + a.involuntary) + threads.involuntarySwitches,
+      minorFaults: u64(view, activity + a.minor) + threads.minorFaults,
+      majorFaults: u64(view, activity + a.major) + threads.majorFaults,
     };
-    addActivity(process, view, at + o.activity, o.activityAt);
-    const memory = view.getUint32(at + o.hasMemory, true) !== 0 ? at + o.memory : -1;
-    return { process, view, memory, unfolded: [0, 0, 0, 0] };
-  }
-
-  #addThread(pending: Pending, view: DataView, at: number): void {
-    const o = this.#thread;
-    pending.process.threads++;
-    addActivity(pending.process, view, at + o.activity, this.#process.activityAt);
-    for (let counter = 0; counter < 4; counter++) {
-      pending.unfolded[counter] =
-        (pending.unfolded[counter] ?? 0) + view.getInt32(at + o.unfolded + 4 * counter, true);
-    }
-    if (pending.memory < 0 && view.getUint32(at + o.hasMemory, true) !== 0) {
-      pending.memory = at + o.memory;
-    }
-  }
-
-  /** Bytes from pages; false if the process has no memory. */
-  #finish({ process, view, memory, unfolded }: Pending): boolean {
-    if (memory < 0) return false;
-    const o = this.#process.memoryAt;
-    const page = this.#pageSize;
-    const pages = (offset: number) => u64(view, memory + offset) * page;
-    const resident = (counter: number) => {
-      const value = i64(view, memory + o.counters + 8 * counter) + (unfolded[counter] ?? 0);
-      return value > 0 ? value * page : 0;
-    };
-    process.file = resident(FILE);
-    process.anon = resident(ANON);
-    process.swap = resident(SWAP);
-    process.shmem = resident(SHMEM);
-    process.usage = process.anon + process.file + process.shmem;
-    // The kernel moves the high-water marks only before memory shrinks.
-    process.peak = Math.max(pages(o.peak), process.usage);
-    process.virtual = pages(o.virtual);
-    process.virtualPeak = Math.max(pages(o.virtualPeak), process.virtual);
-    process.data = pages(o.data);
-    process.stack = pages(o.stack);
-    process.locked = pages(o.locked);
-    process.hugetlb = pages(o.hugetlb);
-    process.pageTables = u64(view, memory + o.pageTables);
-    return true;
   }
 
   #namesAt(view: DataView, text: Buffer, at: number, pid: number): Names {
@@ -185,14 +194,32 @@ interface Names {
   readonly executable: string;
 }
 
-interface Pending {
-  readonly process: Process;
-  readonly view: DataView;
-  /** Where its memory is in the bytes, -1 until known. */
+/** What the other threads of a process add to it. */
+interface Threads extends Activity {
+  count: number;
+  /** Pages that they hold back. */
+  file: number;
+  anon: number;
+  swap: number;
+  shmem: number;
+  /** Where one of them tells the process's memory; -1 if none does. */
   memory: number;
-  /** Pages that its threads hold back, by enum mm_counter. */
-  readonly unfolded: number[];
 }
+
+const noThreads = (): Threads => ({
+  count: 0,
+  voluntarySwitches: 0,
+  involuntarySwitches: 0,
+  minorFaults: 0,
+  majorFaults: 0,
+  file: 0,
+  anon: 0,
+  swap: 0,
+  shmem: 0,
+  memory: -1,
+});
+
+const NO_THREADS: Readonly<Threads> = noThreads();
 
 /** A loop here is quicker than a call into Buffer.compare. */
 function sameWords(words: Uint32Array, view: DataView, at: number): boolean {
@@ -200,18 +227,6 @@ function sameWords(words: Uint32Array, view: DataView, at: number): boolean {
     if (words[i] !== view.getUint32(at + 4 * i, true)) return false;
   }
   return true;
-}
-
-function addActivity(
-  to: Activity,
-  view: DataView,
-  at: number,
-  o: ReturnType<typeof activityOffsets>,
-): void {
-  to.voluntarySwitches += u64(view, at + o.voluntary);
-  to.involuntarySwitches += u64(view, at + o.involuntary);
-  to.minorFaults += u64(view, at + o.minor);
-  to.majorFaults += u64(view, at + o.major);
 }
 
 function u64(view: DataView, at: number): number {

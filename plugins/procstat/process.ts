@@ -56,7 +56,7 @@ export interface Process extends Figures {
   /** The id is of the memory controller's own hierarchy (v1). */
   readonly cgroupV1: boolean;
   /** Threads alive. */
-  threads: number;
+  readonly threads: number;
 }
 
 export const MEMORY_FIELDS = [
