@@ -1,8 +1,15 @@
 import { readFileSync } from 'node:fs';
-import * as http from 'node:http';
-import * as https from 'node:https';
+import type {
+  Agent,
+  IncomingHttpHeaders,
+  IncomingMessage,
+  OutgoingHttpHeaders,
+  request,
+} from 'node:http';
+import type { AgentOptions } from 'node:https';
 import type { ExportResponse, IExporterTransport } from '@opentelemetry/otlp-exporter-base';
 import { describeError, MemWatcherError } from '../errors.js';
+import { http, https } from './node-http.js';
 import type { Environment, PemFile, SignalSettings, TlsSettings } from './settings.js';
 
 const CONTENT_TYPES = {
@@ -20,9 +27,9 @@ const MAX_REASON_LENGTH = 200;
  */
 export class HttpTransport implements IExporterTransport {
   readonly #settings: SignalSettings;
-  readonly #headers: http.OutgoingHttpHeaders;
-  readonly #agent: http.Agent;
-  readonly #request: typeof http.request;
+  readonly #headers: OutgoingHttpHeaders;
+  readonly #agent: Agent;
+  readonly #request: typeof request;
   readonly #closing = new AbortController();
 
   /** CONFIG_INVALID if a PEM file cannot be read. */
@@ -75,7 +82,7 @@ export class HttpTransport implements IExporterTransport {
   }
 }
 
-function judge(response: http.IncomingMessage, body: Buffer): ExportResponse {
+function judge(response: IncomingMessage, body: Buffer): ExportResponse {
   const { statusCode = 0, statusMessage = '', headers } = response;
   if (statusCode >= 200 && statusCode < 300) return { status: 'success', data: body };
   const told = headers.location ? `redirects to ${headers.location}` : reason(headers, body);
@@ -93,7 +100,7 @@ function retryAfter(value: string | undefined): number | undefined {
 }
 
 /** An OTLP error is a google.rpc.Status: in protobuf the text is what is printable of it. */
-function reason(headers: http.IncomingHttpHeaders, body: Buffer): string {
+function reason(headers: IncomingHttpHeaders, body: Buffer): string {
   const text = body.toString('utf8');
   const binary = headers['content-type']?.startsWith('application/x-protobuf');
   const printable = binary ? (/[\x20-\x7e]{4,}/.exec(text)?.[0] ?? '') : text;
@@ -112,7 +119,7 @@ function networkError(error: unknown, timeoutMillis: number): Error {
   return error instanceof Error && error.message ? error : new Error(describeError(error));
 }
 
-function tlsOptions({ ca, cert, key, skipVerify }: TlsSettings): https.AgentOptions {
+function tlsOptions({ ca, cert, key, skipVerify }: TlsSettings): AgentOptions {
   return {
     ...(ca && { ca: readPem(ca) }),
     ...(cert && { cert: readPem(cert) }),

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
   type MetricProducer,
@@ -7,6 +7,7 @@ import {
 } from '@opentelemetry/sdk-metrics';
 import { describeError, MemWatcherError } from '../errors.js';
 import { countPoints } from './metric-reader.js';
+import { http } from './node-http.js';
 import { type ExporterOutcome, noOutcome } from './outcome.js';
 import { prometheusText } from './prometheus-text.js';
 import type { PrometheusSettings } from './settings.js';
@@ -102,7 +103,7 @@ export class ScrapeEndpoint {
 
   private constructor(settings: PrometheusSettings) {
     this.#settings = settings;
-    this.#server = createServer((request, response) => {
+    this.#server = http.createServer((request, response) => {
       const handler = this.#leases.findLast((lease) => lease.handler)?.handler;
       if (handler) handler(request, response);
       else response.writeHead(503, { 'content-type': 'text/plain' }).end('no collection yet\n');
