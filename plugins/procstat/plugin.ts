@@ -165,6 +165,7 @@ export class ProcstatPlugin implements Plugin<ProcstatSnapshot> {
   }
 
   #cgroupOf({ pid, cgroupId, cgroupV1 }: Process): CgroupIdentity | undefined {
+    if (cgroupId === 0) return undefined;
     return this.#cgroups.of(cgroupId, pid, cgroupV1 ? 'memory' : undefined);
   }
 }

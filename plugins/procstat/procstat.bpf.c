@@ -82,9 +82,13 @@ static __always_inline void read_activity(struct procstat_activity *to, struct t
  * on a host with v1 controllers, the memory controller's. */
 static __always_inline void read_cgroup(struct procstat_process *to, struct task_struct *task)
 {
-	struct cgroup *cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	struct cgroup *cgroup;
 
+	to->cgroup = 0;
 	to->cgroup_v1 = 0;
+	if (!bpf_core_field_exists(task->cgroups)) /* without CONFIG_CGROUPS */
+		return;
+	cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
 	if (BPF_CORE_READ(cgroup, level) == 0 &&
 	    bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id)) {
 		struct cgroup_subsys_state *css =
