@@ -33,7 +33,8 @@ export interface PluginSelf {
 export interface BpfSelf {
   readonly programs: readonly ProgramSelf[];
   readonly maps: readonly MapSelf[];
-  readonly losses: ObjectStats;
+  /** Undefined for an object that counts none. */
+  readonly losses: ObjectStats | undefined;
 }
 
 export interface ProgramSelf {
@@ -124,9 +125,9 @@ function reportPlugin(self: PluginSelf, out: PointWriter<SelfMetadata>): void {
   const seconds = lastDurationMs === undefined ? undefined : lastDurationMs / 1000;
   out.point('memwatcher.agent.plugin.collection.duration', seconds, plugin);
   const losses = {
-    ring_full: bpf?.losses.ringDrops,
-    map_full: bpf?.losses.mapFull,
-    read_failure: bpf?.losses.readFailures,
+    ring_full: bpf?.losses?.ringDrops,
+    map_full: bpf?.losses?.mapFull,
+    read_failure: bpf?.losses?.readFailures,
     decode_error: decodeErrors,
   } as const;
   for (const reason of ['ring_full', 'map_full', 'read_failure', 'decode_error'] as const) {
@@ -208,7 +209,5 @@ export function readBpf(
       ...(full !== undefined && { fullness: full }),
     };
   });
-  return { programs, maps, losses: readStats(object) ?? NO_LOSSES };
+  return { programs, maps, losses: readStats(object) };
 }
-
-const NO_LOSSES: ObjectStats = { ringDrops: 0, mapFull: 0, readFailures: 0 };
