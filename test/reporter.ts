@@ -24,9 +24,11 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
       path[data.nesting] = data.name;
     }
     if (type !== 'test:pass' && type !== 'test:fail') continue;
-    if (data.details.type === 'suite') continue;
     const skip = data.skip ?? data.todo;
     const skipped = skip !== undefined && skip !== false;
+    // A suite counts by its tests; one that is skipped, or fails by itself, has none to speak for it.
+    const isSuite = data.details.type === 'suite';
+    if (isSuite && !skipped && (type === 'test:pass' || failsByItsTests(data))) continue;
     const line: TestLine = {
       outcome: skipped ? 'skipped' : type === 'test:pass' ? 'passed' : 'failed',
       name: [...path.slice(0, data.nesting), data.name].join(' › '),
@@ -37,6 +39,11 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
     };
     yield `${MARK}${JSON.stringify(line)}\n`;
   }
+}
+
+function failsByItsTests(data: { readonly details: { readonly error?: unknown } }): boolean {
+  const { error } = data.details;
+  return error instanceof Error && 'failureType' in error && error.failureType === 'subtestsFailed';
 }
 
 function failure(error: unknown): string {
