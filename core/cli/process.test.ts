@@ -30,11 +30,16 @@ function start(args: readonly string[], env: Record<string, string> = {}) {
 }
 
 async function until({ child, output }: ReturnType<typeof start>, pattern: RegExp) {
-  while (!pattern.test(output.stdout)) await once(child.stdout, 'data');
+  const ended = once(child, 'close');
+  while (!pattern.test(output.stdout)) {
+    const more = await Promise.race([once(child.stdout, 'data').then(() => true), ended]);
+    assert.ok(more === true || pattern.test(output.stdout), `it ended: ${output.stderr}`);
+  }
 }
 
 async function exitOf(child: ChildProcess): Promise<[number | null, string | null]> {
-  if (child.exitCode !== null) return [child.exitCode, null];
+  if (child.exitCode !== null || child.signalCode !== null)
+    return [child.exitCode, child.signalCode];
   return (await once(child, 'exit')) as [number | null, string | null];
 }
 

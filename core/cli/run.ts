@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import type { Command } from 'commander';
+import type { AgentConfig } from '../config/schema.js';
 import { MemWatcherError } from '../errors.js';
 import type { PluginStatus } from '../plugin.js';
 import { type CliContext, ExitCode } from './context.js';
 import { configOption, intervalOption, jsonOption, override } from './options.js';
 import { jsonDisplay, linesDisplay, type RunDisplay } from './run-display.js';
-import { RunTable } from './run-table.js';
 import { canRedraw } from './screen.js';
 
 interface RunOptions {
@@ -43,11 +43,7 @@ async function run(context: CliContext, options: RunOptions): Promise<number> {
       hint: 'set plugins.<name>.enabled to true; mem-watcher plugins lists the names',
     });
   }
-  const display: RunDisplay = options.json
-    ? jsonDisplay(context)
-    : canRedraw(context)
-      ? new RunTable(context, config)
-      : linesDisplay(context);
+  const display = await displayFor(context, options, config);
   let statuses: readonly PluginStatus[] = [];
   const supervisor = context.createSupervisor(config, {
     onCollection: (collection) => {
@@ -76,4 +72,16 @@ async function run(context: CliContext, options: RunOptions): Promise<number> {
     await supervisor.stop();
   }
   return ExitCode.ok;
+}
+
+async function displayFor(
+  context: CliContext,
+  { json }: RunOptions,
+  config: AgentConfig,
+): Promise<RunDisplay> {
+  if (json) return jsonDisplay(context);
+  if (!canRedraw(context)) return linesDisplay(context);
+  // Loaded here and not at the top: it knows the exporters, and no other command needs them.
+  const { RunTable } = await import('./run-table.js');
+  return new RunTable(context, config);
 }
