@@ -239,3 +239,20 @@ test('a change of state is an event for every sink, graver where it is graver', 
   await agent.stop();
   assert.deepEqual(changes, ['broken failed ERROR', 'fine ok INFO', 'fine stopped INFO']);
 });
+
+test('a timer that fires early is one collection, not two', async (context) => {
+  // Node's timers are whole milliseconds and may fire up to one before their time.
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  let now = 1000;
+  context.mock.method(performance, 'now', () => now);
+  const { agent, published } = agentOf({ one: steady(1) });
+  await agent.start();
+  agent.schedule();
+  now = 1099.6;
+  context.mock.timers.tick(100);
+  now = 1101;
+  context.mock.timers.tick(1);
+  await agent.collect();
+  assert.equal(published.length, 3, 'two ticks and the one asked for');
+  await agent.stop();
+});

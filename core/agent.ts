@@ -88,9 +88,11 @@ export class Agent {
       void this.collect().catch((error: unknown) => {
         this.#options.logger.error({ error: describeError(error) }, 'a collection failed');
       });
-      // A late tick (a stopped or overloaded machine) is skipped, not made up for in a burst.
+      // A late tick (a stopped or overloaded machine) is skipped, not made up for in a burst; one
+      // that a timer fired early has had its turn as well.
       const now = performance.now();
-      while (due <= now) due += interval;
+      do due += interval;
+      while (due <= now);
       this.#timer = setTimeout(tick, due - now);
     };
     tick();
