@@ -20,6 +20,7 @@ RUN export PATH="/src/node_modules/.bin:$PATH" \
  && make -s -C bpf \
  && tsc -p . \
  && node core/setup/bundle.mjs \
+ && node core/setup/package.mjs \
  && cp -L node_modules/node/bin/node /usr/local/bin/node
 
 FROM ${BASE}
@@ -28,10 +29,8 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends libbpf1 libdw1 libstdc++6 libatomic1 \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /usr/local/bin/node /usr/local/bin/node
-COPY --from=build /src/dist/bundle /opt/mem-watcher
-RUN printf '#!/bin/sh\nexec node /opt/mem-watcher/dist/core/main.js "$@"\n' \
-      > /usr/local/bin/mem-watcher \
- && chmod +x /usr/local/bin/mem-watcher
+COPY --from=build /src/dist/package /opt/mem-watcher
+RUN ln -s /opt/mem-watcher/core/mem-watcher /usr/local/bin/mem-watcher
 # Root inside, as BPF asks for capabilities; which ones suffice is in `mem-watcher doctor`.
-ENTRYPOINT ["node", "/opt/mem-watcher/dist/core/main.js"]
+ENTRYPOINT ["mem-watcher"]
 CMD ["run"]

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Agent, type AgentOptions, type Collection, type Sink } from './agent.js';
 import type { LoadedBpf } from './bpf/host.js';
 import { Agent as AgentSchema } from './config/schema.js';

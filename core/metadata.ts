@@ -6,7 +6,7 @@
  * and the conformance tests. Names follow OpenTelemetry: an existing semantic convention where one
  * fits, else `memwatcher.*`; units are UCUM.
  */
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 export interface AttributeSpec {
   readonly type: 'string' | 'int' | 'double' | 'boolean';

@@ -16,7 +16,7 @@ const ROOT = resolve(import.meta.dirname, '..');
 const MARK = '@@test ';
 const TIMEOUT_MS = 15 * 60 * 1000;
 
-const isElsewhere = (file) => /^dist\/test\/(e2e|vm\/guest)\/|^dist\/bundle\//.test(file);
+const isElsewhere = (file) => /^dist\/test\/(e2e|vm\/guest)\/|^dist\/package\//.test(file);
 
 const PHASES = {
   checks: (output) => checks(output),

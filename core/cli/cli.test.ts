@@ -169,10 +169,10 @@ test('run off a terminal: one JSON line a collection, until it is interrupted', 
   assert.equal(await code, 0);
   const lines = records(world.stdout.text);
   assert.deepEqual(
-    lines.slice(0, 2).map(({ collection, memory }) => [collection, memory]),
+    lines.slice(0, 2).map(({ collection, pool }) => [collection, pool]),
     [
-      [1, { pool: 4096 }],
-      [2, { pool: 8192 }],
+      [1, { size: 4096 }],
+      [2, { size: 8192 }],
     ],
   );
   for (const { plugins } of lines) {

@@ -17,8 +17,8 @@ export interface RunDisplay {
 /** `run --json`: every point and event. */
 export function jsonDisplay({ stdout }: CliContext): RunDisplay {
   return {
-    collection: ({ plugins }) => {
-      for (const { batch } of plugins) {
+    collection: ({ plugins, self }) => {
+      for (const batch of [...plugins.map((plugin) => plugin.batch), ...(self ? [self] : [])]) {
         for (const point of pointRecords(batch)) stdout.write(jsonLine(point));
       }
     },
@@ -31,18 +31,17 @@ export function jsonDisplay({ stdout }: CliContext): RunDisplay {
 export function linesDisplay({ stdout, plugins }: CliContext): RunDisplay {
   return {
     collection: (collection, statuses) => {
-      const memory: Record<string, number> = {};
-      for (const { name, records } of collection.plugins) {
-        const { view } = plugins.find(({ metadata }) => metadata.name === name) ?? {};
-        Object.assign(memory, view?.figures?.(records));
-      }
+      const digests = collection.plugins.map(({ name, records }) => {
+        const module = plugins.find(({ metadata }) => metadata.name === name);
+        return [name, module?.view.digest?.(records)];
+      });
       const summaries = statuses.map((status) => [status.plugin, summaryOf(status, collection)]);
       stdout.write(
         jsonLine({
           time: isoTime(collection.time),
           collection: collection.number,
           plugins: Object.fromEntries(summaries),
-          memory,
+          ...Object.fromEntries(digests),
         }),
       );
     },

@@ -40,8 +40,8 @@ export interface View<Records> {
   readonly options: readonly ViewOption[];
   /** The whole snapshot as tables, in the order in which they are shown. */
   tables(records: Records, context: ViewContext): readonly Table[];
-  /** A few figures for the line that `run` writes a collection off a terminal; bytes, plain names. */
-  figures?(records: Records): Readonly<Record<string, number>>;
+  /** What `run` says of this plugin in its JSON line a collection, off a terminal; bytes. */
+  digest?(records: Records): Readonly<Record<string, unknown>>;
   /** A few lines for the overview that `run` shows on a terminal. */
   overview(records: Records, context: ViewContext): readonly Table[];
 }

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { withoutCredentials } from './credentials.js';
 import { suggestion } from './nearest.js';
 import type { Path } from './source.js';

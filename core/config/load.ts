@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { describeError, MemWatcherError } from '../errors.js';
 import type { PluginModule } from '../plugin.js';
 import { check, type Mistake } from './check.js';

@@ -2,7 +2,7 @@
  * The shape of agent.yaml after checking and defaults. Durations are milliseconds, sizes bytes,
  * in memory; in YAML they carry their unit (`10s`, `64MiB`).
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Metadata } from '../metadata.js';
 import type { PluginModule } from '../plugin.js';
 import { duration, size } from './units.js';

@@ -1,5 +1,5 @@
 /** Durations and sizes as people write them. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const DURATION_UNITS: Readonly<Record<string, number>> = {
   ms: 1,

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { agentJsonSchema, editorSchema } from '../config/json-schema.js';
 import { describeMetadata, describePlugin } from '../description.js';
 import { MemWatcherError } from '../errors.js';

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { check, type Mistake } from '../config/check.js';
 import { ConfigError } from '../config/problem.js';
 import { ConfigSource } from '../config/source.js';

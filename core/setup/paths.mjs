@@ -11,3 +11,6 @@ export const CACHE =
 
 /** The pinned Node that everything but the set-up runs under. */
 export const NODE = path('node_modules/.bin/node');
+
+/** The agent as it is run: one file. */
+export const BUNDLE = path('dist/mem-watcher.js');

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { missingCapabilities } from './capabilities.mjs';
 import { installPackages, missingPackages, missingTools, packagesFor } from './packages.mjs';
-import { CACHE, NODE, path, ROOT } from './paths.mjs';
+import { BUNDLE, CACHE, NODE, path, ROOT } from './paths.mjs';
 import { run, SetupError, say } from './progress.mjs';
 import { hashFiles, hashTree, readStamp, removeStaleOutputs, writeStamp } from './stamp.mjs';
 
@@ -89,27 +89,35 @@ const testPrograms = {
 
 const agent = {
   title: 'TypeScript',
-  pending: () => (readStamp(BUILD_STAMP) === sourceStamp() ? '' : 'sources have changed'),
+  pending: () =>
+    readStamp(BUILD_STAMP) === sourceStamp() && existsSync(BUNDLE) ? '' : 'sources have changed',
   async perform() {
     const stamp = sourceStamp();
     removeStaleOutputs(path('dist'), ROOT, SOURCES);
     try {
       await run('compiling', NODE, [path('node_modules/typescript/bin/tsc'), '-p', ROOT]);
+      await bundle();
       writeStamp(BUILD_STAMP, stamp);
     } catch (error) {
       // The compiler writes what it can in spite of type errors: whoever changes one plugin can
       // try it while another does not compile. CI takes no such thing.
       if (process.env.CI || !(error instanceof SetupError)) throw error;
       say(`${error.message}\n${error.evidence}\ngoing on with what did compile`);
+      await bundle();
     }
   },
 };
+
+const bundle = () => run('making one file of it', NODE, [path('core/setup/bundle.mjs')]);
 
 const sourceStamp = () =>
   hashTree(
     SOURCES.map((dir) => path(dir)),
     /\.ts$/,
-  ) + hashFiles([path('tsconfig.json'), path('package-lock.json')]);
+  ) +
+  hashFiles(
+    ['tsconfig.json', 'package-lock.json', 'core/setup/bundle.mjs'].map((file) => path(file)),
+  );
 
 const kernels = {
   title: 'kernels of the matrix',

@@ -1,5 +1,5 @@
 /** What the agent says of itself. Its own memory and CPU are here, never among the watched. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineMetadata } from '../metadata.js';
 
 export const selfMetadata = defineMetadata({

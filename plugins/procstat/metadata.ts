@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineMetadata } from '../../core/metadata.js';
 import { SORTS } from './select.js';
 

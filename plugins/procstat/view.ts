@@ -55,6 +55,24 @@ export const view: View<ProcstatSnapshot> = {
   overview(snapshot, context) {
     return [overview(snapshot, context)];
   },
+
+  digest: ({ processes, series }) => ({
+    processes,
+    largest: series
+      .filter((one) => !isOther(one))
+      .slice(0, OVERVIEW_ROWS)
+      .map(({ attributes, memory }) => ({
+        pid: attributes['process.pid'],
+        name: attributes['process.executable.name'],
+        container: attributes['container.id'],
+        usage: memory.usage,
+        anon: memory.anon,
+        file: memory.file,
+        shmem: memory.shmem,
+        swap: memory.swap,
+        peak: memory.peak,
+      })),
+  }),
 };
 
 function overview(snapshot: ProcstatSnapshot, { rows, bytes }: ViewContext): Table {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { duration } from '../../core/config/units.js';
 import { defineMetadata } from '../../core/metadata.js';
 

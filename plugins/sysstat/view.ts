@@ -54,6 +54,7 @@ export const view: View<SysstatRecords> = {
     zoneTable(records, context),
   ],
   overview: (records, context) => [overviewTable(records, context)],
+  digest: ({ managed, free, host }) => ({ total: managed, free, ...host }),
 };
 
 function nodeNumber(value: unknown): number {

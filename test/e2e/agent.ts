@@ -4,11 +4,10 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { ROOT } from '../vm/initramfs.js';
+import { LAUNCHER, withOurNode } from '../launcher.js';
 import { until } from './collector.js';
 
 const SELF = 'agent';
-const MAIN = join(ROOT, 'dist/core/main.js');
 
 export interface AgentProcessOptions {
   readonly dir: string;
@@ -35,9 +34,9 @@ export class AgentProcess {
   constructor({ dir, config, env }: AgentProcessOptions) {
     const file = join(dir, 'agent.yaml');
     writeFileSync(file, JSON.stringify(config));
-    this.#process = spawn(process.execPath, [MAIN, 'run', '--json', '--config', file], {
+    this.#process = spawn(LAUNCHER, ['run', '--json', '--config', file], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...withoutOtel(process.env), ...env },
+      env: withOurNode({ ...withoutOtel(process.env), ...env }),
     });
     this.#process.stderr?.on('data', (data) => {
       this.#errors += data;

@@ -1,5 +1,5 @@
 /** A plugin without a kernel: a pool of memory that grows by a page a collection. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { size } from '../../core/config/units.js';
 import { defineMetadata } from '../../core/metadata.js';
 import { definePlugin, type Plugin } from '../../core/plugin.js';
@@ -81,7 +81,7 @@ export const pool = definePlugin<typeof poolMetadata, PoolRecords>({
         config: (value) => ({ owners: value }),
       },
     ],
-    figures: ({ bytes }) => ({ pool: bytes }),
+    digest: ({ bytes }) => ({ size: bytes }),
     tables: ({ owners, bytes }) => [
       {
         columns: [

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Logger } from '../../logger.js';
 import { defineMetadata } from '../../metadata.js';
 import { type PointBatch, PointBatchBuilder, type PointWriter } from '../points.js';
