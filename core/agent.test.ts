@@ -190,6 +190,16 @@ test('stop takes a last collection, closes in reverse order, then flushes', asyn
   );
 });
 
+test('an agent that has finished says nothing more when it is stopped', async () => {
+  const { agent, published } = agentOf({ one: steady(1) });
+  await agent.start();
+  agent.schedule();
+  await agent.finish();
+  assert.equal(published.length, 2);
+  await agent.stop();
+  assert.equal(published.length, 2);
+});
+
 test('a plugin that cannot be closed does not keep the others, nor the flush', async () => {
   const clinging: Behaviour = ({ scope }) => {
     scope.defer(() => new Promise(() => {}));

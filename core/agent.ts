@@ -105,9 +105,11 @@ export class Agent {
     return await work;
   }
 
-  /** Ends the schedule, takes a last collection if there was one, closes plugins, flushes. */
-  async stop(): Promise<void> {
-    const { config, logger } = this.#options;
+  /**
+   * Ends the schedule, and takes a last collection if there was one. By itself, for a successor
+   * that shares the sinks: what it says must come after all that this one says.
+   */
+  async finish(): Promise<void> {
     const scheduled = this.#timer !== undefined;
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -115,6 +117,12 @@ export class Agent {
       await this.#inFlight;
       if (scheduled) await this.collect();
     });
+  }
+
+  /** Finishes, closes plugins, flushes. */
+  async stop(): Promise<void> {
+    const { config, logger } = this.#options;
+    await this.finish();
     for (const runner of this.#runners.toReversed()) await runner.close();
     await Promise.all(
       this.#options.sinks.map((sink) =>

@@ -92,6 +92,8 @@ export class Supervisor {
       throw error;
     }
     this.#current = next;
+    // Two agents at once would tell the same series from two beginnings, in turn.
+    await old.agent.finish();
     next.agent.schedule();
     await old.agent.stop();
     await old.release(next);

@@ -53,6 +53,24 @@ test('a plugin that started again counts from 0', () => {
   );
 });
 
+test('a process that outlives a restart of the plugin loses nothing of its counters', () => {
+  const delta = converter();
+  const process = (value: number, time: number, pluginStart: number) =>
+    sampleBatch(
+      (out) => out.point('memwatcher.sample.failures', value, { zone: 'pid 7' }, at(1)),
+      time,
+      pluginStart,
+    );
+  const sent = [
+    process(100, at(10), START),
+    process(130, at(20), START),
+    process(150, at(21), at(20.5)),
+    process(155, at(30), at(20.5)),
+  ].map((batch) => values(delta.convert(batch)));
+  assert.deepEqual(sent, [[100], [30], [20], [5]]);
+  assert.equal(delta.series, 1);
+});
+
 test('a series that is absent for a while loses nothing and sends nothing twice', () => {
   const delta = converter();
   delta.convert(failures(5, at(10)));

@@ -139,11 +139,23 @@ export class DeltaConverter {
   #stateOf(batch: PointBatch): PluginState {
     const known = this.#plugins.get(batch.plugin);
     if (known?.startTime === batch.startTime) return known;
-    for (const series of known?.metrics.values() ?? []) this.#series -= series.size;
+    if (known) this.#forgetPlugin(known);
     const { startTime } = batch;
-    const state = { startTime, time: known?.time ?? this.#createdAt, metrics: new Map() };
+    const { time = this.#createdAt, metrics = new Map() } = known ?? {};
+    const state = { startTime, time, metrics };
     this.#plugins.set(batch.plugin, state);
     return state;
+  }
+
+  /** The plugin started again, and with it those of its series that are as old as it was. */
+  #forgetPlugin({ startTime, metrics }: PluginState): void {
+    for (const known of metrics.values()) {
+      for (const [key, { began }] of known) {
+        if (began !== startTime) continue;
+        known.delete(key);
+        this.#series--;
+      }
+    }
   }
 }
 
