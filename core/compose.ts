@@ -72,14 +72,21 @@ async function assembleAgent(
   previous: ExportingAssembly | undefined,
 ): Promise<ExportingAssembly> {
   const sinks = await telemetryFor(foundation, config, logger, previous);
+  const closeAllBut = async (kept: readonly Telemetry[]) => {
+    await Promise.all(sinks.filter((sink) => !kept.includes(sink)).map((sink) => sink.close()));
+  };
+  let agent: Agent;
+  try {
+    agent = createAgent(foundation, config, { logger, sinks });
+  } catch (error) {
+    await closeAllBut(previous?.sinks ?? []);
+    throw error;
+  }
   return {
-    agent: createAgent(foundation, config, { logger, sinks }),
+    agent,
     config,
     sinks,
-    release: async (successor) => {
-      const kept = (successor as ExportingAssembly | undefined)?.sinks ?? [];
-      await Promise.all(sinks.filter((sink) => !kept.includes(sink)).map((sink) => sink.close()));
-    },
+    release: (successor) => closeAllBut((successor as ExportingAssembly | undefined)?.sinks ?? []),
   };
 }
 
