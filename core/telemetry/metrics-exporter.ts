@@ -54,6 +54,8 @@ export class MetricsExporter {
     const now = this.#clock.now();
     this.#snapshot = snapshot;
     this.#exported = false;
+    // Due in more than an interval: the clock was set back, and waiting for it would be silence.
+    if (this.#dueAt > now + interval) this.#dueAt = now;
     if (now < this.#dueAt - TOLERANCE * interval) return;
     this.#dueAt = this.#dueAt + interval > now ? this.#dueAt + interval : now + interval;
     await this.exportPending();

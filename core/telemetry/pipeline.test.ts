@@ -260,6 +260,21 @@ test('an interval of its own: the latest collection when it is due, the last at 
   assert.deepEqual(values, [1n, 7n, 13n]);
 });
 
+test('a clock that is set back does not silence an exporter with an interval of its own', async () => {
+  const endpoint = await endpointOf();
+  const { telemetry, clock } = await telemetryOf(to(endpoint, { interval: '60s' }));
+  telemetry.publish([failures(1)]);
+  clock.time -= 3_600_000;
+  telemetry.publish([failures(2)]);
+  clock.time += 10_000;
+  telemetry.publish([failures(3)]);
+  clock.time += 50_000;
+  telemetry.publish([failures(4)]);
+  await telemetry.flush(LONG);
+  const values = itemsOf(endpoint, '/v1/metrics').map((metric) => pointsOf(metric)[0]?.asInt);
+  assert.deepEqual(values, [1n, 2n, 4n]);
+});
+
 test('many points are sent as several requests, none lost, none twice', async () => {
   const endpoint = await endpointOf();
   const { telemetry } = await telemetryOf(to(endpoint, { max_request_points: 7 }));

@@ -121,7 +121,8 @@ export class Telemetry implements Closable {
       const exported = exporter.offer(this.#latest).catch((error: unknown) => {
         this.#logger.error({ error: describeError(error) }, 'a collection could not be exported');
       });
-      this.#exporting = Promise.all([this.#exporting, exported]);
+      // Without the results: each would hold the one before, for ever.
+      this.#exporting = Promise.all([this.#exporting, exported]).then(() => undefined);
     }
   }
 

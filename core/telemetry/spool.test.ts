@@ -93,6 +93,14 @@ test('waits as long as the endpoint asks', async () => {
   assert.deepEqual(clock.waits, [12_345]);
 });
 
+test('an endpoint that asks for a year is asked again after an hour, not without a pause', async () => {
+  const { spool, clock, endpoint } = spoolOf();
+  endpoint.answer = { status: 'retryable', retryInMillis: 365 * 86_400_000 };
+  spool.push(batch(1));
+  await settled();
+  assert.deepEqual(clock.waits, [3_600_000]);
+});
+
 test('drops the oldest when there are too many', async () => {
   const { spool, clock, fates, endpoint } = spoolOf();
   endpoint.answer = retryable;

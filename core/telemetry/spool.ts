@@ -31,6 +31,8 @@ export interface SpoolOptions {
 
 const FIRST_BACKOFF = 1000;
 const LAST_BACKOFF = 60_000;
+/** Of a pause that the endpoint asks for; a timer beyond 24 days would fire at once. */
+const LONGEST_ASKED = 3_600_000;
 /** While someone waits for a flush. */
 const FLUSH_BACKOFF = 250;
 const FLUSH_TRIES = 4;
@@ -197,7 +199,8 @@ export class Spool {
     if (this.#closed) return;
     const { clock, random = Math.random } = this.#options;
     const growing = Math.min(FIRST_BACKOFF * 2 ** (this.#failures - 1), LAST_BACKOFF);
-    const wait = asked ?? growing * (0.8 + 0.4 * random());
+    const own = growing * (0.8 + 0.4 * random());
+    const wait = asked === undefined ? own : Math.min(asked, LONGEST_ASKED);
     this.#wake = new AbortController();
     await clock.wait(this.#flushes > 0 ? Math.min(wait, FLUSH_BACKOFF) : wait, this.#wake.signal);
   }
