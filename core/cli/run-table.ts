@@ -25,6 +25,7 @@ export class RunTable implements RunDisplay {
   readonly #log: string[] = [];
   #collection: Collection | undefined;
   #statuses: readonly PluginStatus[] = [];
+  #closed = false;
 
   constructor(context: CliContext, config: AgentConfig) {
     this.#context = context;
@@ -47,12 +48,18 @@ export class RunTable implements RunDisplay {
   }
 
   readonly log = (line: string): void => {
+    // What goes wrong while the agent stops comes after the table has gone.
+    if (this.#closed) {
+      this.#context.stderr.write(`${harmless(line.trimEnd())}\n`);
+      return;
+    }
     this.#log.push(line.trimEnd());
     this.#log.splice(0, this.#log.length - LOG_LINES);
     this.#draw();
   };
 
   close(): void {
+    this.#closed = true;
     this.#screen.close();
   }
 

@@ -6,6 +6,7 @@ import { after, test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import { FakeWorld } from '../../test/fakes/cli.js';
 import { runCli } from './cli.js';
+import { RunTable } from './run-table.js';
 import { Screen } from './screen.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'mem-watcher-screen-'));
@@ -72,6 +73,17 @@ test('run on a terminal: the statuses, the endpoints and each overview, then the
   assert.ok(
     !world.stdout.text.slice(world.stdout.text.indexOf(LEAVE) + LEAVE.length).includes('\x1b[H'),
   );
+});
+
+test('what is logged after the table has gone is not lost', () => {
+  const world = terminal();
+  const { config } = world.context.loadConfig({ file });
+  const table = new RunTable(world.context, config);
+  table.log('12:00:00 WARN  while it ran\n');
+  assert.equal(world.stderr.text, '');
+  table.close();
+  table.log('12:00:01 ERROR flushing failed: \x1b[2J\n');
+  assert.equal(world.stderr.text, '12:00:01 ERROR flushing failed: \\x1b[2J\n');
 });
 
 test('a live view on a terminal is drawn in place; --once and TERM=dumb are plain', async () => {
