@@ -171,15 +171,19 @@ function start(
   return spawn(file, args, {
     cwd: options.dir,
     env: withOurNode({ ...process.env, ...options.env }),
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: ['ignore', 'ignore', 'pipe'],
   });
 }
 
 /** Lets it warm up, then takes its CPU and RSS over `seconds`; scraped every 10 s if it has a port. */
 async function measure(child: ChildProcess, seconds: number, port?: number): Promise<Cost> {
   const pid = child.pid ?? -1;
+  let said = '';
+  child.stderr?.on('data', (data) => {
+    said += data;
+  });
   await sleep(WARM_UP_S * 1000);
-  if (child.exitCode !== null) throw new Error(`${child.spawnfile} ended at once`);
+  if (child.exitCode !== null) throw new Error(`${child.spawnfile} ended at once: ${said}`);
   const before = cpuMs(pid);
   for (let passed = 0; passed < seconds; passed += 10) {
     if (port !== undefined) await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
