@@ -26,6 +26,7 @@ const PHASES = {
 };
 
 async function main() {
+  const began = Date.now();
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: { only: { type: 'string', multiple: true } },
@@ -38,7 +39,7 @@ async function main() {
   try {
     const lines = [];
     for (const name of asked) lines.push(...(await phase(name, join(dir, name), files)));
-    return summarise(lines);
+    return summarise(lines, began);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
@@ -58,7 +59,7 @@ async function phase(name, output, files) {
     lines.push({ outcome: 'failed', name: `${name} ends with exit code ${code}`, file: '' });
   }
   if (lines.length === 0) lines.push({ outcome: 'failed', name: `${name} ran no test`, file: '' });
-  print(`${name}: ${((Date.now() - began) / 1000).toFixed(0)} s`);
+  print(`${name}: ${secondsSince(began)} s`);
   return lines;
 }
 
@@ -94,7 +95,7 @@ async function checks(output) {
   return 0;
 }
 
-function summarise(lines) {
+function summarise(lines, began) {
   const of = (outcome) => lines.filter((line) => line.outcome === outcome);
   const where = (line) => (line.file ? ` (${relative(ROOT, line.file)})` : '');
   const told = [
@@ -107,7 +108,7 @@ function summarise(lines) {
     for (const line of of(outcome)) print(`  ${text(line)}`);
   }
   const counts = ['passed', 'failed', 'skipped'].map((name) => `${of(name).length} ${name}`);
-  print(`\n${counts.join(', ')}`);
+  print(`\nwhole run: ${secondsSince(began)} s\n${counts.join(', ')}`);
   return of('failed').length > 0 ? 1 : 0;
 }
 
@@ -130,6 +131,7 @@ const glob = (pattern, without = () => false) =>
     .filter((file) => !without(file))
     .sort();
 
+const secondsSince = (began) => ((Date.now() - began) / 1000).toFixed(0);
 const print = (text) => process.stdout.write(`${text}\n`);
 const heading = (text) => print(`\n── ${text} ${'─'.repeat(Math.max(0, 72 - text.length))}`);
 
