@@ -55,4 +55,4 @@ const code = await runCli(process.argv.slice(2), context);
 // cannot hold the agent for ever.
 const written = new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
 await Promise.race([written, sleep(STDOUT_DEADLINE_MS)]);
-process.exit(code);
+process.exit(context.exitCode(code));

@@ -7,6 +7,7 @@ import type { PluginCollection } from '../plugin-runner.js';
 import { type CliAgent, type CliContext, ExitCode } from './context.js';
 import { eventRecord, isoTime, jsonLine, pointRecords } from './json.js';
 import { configOption, countOption, intervalOption, jsonOption, override } from './options.js';
+import { RecordOutput } from './record-output.js';
 import { canRedraw, Screen } from './screen.js';
 import { styleFor } from './style.js';
 import { renderTable } from './table.js';
@@ -124,12 +125,13 @@ function presenter(
     context.stderr.write(`${module.metadata.name}: ${reason}\n`),
   );
   if (options.json) {
+    const output = new RecordOutput(context);
     return {
       collection: (own, status) => {
-        if (own) for (const point of pointRecords(own.batch)) context.stdout.write(jsonLine(point));
+        if (own) output.write(pointRecords(own.batch));
         warn(status?.reason);
       },
-      close: () => undefined,
+      close: () => output.close(),
     };
   }
   return canRedraw(context) && options.once === undefined

@@ -9,6 +9,14 @@ export interface ProcessContextOptions
   readonly forceExit: (code: number) => void;
 }
 
+export interface ProcessContext extends CliContext {
+  /**
+   * The process's exit code, once all of stdout is written or refused: what could not be written (a
+   * full disk) is a failure, whatever the command thinks of its work.
+   */
+  exitCode(code: number): number;
+}
+
 /**
  * One Ctrl-C under `npm start` comes twice: the terminal signals every process of the group, and
  * npm passes on what it got. A person's second one comes later.
@@ -16,11 +24,12 @@ export interface ProcessContextOptions
 const ECHO_MS = 300;
 
 /** The real world for the commands: this process's streams, environment and signals. */
-export function processContext(options: ProcessContextOptions): CliContext {
+export function processContext(options: ProcessContextOptions): ProcessContext {
   const { version, root, plugins, createAgent, createSupervisor, strategies, forceExit } = options;
   const { stdout, stderr, env } = process;
   const interruption = new AbortController();
   let interruptedAt = 0;
+  let refused = false;
   const interrupt = () => {
     const now = performance.now();
     if (!interruption.signal.aborted) interruptedAt = now;
@@ -29,10 +38,14 @@ export function processContext(options: ProcessContextOptions): CliContext {
   };
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
-  // The reader has gone away (`| head`, a closed terminal): there is nobody to show anything to, so
-  // end as if asked to. A log that nobody reads is no reason to stop.
-  stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
-    if (code === 'EPIPE' || code === 'EIO') interruption.abort();
+  // There is nobody to show anything to any more, so end as if asked to. A log that nobody reads is
+  // no reason to stop.
+  stdout.on('error', (error: Error) => {
+    if (!refused && !isReaderGone(error)) {
+      refused = true;
+      stderr.write(`mem-watcher: cannot write to stdout: ${error.message}\n`);
+    }
+    interruption.abort();
   });
   stderr.on('error', () => undefined);
   return {
@@ -46,10 +59,21 @@ export function processContext(options: ProcessContextOptions): CliContext {
     createSupervisor,
     loadConfig: (given) => loadConfig({ ...given, env, root, plugins, strategies }),
     interrupted: interruption.signal,
-    onReload: (listener) => listen('SIGHUP', listener),
+    onReload: (listener) => {
+      const forget = listen('SIGHUP', listener);
+      // Without any listener the next one, of a closing terminal, would kill what still flushes.
+      return () => {
+        process.on('SIGHUP', () => undefined);
+        forget();
+      };
+    },
     onExit: (listener) => listen('exit', listener),
+    exitCode: (code) => (refused && code === ExitCode.ok ? ExitCode.failure : code),
   };
 }
+
+/** `| head`, a closed terminal: somebody has seen enough. */
+const isReaderGone = ({ code }: NodeJS.ErrnoException) => code === 'EPIPE' || code === 'EIO';
 
 function listen(event: 'SIGHUP' | 'exit', listener: () => void): () => void {
   process.on(event, listener);

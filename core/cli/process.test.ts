@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
@@ -82,6 +82,30 @@ test('SIGHUP reloads and does not end it', async () => {
   await until(run, /"second"/);
   run.child.kill('SIGINT');
   assert.deepEqual(await exitOf(run.child), [0, null]);
+});
+
+test('a full disk under stdout is said, and is exit code 1', () => {
+  for (const command of [['pool', '--json', '--once'], ['run', '--json'], ['plugins']]) {
+    const full = openSync('/dev/full', 'w');
+    const { status, stderr } = spawnSync(process.execPath, [script, ...command], {
+      encoding: 'utf8',
+      env: { ...process.env, MEM_WATCHER_CONFIG: file },
+      stdio: ['ignore', full, 'pipe'],
+    });
+    closeSync(full);
+    assert.equal(status, 1, command.join(' '));
+    assert.match(stderr, /^mem-watcher: cannot write to stdout: ENOSPC.*\n$/);
+  }
+});
+
+test('a SIGHUP while it ends does not cut the end short', async () => {
+  const run = start(['run', '--json'], { TEST_STUCK: '1' });
+  await until(run, /4096/);
+  run.child.kill('SIGTERM');
+  await sleep(400);
+  run.child.kill('SIGHUP');
+  run.child.kill('SIGINT');
+  assert.deepEqual(await exitOf(run.child), [130, null]);
 });
 
 test('wrong usage is exit code 2, and says so on stderr alone', () => {

@@ -3,7 +3,8 @@ import type { PluginStatus } from '../plugin.js';
 import type { EventRecord } from '../telemetry/events.js';
 import type { PointBatch } from '../telemetry/points.js';
 import type { CliContext } from './context.js';
-import { eventRecord, isoTime, jsonLine, pointRecords, seconds } from './json.js';
+import { eventRecord, isoTime, pointRecords, seconds } from './json.js';
+import { RecordOutput } from './record-output.js';
 
 /** What `run` shows of each collection. */
 export interface RunDisplay {
@@ -15,20 +16,22 @@ export interface RunDisplay {
 }
 
 /** `run --json`: every point and event. */
-export function jsonDisplay({ stdout }: CliContext): RunDisplay {
+export function jsonDisplay(context: CliContext): RunDisplay {
+  const output = new RecordOutput(context);
   return {
     collection: ({ plugins, self }) => {
-      for (const batch of [...plugins.map((plugin) => plugin.batch), ...(self ? [self] : [])]) {
-        for (const point of pointRecords(batch)) stdout.write(jsonLine(point));
-      }
+      const batches = [...plugins.map((plugin) => plugin.batch), ...(self ? [self] : [])];
+      output.write(batches.values().flatMap(pointRecords));
     },
-    event: (event) => void stdout.write(jsonLine(eventRecord(event))),
-    close: () => undefined,
+    event: (event) => output.write([eventRecord(event)]),
+    close: () => output.close(),
   };
 }
 
 /** Off a terminal: one line a collection. */
-export function linesDisplay({ stdout, plugins }: CliContext): RunDisplay {
+export function linesDisplay(context: CliContext): RunDisplay {
+  const { plugins } = context;
+  const output = new RecordOutput(context);
   return {
     collection: (collection, statuses) => {
       const digests = collection.plugins.map(({ name, records }) => {
@@ -36,17 +39,17 @@ export function linesDisplay({ stdout, plugins }: CliContext): RunDisplay {
         return [name, module?.view.digest?.(records)];
       });
       const summaries = statuses.map((status) => [status.plugin, summaryOf(status, collection)]);
-      stdout.write(
-        jsonLine({
+      output.write([
+        {
           time: isoTime(collection.time),
           collection: collection.number,
           plugins: Object.fromEntries(summaries),
           ...Object.fromEntries(digests),
-        }),
-      );
+        },
+      ]);
     },
     event: () => undefined,
-    close: () => undefined,
+    close: () => output.close(),
   };
 }
 

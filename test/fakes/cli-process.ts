@@ -19,16 +19,14 @@ const { context } = new FakeWorld(root, {
   },
 });
 
-process.exit(
-  await runCli(
-    process.argv.slice(2),
-    processContext({
-      version: '1.2.3',
-      root,
-      plugins: [pool],
-      createAgent: context.createAgent,
-      createSupervisor: context.createSupervisor,
-      forceExit: (code) => process.exit(code),
-    }),
-  ),
-);
+const real = processContext({
+  version: '1.2.3',
+  root,
+  plugins: [pool],
+  createAgent: context.createAgent,
+  createSupervisor: context.createSupervisor,
+  forceExit: (code) => process.exit(code),
+});
+const code = await runCli(process.argv.slice(2), real);
+await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+process.exit(real.exitCode(code));
