@@ -54,6 +54,24 @@ test('a reload starts the new agent before it stops the old', async () => {
   ]);
 });
 
+test('a hundred reloads that were asked for while one is under way are one more', async () => {
+  const { lines, supervisor } = diary({});
+  await supervisor.start(config(101));
+  const loads: number[] = [];
+  const reload = (id: number) =>
+    supervisor.reload(() => {
+      loads.push(id);
+      return config(id);
+    });
+  const first = reload(102);
+  await Promise.resolve();
+  const more = Array.from({ length: 100 }, (_, n) => reload(200 + n));
+  assert.deepEqual(await Promise.all([first, ...more]), Array(101).fill(true));
+  assert.deepEqual(loads, [102, 299]);
+  await supervisor.stop();
+  assert.equal(lines.at(-1), 'release 299 to nobody');
+});
+
 test('a configuration that cannot be read changes nothing', async () => {
   const { lines, supervisor } = diary({});
   await supervisor.start(config(101));

@@ -19,6 +19,8 @@ export interface Assembly {
 /** Makes an assembly; sinks whose configuration is unchanged are taken over from `previous`. */
 export type Assemble = (config: AgentConfig, previous?: Assembly) => Promise<Assembly>;
 
+type Load = () => AgentConfig | Promise<AgentConfig>;
+
 export interface SupervisorOptions {
   readonly assemble: Assemble;
   readonly logger: Logger;
@@ -35,6 +37,8 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   #current: Assembly | undefined;
   #work: Promise<unknown> = Promise.resolve();
+  /** A reload that has not begun yet. */
+  #waiting: { load: Load; readonly taken: Promise<boolean> } | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -54,11 +58,20 @@ export class Supervisor {
     });
   }
 
-  /** Resolves to whether the new configuration is in force; the reason why not is logged. */
-  reload(load: () => AgentConfig | Promise<AgentConfig>): Promise<boolean> {
-    return this.#serially(async () => {
+  /**
+   * Resolves to whether the new configuration is in force; the reason why not is logged. Asked for
+   * again before it has begun, it is one reload: a stop would have to wait for all of them.
+   */
+  reload(load: Load): Promise<boolean> {
+    if (this.#waiting) {
+      this.#waiting.load = load;
+      return this.#waiting.taken;
+    }
+    const taken = this.#serially(async () => {
+      const latest = this.#waiting?.load ?? load;
+      this.#waiting = undefined;
       try {
-        await this.#exchange(await load());
+        await this.#exchange(await latest());
         this.#options.logger.info({}, 'reloaded the configuration');
         return true;
       } catch (error) {
@@ -67,6 +80,8 @@ export class Supervisor {
         return false;
       }
     });
+    this.#waiting = { load, taken };
+    return taken;
   }
 
   /** Stops the agent and closes the sinks; twice is harmless. */
