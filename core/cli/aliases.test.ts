@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FakeWorld } from '../../test/fakes/cli.js';
 import { pool } from '../../test/fakes/plugin.js';
 import { expandAliases } from './aliases.js';
+import { runCli } from './cli.js';
 
 const well = {
   ...pool,
@@ -32,4 +34,17 @@ test('two tools at once, and a tool that is not here, are told', () => {
   assert.throws(() => expand('-o -w'), /-o and -w: one tool at a time/);
   assert.throws(() => expand('-a'), /no tool here goes by -a; there are -o \(pool\), -w \(well\)/);
   assert.throws(() => expand('-l 42'), /no tool here goes by -l/);
+});
+
+test('-P is for tools that look at processes, in the help as well', async () => {
+  const host = { ...well, view: { ...well.view, options: [] } };
+  const argv = (line: string) => () => expandAliases(line.split(' '), [pool, host]);
+  for (const line of ['-w -P 42', '-w -P42', '--well=42', 'well -P 42']) {
+    assert.throws(argv(line), { message: 'well looks at no process', hint: '-P goes with pool' });
+  }
+  assert.deepEqual(argv('-w --json')(), ['well', '--json']);
+  const world = new FakeWorld('/', { plugins: [pool, host] });
+  assert.equal(await runCli(['--help'], world.context), 0);
+  assert.match(world.stdout.text, /^ {2}-o, --pool \[-P PID\] +the same as: pool \[--pid PID\]$/m);
+  assert.match(world.stdout.text, /^ {2}-w, --well +the same as: well$/m);
 });

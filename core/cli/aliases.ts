@@ -7,7 +7,8 @@ import type { PluginModule } from '../plugin.js';
  */
 export function expandAliases(argv: readonly string[], plugins: readonly PluginModule[]): string[] {
   if (argv[0] === undefined) return [];
-  if (plugins.some(({ metadata }) => metadata.name === argv[0])) return argv.flatMap(pidFlag);
+  const named = plugins.find(({ metadata }) => metadata.name === argv[0]);
+  if (named) return translated(named, argv, plugins);
   if (!argv[0].startsWith('-')) return [...argv];
   const chosen = argv.flatMap((argument, index) => {
     const plugin = plugins.find((module) => names(module, argument.split('=')[0] ?? ''));
@@ -30,11 +31,33 @@ export function expandAliases(argv: readonly string[], plugins: readonly PluginM
   const value = /=(.*)$/s.exec(first.argument)?.[1];
   const rest = argv.filter((_, index) => !chosen.some((choice) => choice.index === index));
   const { name } = first.plugin.metadata;
-  return [name, ...(value === undefined ? [] : ['--pid', value]), ...rest.flatMap(pidFlag)];
+  return translated(
+    first.plugin,
+    [name, ...(value === undefined ? [] : ['-P', value]), ...rest],
+    plugins,
+  );
+}
+
+function translated(
+  plugin: PluginModule,
+  argv: readonly string[],
+  plugins: readonly PluginModule[],
+) {
+  if (!takesPid(plugin) && argv.some((argument) => pidFlag(argument)[0] !== argument)) {
+    const others = plugins.filter(takesPid).map(({ metadata }) => metadata.name);
+    throw new MemWatcherError('USAGE', `${plugin.metadata.name} looks at no process`, {
+      hint: `-P goes with ${others.join(', ') || 'no tool here'}`,
+    });
+  }
+  return argv.flatMap(pidFlag);
 }
 
 const names = ({ metadata, view }: PluginModule, flag: string) =>
   flag === `--${metadata.name}` || (view.alias !== undefined && flag === `-${view.alias}`);
+
+/** Whether the plugin's view looks at processes: only then does `-P` mean something. */
+export const takesPid = ({ view }: PluginModule) =>
+  view.options.some(({ flags }) => /^--pid\b/.test(flags));
 
 /** `-P 42`, `-P42` → `--pid 42`. */
 function pidFlag(argument: string): string[] {

@@ -4,13 +4,14 @@ import type { PluginStatus } from '../plugin.js';
 import { type CliContext, ExitCode } from './context.js';
 import { formatElapsed } from './format.js';
 import { jsonLine, seconds } from './json.js';
-import { configOption, jsonOption } from './options.js';
+import { btfOption, configOption, jsonOption, override } from './options.js';
 import { pointCount } from './run-display.js';
 import { styleFor } from './style.js';
 import { renderTable } from './table.js';
 
 interface CheckOptions {
   readonly config?: string;
+  readonly btf?: string;
   readonly strict?: true;
   readonly json?: true;
 }
@@ -25,13 +26,15 @@ export function registerCheck(program: Command, context: CliContext, exit: (code
         'detaches. Exit code 1 if a plugin failed; with --strict 3 if one is not ok.',
     )
     .addOption(configOption())
+    .addOption(btfOption())
     .option('--strict', 'a degraded plugin fails the check too')
     .addOption(jsonOption())
     .action(async (options: CheckOptions) => exit(await check(context, options)));
 }
 
 async function check(context: CliContext, options: CheckOptions): Promise<number> {
-  const { config, file } = context.loadConfig({ file: options.config });
+  const overrides = override('--btf', options.btf, { kernel: { btf: options.btf } });
+  const { config, file } = context.loadConfig({ file: options.config, overrides });
   const agent = await context.createAgent(config);
   let collection: Collection;
   let statuses: readonly PluginStatus[];

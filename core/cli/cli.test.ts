@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { FakeWorld, type FakeWorldOptions } from '../../test/fakes/cli.js';
 import { Pool } from '../../test/fakes/plugin.js';
+import type { AgentConfig } from '../config/schema.js';
 import { runCli } from './cli.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'mem-watcher-cli-'));
@@ -151,6 +152,21 @@ test('check tells each plugin, and its exit code follows the worst', async () =>
   const [record] = records((await run('check --json', broken)).stdout);
   assert.deepEqual([record?.plugin, record?.status, record?.points], ['pool', 'failed', 0]);
   assert.match(String(record?.reason), /verifier/);
+});
+
+test('--btf is laid over the configuration by check as by run', async () => {
+  const world = new FakeWorld(folder, { env: { MEM_WATCHER_CONFIG: file } });
+  const seen: (string | undefined)[] = [];
+  const { createAgent } = world.context;
+  const context = {
+    ...world.context,
+    createAgent: (config: AgentConfig) => {
+      seen.push(config.kernel.btf);
+      return createAgent(config);
+    },
+  };
+  assert.equal(await runCli(['check', '--btf', '/boot/vmlinux.btf'], context), 0);
+  assert.deepEqual(seen, ['/boot/vmlinux.btf']);
 });
 
 test('check leaves nothing attached', async () => {

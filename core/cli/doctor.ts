@@ -13,7 +13,7 @@ import { readProfile } from '../kernel/profile.js';
 import { RunningKernel } from '../kernel/running-kernel.js';
 import { type CliContext, ExitCode } from './context.js';
 import { jsonLine } from './json.js';
-import { configOption, jsonOption, override } from './options.js';
+import { btfOption, configOption, jsonOption, override } from './options.js';
 import { plainStyle, type Style, styleFor } from './style.js';
 import { harmless } from './text.js';
 
@@ -45,7 +45,7 @@ export function registerDoctor(
         'not, and sends an empty export to every endpoint. Exit code 1 if there is a problem.',
     )
     .addOption(configOption())
-    .option('--btf <file>', 'BTF of a kernel that has none of its own')
+    .addOption(btfOption())
     .option('--no-load', 'load nothing into the kernel: strategies are judged by their facts')
     .addOption(
       jsonOption('one check a line: check, status (ok, warn, fail, skip), value, detail, hint'),

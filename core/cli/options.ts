@@ -8,6 +8,9 @@ export const configOption = () =>
     'configuration (default: MEM_WATCHER_CONFIG, then /etc/mem-watcher/agent.yaml, then the one shipped)',
   );
 
+export const btfOption = () =>
+  new Option('--btf <file>', 'BTF of a kernel that has none of its own');
+
 export const jsonOption = (what = 'one JSON record a line (docs/json.md)') =>
   new Option('--json', what);
 

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { takesPid } from './aliases.js';
 import { registerCheck } from './check.js';
 import { registerCompletion } from './completion.js';
 import { type CliContext, ExitCode } from './context.js';
@@ -47,9 +48,12 @@ export function buildProgram(context: CliContext, exit: (code: number) => void):
 }
 
 function aliasHelp({ plugins }: CliContext): string {
-  const lines = plugins.flatMap(({ metadata: { name }, view: { alias } }) => {
-    const flags = `  -${alias}, --${name} [-P PID]`.padEnd(30);
-    return alias ? [`${flags}the same as: ${name} [--pid PID]`] : [];
+  const lines = plugins.flatMap((plugin) => {
+    const { name } = plugin.metadata;
+    const { alias } = plugin.view;
+    const [pid, meant] = takesPid(plugin) ? [' [-P PID]', ' [--pid PID]'] : ['', ''];
+    const flags = `  -${alias}, --${name}${pid}`.padEnd(30);
+    return alias ? [`${flags}the same as: ${name}${meant}`] : [];
   });
   return lines.length === 0 ? '' : `\nFlags of the original mem_watcher:\n${lines.join('\n')}\n`;
 }

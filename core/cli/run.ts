@@ -4,7 +4,7 @@ import type { AgentConfig } from '../config/schema.js';
 import { MemWatcherError } from '../errors.js';
 import type { PluginStatus } from '../plugin.js';
 import { type CliContext, ExitCode } from './context.js';
-import { configOption, intervalOption, jsonOption, override } from './options.js';
+import { btfOption, configOption, intervalOption, jsonOption, override } from './options.js';
 import { jsonDisplay, linesDisplay, type RunDisplay } from './run-display.js';
 import { canRedraw } from './screen.js';
 
@@ -26,7 +26,7 @@ export function registerRun(program: Command, context: CliContext, exit: (code: 
     )
     .addOption(configOption())
     .addOption(intervalOption())
-    .option('--btf <file>', 'BTF of a kernel that has none of its own')
+    .addOption(btfOption())
     .addOption(jsonOption('every metric point and event, one JSON record a line (docs/json.md)'))
     .action(async (options: RunOptions) => exit(await run(context, options)));
 }

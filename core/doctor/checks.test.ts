@@ -82,7 +82,14 @@ describe('the kernel', () => {
     assert.equal(status('[none] integrity confidentiality'), 'ok');
     assert.equal(status('none [integrity] confidentiality'), 'ok');
     assert.equal(status('none integrity [confidentiality]'), 'fail');
-    assert.equal(one(look({}), 'lockdown').status, 'ok');
+  });
+
+  it('without securityfs keeps its lockdown to itself', () => {
+    const mounted = '35 2 0:7 / /sys/kernel/security rw,nosuid - securityfs securityfs rw';
+    assert.equal(one(look({ '/proc/self/mountinfo': mounted }), 'lockdown').value, 'none');
+    const unknown = one(look({}), 'lockdown');
+    assert.deepEqual([unknown.status, unknown.value], ['skip', 'unknown']);
+    assert.match(unknown.hint ?? '', /^mount -t securityfs /);
   });
 
   it('is judged by its settings', () => {

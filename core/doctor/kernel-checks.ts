@@ -81,9 +81,18 @@ function lockdownCheck(read: ReadText): Check {
   const check = 'lockdown';
   const file = tryRead(read, '/sys/kernel/security/lockdown');
   if ('code' in file) {
-    return file.code === 'ENOENT'
-      ? { check, status: 'ok', value: 'none', detail: 'not built in, or securityfs is not mounted' }
-      : { check, status: 'skip', value: `cannot be read (${file.code})` };
+    if (file.code !== 'ENOENT') {
+      return { check, status: 'skip', value: `cannot be read (${file.code})` };
+    }
+    return hasSecurityfs(read)
+      ? { check, status: 'ok', value: 'none', detail: 'not built in' }
+      : {
+          check,
+          status: 'skip',
+          value: 'unknown',
+          detail: 'securityfs is not mounted',
+          hint: 'mount -t securityfs securityfs /sys/kernel/security',
+        };
   }
   const mode = /\[(\w+)\]/.exec(file.text)?.[1] ?? file.text;
   if (mode !== 'confidentiality') return { check, status: 'ok', value: mode };
@@ -94,6 +103,12 @@ function lockdownCheck(read: ReadText): Check {
     detail: 'BPF programs may not read kernel memory, so nothing can be seen',
     hint: 'boot with lockdown=integrity, or without lockdown',
   };
+}
+
+/** Without the mount the kernel's answer is out of sight, whatever it is. */
+function hasSecurityfs(read: ReadText): boolean {
+  const file = tryRead(read, '/proc/self/mountinfo');
+  return 'text' in file && / \/sys\/kernel\/security .* - securityfs /.test(file.text);
 }
 
 interface Sysctl {
