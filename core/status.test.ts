@@ -18,6 +18,20 @@ test('a condition that is raised again is one change', () => {
   );
 });
 
+test('a condition whose figures move is one change, and its latest words are in the status', () => {
+  const { changes, status } = keeper();
+  status.running();
+  for (let i = 1; i <= 100; i++) status.degraded('map', `${i} processes are not followed`);
+  assert.deepEqual(
+    changes.map(({ reason }) => reason),
+    [undefined, '1 processes are not followed'],
+  );
+  assert.equal(status.current.reason, '100 processes are not followed');
+  assert.equal(status.current.since, changes[1]?.since);
+  status.degraded('map', 'the map is full');
+  assert.equal(changes.at(-1)?.reason, 'the map is full');
+});
+
 test('ok again only when no condition holds', () => {
   const { status } = keeper();
   status.running();

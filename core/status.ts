@@ -3,7 +3,8 @@ import type { Health, PluginState, PluginStatus } from './plugin.js';
 /**
  * One plugin's status: a life (`starting` → running → `stopped`, or `failed`) and, while it runs,
  * the set of conditions that hold. It is `ok` when none does. Listeners hear changes only: a
- * condition raised every second is one change.
+ * condition raised every second is one change, also where the figures in its reason move; `current`
+ * has the latest.
  */
 export class StatusKeeper implements Health {
   readonly #conditions = new Map<string, string>();
@@ -71,11 +72,10 @@ export class StatusKeeper implements Health {
     const previous = this.#current;
     const same =
       next.state === previous.state &&
-      next.reason === previous.reason &&
+      withoutFigures(next.reason) === withoutFigures(previous.reason) &&
       next.strategy === previous.strategy;
-    if (same) return;
-    this.#current = next;
-    this.onChange(next);
+    this.#current = same ? { ...next, since: previous.since } : next;
+    if (!same) this.onChange(next);
   }
 
   #compose(): PluginStatus {
@@ -99,3 +99,5 @@ export class StatusKeeper implements Health {
     return state === 'degraded' ? [...this.#conditions.values()].join('; ') : undefined;
   }
 }
+
+const withoutFigures = (reason: string | undefined) => reason?.replace(/\d+(\.\d+)?/g, '#');
