@@ -121,6 +121,8 @@ export interface BpfMap {
   readonly id: number;
   /** Bytes of kernel memory that the map holds (`memlock` of its fdinfo). */
   memory(): number;
+  /** Share of a ring that waits to be read, 0 to 1; undefined for other maps, and without a reader. */
+  readonly fullness: number | undefined;
   /** Control path only: one FFI call each. Values of per-CPU maps are concatenated by CPU. */
   lookup(key: Uint8Array): Uint8Array | undefined;
   update(key: Uint8Array, value: Uint8Array): void;

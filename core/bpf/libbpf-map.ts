@@ -71,6 +71,11 @@ export class LibbpfMap implements BpfMap {
     return fdInfo(this.#fd).get('memlock') ?? 0;
   }
 
+  get fullness(): number | undefined {
+    const { used, size } = this.#reader?.fullness ?? {};
+    return used === undefined || size === undefined ? undefined : used / size;
+  }
+
   lookup(key: Uint8Array): Uint8Array | undefined {
     const value = new Uint8Array(this.#valueBytes);
     const error = this.#api.lookup(this.#fd, this.#checked(key, 'key'), value);

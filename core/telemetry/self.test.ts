@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FakeObject } from '../../test/fakes/bpf-host.js';
 import type { LoadedBpf, MapSpec } from '../bpf/host.js';
 import type { PluginStatus } from '../plugin.js';
 import { noOutcome } from './outcome.js';
@@ -121,6 +122,23 @@ test('a loaded object: figures by program and map, losses over all CPUs', () => 
     maps: [{ name: 'stats', memory: 512, fullness: 0.25 }],
     losses: { ringDrops: 11, mapFull: 0, readFailures: 22 },
   });
+});
+
+test('how full a ring is, nobody has to say', () => {
+  const object = new FakeObject({
+    maps: [{ name: 'records', type: 27, maxEntries: 4096 }, { name: 'rows' }],
+  });
+  const loaded = { strategy: 's', object, programs: [], links: new Map(), close: () => undefined };
+  const fullness = () => readBpf(loaded).maps.map((map) => [map.name, map.fullness]);
+  assert.deepEqual(fullness(), [
+    ['records', undefined],
+    ['rows', undefined],
+  ]);
+  const ring = object.map('records').ring();
+  object.map('records').records.push(new Uint8Array(1016));
+  assert.deepEqual(fullness()[0], ['records', 0.25]);
+  ring.close();
+  assert.deepEqual(fullness()[0], ['records', undefined]);
 });
 
 test('the process: what /proc says', () => {

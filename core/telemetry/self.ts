@@ -185,7 +185,7 @@ export function readProcess(): ProcessSelf {
 
 /**
  * Asks the kernel about a loaded object: a few FFI calls a program and map, once a collection.
- * `fullness` is by map, from whoever knows (a ring's reader).
+ * `fullness` is by map, of those that only their plugin knows.
  */
 export function readBpf(
   { object, programs: names }: LoadedBpf,
@@ -202,10 +202,11 @@ export function readBpf(
     };
   });
   const maps = object.maps.map(({ name }) => {
-    const full = fullness.get(name);
+    const map = object.map(name);
+    const full = fullness.get(name) ?? map.fullness;
     return {
       name,
-      memory: object.map(name).memory(),
+      memory: map.memory(),
       ...(full !== undefined && { fullness: full }),
     };
   });

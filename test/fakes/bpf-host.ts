@@ -57,6 +57,7 @@ export class FakeMap implements BpfMap {
   readonly records: Uint8Array[] = [];
   /** Readers and mappings not yet closed. */
   open = 0;
+  #reader: RingReader | undefined;
 
   constructor(spec: Partial<MapSpec> & { readonly name: string }, id: number) {
     this.spec = {
@@ -73,6 +74,11 @@ export class FakeMap implements BpfMap {
 
   memory(): number {
     return this.bytes.length;
+  }
+
+  get fullness(): number | undefined {
+    const { used, size } = this.#reader?.fullness ?? {};
+    return used === undefined || size === undefined ? undefined : used / size;
   }
 
   lookup(key: Uint8Array): Uint8Array | undefined {
@@ -103,9 +109,13 @@ export class FakeMap implements BpfMap {
   }
 
   ring(): RingReader {
-    const close = this.#opened();
+    const opened = this.#opened();
+    const close = () => {
+      this.#reader = undefined;
+      opened();
+    };
     const { records, spec } = this;
-    return {
+    this.#reader = {
       drain(onRecord) {
         const ready = records.splice(0);
         for (const record of ready) {
@@ -119,6 +129,7 @@ export class FakeMap implements BpfMap {
       },
       close,
     };
+    return this.#reader;
   }
 
   get #stride(): number {
