@@ -58,14 +58,19 @@ test('a hundred reloads that were asked for while one is under way are one more'
   const { lines, supervisor } = diary({});
   await supervisor.start(config(101));
   const loads: number[] = [];
+  const begun = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
   const reload = (id: number) =>
-    supervisor.reload(() => {
+    supervisor.reload(async () => {
       loads.push(id);
+      begun.resolve();
+      await asked.promise;
       return config(id);
     });
   const first = reload(102);
-  await Promise.resolve();
+  await begun.promise;
   const more = Array.from({ length: 100 }, (_, n) => reload(200 + n));
+  asked.resolve();
   assert.deepEqual(await Promise.all([first, ...more]), Array(101).fill(true));
   assert.deepEqual(loads, [102, 299]);
   await supervisor.stop();

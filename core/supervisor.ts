@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Agent, Collection } from './agent.js';
 import type { AgentConfig } from './config/schema.js';
 import { describeError, MemWatcherError } from './errors.js';
@@ -68,6 +69,8 @@ export class Supervisor {
       return this.#waiting.taken;
     }
     const taken = this.#serially(async () => {
+      // Most of a reload blocks the event loop: signals that have come meanwhile are seen here.
+      await setImmediate();
       const latest = this.#waiting?.load ?? load;
       this.#waiting = undefined;
       try {
