@@ -49,12 +49,11 @@ const TAIL: readonly (readonly [fixed: number, each: number] | undefined)[] = [
 ];
 
 /** BTF_INVALID, with the file's name and what to give instead. */
-export function btfInvalid(file: string, why: string, cause?: unknown): MemWatcherError {
+export function btfInvalid(file: string, why: string): MemWatcherError {
   return new MemWatcherError('BTF_INVALID', `${file} is not usable as kernel BTF: ${why}`, {
     hint:
       'give the BTF of the running kernel: a copy of /sys/kernel/btf/vmlinux, or what ' +
       '`pahole --btf_encode_detached=FILE vmlinux` writes',
-    ...(cause === undefined ? {} : { cause }),
   });
 }
 

@@ -52,7 +52,7 @@ export class KernelBtf {
       }
     } catch (error) {
       if (error instanceof MemWatcherError && error.hint !== undefined) throw error;
-      throw btfInvalid(file, describeError(error), error);
+      throw btfInvalid(file, describeError(error));
     }
     return new KernelBtf(bytes, file);
   }
