@@ -75,7 +75,9 @@ function explain(
   const path = issue.path as Path;
   const value = valueAt(root, path);
   const name = path.length === 0 ? 'the configuration' : `\`${path.join('.')}\``;
-  const secret = references.has(pathKey(path)) || path.at(-2) === 'headers';
+  // A value of `headers` itself is all of them in one text, as OTEL_EXPORTER_OTLP_HEADERS has it.
+  const headers = path.at(-2) === 'headers' || path.at(-1) === 'headers';
+  const secret = references.has(pathKey(path)) || headers;
   const got = value === undefined ? '' : `, got ${secret ? 'something else' : shown(value)}`;
   const mistake = (message: string, of: 'key' | 'value' = 'value'): Mistake[] => [
     { path, of, message },

@@ -272,6 +272,21 @@ test('what a variable holds is never read as YAML, nor as a reference', () => {
   assert.deepEqual(config.resource, { a: hostile });
 });
 
+test('a duration that no timer can wait for is a mistake', () => {
+  assert.deepEqual(mistakes('interval: 25d\nshutdown_timeout: 1000h\n'), [
+    'agent.yaml:1:11: `interval` must be at most 576h, got "25d"',
+    'agent.yaml:2:19: `shutdown_timeout` must be at most 576h, got "1000h"',
+  ]);
+  assert.equal(load('interval: 24d\n').config.interval, 24 * 86_400_000);
+});
+
+test('headers written as one text are not shown in a mistake', () => {
+  const yaml = 'exporters: {otlp: {default: {headers: "api-key=hidden"}}}\n';
+  const [line = ''] = mistakes(yaml);
+  assert.match(line, /`exporters.otlp.default.headers` must be a section with keys/);
+  assert.doesNotMatch(line, /hidden/);
+});
+
 test('what came from outside is not shown in a mistake, nor are header values', () => {
   const yaml = [
     'interval: ${env:SECRET}',

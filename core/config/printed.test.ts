@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { stringify } from 'yaml';
 import { pool } from '../../test/fakes/plugin.js';
+import { withoutCredentials } from './credentials.js';
 import { agentJsonSchema } from './json-schema.js';
 import { loadConfig } from './load.js';
 import { asWritten, printed, secretsHidden } from './printed.js';
@@ -25,6 +26,12 @@ test('what is printed is read as the same configuration', () => {
   assert.match(text, /interval: 90s/);
   assert.match(text, /limit: 64KiB/);
   assert.deepEqual(load(text).config, config);
+});
+
+test('a key in the query of a URL is not printed', () => {
+  assert.equal(withoutCredentials('https://h:1/otlp?api_key=abc#d'), 'https://h:1/otlp');
+  assert.equal(withoutCredentials('https://u:p@h/?k=v', 'X'), 'https://X@h/?X');
+  assert.equal(withoutCredentials('python3.?'), 'python3.?');
 });
 
 test('no secret is printed: headers, credentials, what came from outside', () => {

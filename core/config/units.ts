@@ -57,7 +57,12 @@ interface Unit {
   readonly write: (value: number) => string;
 }
 
-function unit({ kind, mistake, read, write }: Unit, { min = 0 }: { min?: number }) {
+interface Bounds {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+function unit({ kind, mistake, read, write }: Unit, { min = 0, max = Infinity }: Bounds) {
   return z
     .union([z.string(), z.number()], { error: mistake })
     .transform((input, context) => {
@@ -70,10 +75,17 @@ function unit({ kind, mistake, read, write }: Unit, { min = 0 }: { min?: number 
         context.addIssue(`must be at least ${write(min)}`);
         return z.NEVER;
       }
+      if (value > max) {
+        context.addIssue(`must be at most ${write(max)}`);
+        return z.NEVER;
+      }
       return value;
     })
     .meta({ 'x-kind': kind });
 }
+
+/** 24 days. Timers have 31 bits: what is set to more fires at once, and again, without a pause. */
+const LONGEST = 24 * 86_400_000;
 
 /** Milliseconds in memory. A bare number is refused: nobody can tell whether it means ms or s. */
 export const duration = (bounds: { min?: number } = {}) =>
@@ -84,7 +96,7 @@ export const duration = (bounds: { min?: number } = {}) =>
       read: (input) => (typeof input === 'string' ? parseDuration(input) : undefined),
       write: formatDuration,
     },
-    bounds,
+    { max: LONGEST, ...bounds },
   );
 
 /** Bytes in memory; a bare number is bytes. */

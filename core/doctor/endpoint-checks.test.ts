@@ -44,6 +44,14 @@ const statusOf = (status: number) => (response: ServerResponse) =>
   void response.writeHead(status).end();
 
 describe('endpoints', () => {
+  it('are shown without the key in their query', async () => {
+    const { url, received } = await backend(statusOf(401));
+    const config = exporters({ default: { endpoint: `${url}/?token=hidden` } });
+    const checks = await endpointChecks(config, {}, '1.2.3');
+    assert.doesNotMatch(JSON.stringify(checks), /hidden/);
+    assert.equal(received[0]?.path?.split('?')[1], 'token=hidden');
+  });
+
   it('get an empty export of each signal, as the agent would send it', async () => {
     const { url, received } = await backend(statusOf(200));
     const config = exporters({

@@ -1,3 +1,4 @@
+import { withoutCredentials } from '../config/credentials.js';
 import type { Logger } from '../logger.js';
 import type { Clock } from './clock.js';
 import type { OutcomeCounts } from './outcome.js';
@@ -26,7 +27,7 @@ export class StateLog {
 
   constructor({ settings, logger, clock }: StateLogOptions) {
     const { exporter, signal, url } = settings;
-    this.endpoint = withoutCredentials(url);
+    this.endpoint = withoutCredentials(url.href);
     this.#logger = logger;
     this.#clock = clock;
     this.#what = `export of ${signal} to ${exporter} (${this.endpoint})`;
@@ -73,12 +74,4 @@ function difference(now: OutcomeCounts, before: OutcomeCounts) {
     dropped: now.dropped - before.dropped,
     retried: now.retried - before.retried,
   };
-}
-
-function withoutCredentials(url: URL): string {
-  const shown = new URL(url);
-  shown.username = '';
-  shown.password = '';
-  shown.search = '';
-  return shown.href;
 }
