@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type FilterConfig, makeFilter, namePattern, passwdUserId } from './filter.js';
+import { metadata } from './metadata.js';
 import { sample } from './sample.js';
 
 const process = sample({ pid: 42, uid: 33, comm: 'php-fpm: www', executable: 'php-fpm8.2' });
@@ -52,5 +53,15 @@ describe('makeFilter', () => {
   it('refuses users and patterns that cannot be', () => {
     assert.throws(() => passes({ users: ['nobody-here'] }), /no user nobody-here/);
     assert.throws(() => namePattern('/(/'), /not a regular expression/);
+  });
+
+  it('has patterns that cannot be refused with the configuration', () => {
+    const check = (names: string[]) => metadata.config.safeParse({ names });
+    assert(check(['post*', '/^post/i', '[', '(']).success);
+    const { error } = check(['post*', '/(/']);
+    assert.deepEqual(
+      error?.issues.map(({ path, message }) => [path, message]),
+      [[['names', 1], 'is not a regular expression']],
+    );
   });
 });

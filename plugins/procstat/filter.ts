@@ -51,6 +51,16 @@ export function makeFilter(config: FilterConfig, context: FilterContext): Filter
   return (process) => tests.every((test) => test(process));
 }
 
+/** Whether `namePattern` takes it; the configuration asks before anything starts. */
+export function isNamePattern(text: string): boolean {
+  try {
+    namePattern(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** `nginx`, `post*`, `python3.?` must fit the whole name; `/^kube(let|-proxy)$/` any part of it. */
 export function namePattern(pattern: string): RegExp {
   const regex = /^\/(.+)\/(i?)$/s.exec(pattern);

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { defineMetadata } from '../../core/metadata.js';
+import { isNamePattern } from './filter.js';
 import { SORTS } from './select.js';
 
 /** What says whose memory it is. A series for a group or for all others lacks what differs in it. */
@@ -197,7 +198,7 @@ export const metadata = defineMetadata({
       .describe('what is one series; processes outside of containers are one together'),
     pids: z.array(z.int().min(1)).default([]).describe('only these processes'),
     names: z
-      .array(z.string().min(1))
+      .array(z.string().min(1).refine(isNamePattern, 'is not a regular expression'))
       .default([])
       .describe('only names that fit: post*, or a regular expression as /^post/'),
     users: z
