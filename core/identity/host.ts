@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { MemWatcherError } from '../errors.js';
 
 /**
@@ -13,18 +13,27 @@ export function bootTime(stat = readFileSync('/proc/stat', 'utf8')): number {
   return Number(seconds) * 1000;
 }
 
-const AT_NULL = 0;
-const AT_PAGESZ = 6;
-
-/** Bytes of a page of this kernel: AT_PAGESZ of the auxiliary vector. */
-export function pageSize(auxv: Uint8Array = readFileSync('/proc/self/auxv')): number {
-  const words = new DataView(auxv.buffer, auxv.byteOffset, auxv.byteLength);
-  for (let at = 0; at + 16 <= auxv.byteLength; at += 16) {
-    const type = Number(words.getBigUint64(at, true));
-    if (type === AT_PAGESZ) return Number(words.getBigUint64(at + 8, true));
-    if (type === AT_NULL) break;
+/**
+ * Bytes of a page of this kernel, from the first mapping of /proc/self/smaps. The auxiliary vector
+ * says it too, but not to a Node that has its capabilities by setcap: that file is root's then.
+ */
+export function pageSize(smaps = beginning('/proc/self/smaps')): number {
+  const kilobytes = /^KernelPageSize:\s*(\d+) kB$/m.exec(smaps)?.[1];
+  if (kilobytes === undefined) {
+    throw new MemWatcherError('INTERNAL', '/proc/self/smaps does not say the page size');
   }
-  throw new MemWatcherError('INTERNAL', '/proc/self/auxv does not say the page size');
+  return Number(kilobytes) * 1024;
+}
+
+/** The whole file would have the kernel walk every page of this process. */
+function beginning(file: string): string {
+  const fd = openSync(file, 'r');
+  try {
+    const bytes = Buffer.alloc(1024);
+    return bytes.toString('latin1', 0, readSync(fd, bytes));
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** CPU numbers of a list as sysfs writes it: `0-3,8`. */
