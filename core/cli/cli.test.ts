@@ -154,20 +154,22 @@ test('check tells each plugin, and its exit code follows the worst', async () =>
   assert.match(String(record?.reason), /verifier/);
 });
 
-test('--btf is laid over the configuration by check as by run', async () => {
-  const world = new FakeWorld(folder, { env: { MEM_WATCHER_CONFIG: file } });
-  const seen: (string | undefined)[] = [];
-  const { createAgent } = world.context;
-  const context = {
-    ...world.context,
-    createAgent: (config: AgentConfig) => {
-      seen.push(config.kernel.btf);
-      return createAgent(config);
-    },
-  };
-  assert.equal(await runCli(['check', '--btf', '/boot/vmlinux.btf'], context), 0);
-  assert.deepEqual(seen, ['/boot/vmlinux.btf']);
-});
+for (const command of ['check', 'pool --once']) {
+  test(`--btf is laid over the configuration: ${command}`, async () => {
+    const world = new FakeWorld(folder, { env: { MEM_WATCHER_CONFIG: file } });
+    const seen: (string | undefined)[] = [];
+    const { createAgent } = world.context;
+    const context = {
+      ...world.context,
+      createAgent: (config: AgentConfig) => {
+        seen.push(config.kernel.btf);
+        return createAgent(config);
+      },
+    };
+    assert.equal(await runCli([...command.split(' '), '--btf', '/boot/vmlinux.btf'], context), 0);
+    assert.deepEqual(seen, ['/boot/vmlinux.btf']);
+  });
+}
 
 test('check leaves nothing attached', async () => {
   const { world } = await run('check');

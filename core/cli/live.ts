@@ -6,7 +6,14 @@ import type { PluginModule, PluginStatus } from '../plugin.js';
 import type { PluginCollection } from '../plugin-runner.js';
 import { type CliAgent, type CliContext, ExitCode } from './context.js';
 import { eventRecord, isoTime, jsonLine, pointRecords } from './json.js';
-import { configOption, countOption, intervalOption, jsonOption, override } from './options.js';
+import {
+  btfOption,
+  configOption,
+  countOption,
+  intervalOption,
+  jsonOption,
+  override,
+} from './options.js';
 import { RecordOutput } from './record-output.js';
 import { canRedraw, Screen } from './screen.js';
 import { styleFor } from './style.js';
@@ -23,6 +30,7 @@ interface LiveOptions {
   readonly json?: true;
   readonly bytes?: true;
   readonly strategy?: string;
+  readonly btf?: string;
   readonly [name: string]: unknown;
 }
 
@@ -40,6 +48,7 @@ export function registerLive(
     .summary(view.summary)
     .description(metadata.description)
     .addOption(configOption())
+    .addOption(btfOption())
     .addOption(intervalOption(DEFAULT_INTERVAL))
     .addOption(countOption())
     .option('--once', 'one collection: the same as --count 1')
@@ -96,6 +105,7 @@ function liveOverrides(
   const overrides: Override[] = [
     { origin: metadata.name, value: { plugins: Object.fromEntries(others) } },
     { origin: '--interval', value: { interval: options.interval ?? DEFAULT_INTERVAL } },
+    ...override('--btf', options.btf, { kernel: { btf: options.btf } }),
     ...override('--strategy', options.strategy, {
       plugins: { [metadata.name]: { strategy: options.strategy } },
     }),
