@@ -3,4 +3,4 @@ import type { PluginModule } from '../core/plugin.js';
 import { procstat } from './procstat/index.js';
 import { sysstat } from './sysstat/index.js';
 
-export const plugins: readonly PluginModule[] = [procstat, sysstat];
+export const plugins: readonly PluginModule[] = [sysstat, procstat];

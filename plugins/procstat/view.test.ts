@@ -47,6 +47,22 @@ describe('view', () => {
     assert.equal(table?.footer, undefined);
   });
 
+  it('says so when nothing fits the filters', () => {
+    const [table] = view.tables({ series: [], processes: 12 }, { rows: 20, bytes: false });
+    assert.match(table?.footer ?? '', /^none of the 12 processes/);
+  });
+
+  it('says in a digest who is largest, without the others', () => {
+    const digest = view.digest?.(snapshot) as { processes: number; largest: object[] };
+    assert.equal(digest.processes, snapshot.processes);
+    assert.equal(digest.largest.length, 1);
+    assert.deepEqual(Object.keys(digest.largest[0] ?? {}).slice(0, 3), [
+      'pid',
+      'name',
+      'container',
+    ]);
+  });
+
   it('says what does not fit, and plain bytes where asked', () => {
     const [table] = view.tables(snapshot, { rows: 1, bytes: true });
     assert.equal(table?.rows.length, 1);

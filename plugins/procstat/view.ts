@@ -112,6 +112,10 @@ function containerOf(series: ProcstatSeries): string {
 }
 
 function footer(snapshot: ProcstatSnapshot, shown: number): { footer?: string } {
+  if (snapshot.series.length === 0) {
+    const all = formatCount(snapshot.processes);
+    return { footer: `none of the ${all} processes with memory of their own fits the filters` };
+  }
   const hidden = snapshot.series.length - shown;
   return hidden > 0 ? { footer: `${formatCount(hidden)} more; --top, --sort, --name` } : {};
 }
