@@ -116,11 +116,13 @@ export function toHrTime(unixMs: number): HrTime {
 
 /** Most points of a batch begin together: their times are made once. */
 class Times {
+  readonly #time: number;
   readonly #end: HrTime;
   readonly #byStart = new Map<number, { startTime: HrTime; endTime: HrTime }>();
   readonly #default: { startTime: HrTime; endTime: HrTime };
 
   constructor(batch: PointBatch) {
+    this.#time = batch.time;
     this.#end = toHrTime(batch.time);
     this.#default = this.#make(batch.startTime);
   }
@@ -131,7 +133,9 @@ class Times {
   }
 
   #make(startTime: number) {
-    const times = { startTime: toHrTime(startTime), endTime: this.#end };
+    // What began while the snapshot was taken did not begin after it.
+    const began = Math.min(startTime, this.#time);
+    const times = { startTime: toHrTime(began), endTime: this.#end };
     this.#byStart.set(startTime, times);
     return times;
   }

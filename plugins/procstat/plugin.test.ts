@@ -1,6 +1,8 @@
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { bootTimeByClock } from '../../core/identity/boot-clock.js';
+import { bootTime } from '../../core/identity/host.js';
 import { Scope } from '../../core/scope.js';
 import { StatusKeeper } from '../../core/status.js';
 import { FakeObject, fakeLoader } from '../../test/fakes/bpf-host.js';
@@ -164,6 +166,16 @@ describe('ProcstatPlugin', () => {
     assert.match(health.current.reason ?? '', /^7 per-CPU counters/);
     collect(one(1));
     assert.equal(health.current.state, 'ok');
+  });
+
+  it('tells when the counters of a process began by the clock, not by the second', () => {
+    const { start, collect } = fake();
+    start();
+    const { series } = collect(one(1));
+    const began = bootTimeByClock() + 1000;
+    assert.ok(Math.abs((series[0]?.startTime ?? 0) - began) < 500, `${began}`);
+    const created = new Date(bootTime() + 1000).toISOString();
+    assert.equal(series[0]?.attributes['process.creation.time'], created);
   });
 
   it('says when the object writes what it cannot read', () => {

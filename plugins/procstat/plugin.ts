@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { inject, injectable } from 'tsyringe';
 import type { BpfLink, LoadedBpf } from '../../core/bpf/host.js';
 import { MemWatcherError } from '../../core/errors.js';
+import { bootTimeByClock } from '../../core/identity/boot-clock.js';
 import { type CgroupIdentity, CgroupPaths } from '../../core/identity/cgroup-paths.js';
 import { bootTime, pageSize, possibleCpus } from '../../core/identity/host.js';
 import type { Plugin } from '../../core/plugin.js';
@@ -23,7 +24,12 @@ const HOST = '';
 export class ProcstatPlugin implements Plugin<ProcstatSnapshot> {
   readonly #cgroups = new CgroupPaths();
   readonly #commands: Commands;
-  readonly #activity = new SeriesActivity(Date.now());
+  /**
+   * ms by which `Process.startTime` is early: it lacks a fraction of a second, and a counter that
+   * begins after the last export must not seem to be older.
+   */
+  readonly #early = Math.max(0, bootTimeByClock() - bootTime());
+  readonly #activity = new SeriesActivity(Date.now() - this.#early);
   readonly #filter: Filter;
   #decoder: ProcstatDecoder | undefined;
   #iterator: BpfLink | undefined;
@@ -120,7 +126,7 @@ export class ProcstatPlugin implements Plugin<ProcstatSnapshot> {
         process: first,
         memory: first,
         activity: first,
-        startTime: first.startTime,
+        startTime: first.startTime + this.#early,
       };
     }
     return this.#together(selected, first ? this.#groupAttributes(first) : {});
