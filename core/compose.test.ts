@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { createSupervisor, type Foundation } from './compose.js';
 import { Agent as AgentSchema } from './config/schema.js';
@@ -42,5 +45,30 @@ test('a reload that is refused for its kernel BTF gives its new port back', asyn
     assert.equal((await fetch(`http://127.0.0.1:${second}/metrics`)).status, 200);
   } finally {
     await supervisor.stop();
+  }
+});
+
+test('a reload reads certificates that were renewed under the same name', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mem-watcher-compose-'));
+  const file = join(folder, 'ca.pem');
+  const exporters = {
+    otlp: { default: { endpoint: 'https://127.0.0.1:1', tls: { ca_file: file } } },
+    prometheus: { enabled: false },
+  };
+  const secured = { ...AgentSchema.parse({ exporters }), plugins: {} };
+  writeFileSync(file, 'first');
+  const lines: string[] = [];
+  const supervisor = createSupervisor(foundation, secured, { log: (line) => lines.push(line) });
+  await supervisor.start(secured);
+  try {
+    assert.equal(await supervisor.reload(() => secured), true);
+    rmSync(file);
+    assert.equal(await supervisor.reload(() => secured), false);
+    assert.match(lines.join(''), /tls.ca_file cannot be read/);
+    writeFileSync(file, 'second');
+    assert.equal(await supervisor.reload(() => secured), true);
+  } finally {
+    await supervisor.stop();
+    rmSync(folder, { recursive: true });
   }
 });

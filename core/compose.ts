@@ -63,6 +63,8 @@ export function createSupervisor(
 /** An assembly that knows its sinks, so that a successor can take them over. */
 interface ExportingAssembly extends Assembly {
   readonly sinks: readonly Telemetry[];
+  /** By sink: a digest of the certificates that it was made with. */
+  readonly certificates: readonly string[];
 }
 
 async function assembleAgent(
@@ -71,7 +73,9 @@ async function assembleAgent(
   logger: Logger,
   previous: ExportingAssembly | undefined,
 ): Promise<ExportingAssembly> {
-  const sinks = await telemetryFor(foundation, config, logger, previous);
+  const { certificatesOf } = await import('./telemetry/certificates.js');
+  const certificates = split(config.exporters).map((each) => certificatesOf(each, process.env));
+  const sinks = await telemetryFor(foundation, config, certificates, logger, previous);
   const closeAllBut = async (kept: readonly Telemetry[]) => {
     await Promise.all(sinks.filter((sink) => !kept.includes(sink)).map((sink) => sink.close()));
   };
@@ -86,6 +90,7 @@ async function assembleAgent(
     agent,
     config,
     sinks,
+    certificates,
     release: (successor) => closeAllBut((successor as ExportingAssembly | undefined)?.sinks ?? []),
   };
 }
@@ -97,6 +102,7 @@ async function assembleAgent(
 async function telemetryFor(
   { installation: { version } }: Foundation,
   config: AgentConfig,
+  certificates: readonly string[],
   logger: Logger,
   previous: ExportingAssembly | undefined,
 ): Promise<Telemetry[]> {
@@ -111,6 +117,7 @@ async function telemetryFor(
       const old = previous?.sinks[n];
       const unchanged =
         previous !== undefined &&
+        previous.certificates[n] === certificates[n] &&
         isDeepStrictEqual(split(previous.config.exporters)[n], exporters) &&
         isDeepStrictEqual(previous.config.resource, config.resource);
       made.push(
