@@ -1,4 +1,5 @@
 import pino from 'pino';
+import { harmless } from './cli/text.js';
 import type { Logger } from './logger.js';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -29,5 +30,7 @@ function asText(line: string): string {
   const details = Object.entries(fields)
     .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join(' ');
-  return `${clock} ${String(level).toUpperCase().padEnd(5)} ${msg}${details && `  ${details}`}\n`;
+  const words = `${msg}${details && `  ${details}`}`;
+  // An endpoint's answer is among them, and this goes to a terminal.
+  return `${clock} ${String(level).toUpperCase().padEnd(5)} ${harmless(words)}\n`;
 }
