@@ -8,6 +8,7 @@ import { ProfileSchema, readProfile } from '../kernel/profile.js';
 import type { PluginModule } from '../plugin.js';
 import { selfMetadata } from '../telemetry/self.metadata.js';
 import { agentYaml, shownDefaults } from './agent-yaml.js';
+import { grafanaDashboard } from './dashboard.js';
 import { renewReadme } from './readme.js';
 import { generateTypes, typesPath } from './types.js';
 
@@ -28,6 +29,10 @@ export function outputs(root: string, plugins: readonly PluginModule[]): Output[
     { path: join(root, 'config', 'agent.yaml'), content: agentYaml(plugins) },
     { path: join(root, 'config', 'gen', 'agent.schema.json'), content: json(schema) },
     { path: join(root, 'config', 'gen', 'kernel.schema.json'), content: json(kernelSchema) },
+    ...[...plugins.map(({ metadata }) => metadata), selfMetadata].map((metadata) => ({
+      path: join(root, 'config', 'gen', `${metadata.name}.dashboard.json`),
+      content: json(grafanaDashboard(metadata)),
+    })),
     ...renewed(join(root, 'docs', 'self-telemetry.md'), describeMetadata(selfMetadata)),
     ...plugins.flatMap((module) => pluginOutputs(root, profiles, module)),
   ];
