@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { path } from './paths.mjs';
@@ -11,9 +11,9 @@ const FILE = path('dist/.setup-lock');
 export async function exclusively(perform) {
   mkdirSync(dirname(FILE), { recursive: true });
   let told = false;
-  while (!acquire()) {
+  while (!acquire(FILE)) {
     const owner = ownerOf(FILE);
-    if (owner === undefined || !isAlive(owner)) {
+    if (owner === undefined) {
       rmSync(FILE, { force: true });
       continue;
     }
@@ -37,29 +37,33 @@ export async function exclusively(perform) {
   }
 }
 
-function acquire() {
+/** Whole or not at all: another set-up never sees a lock without its owner. */
+export function acquire(file) {
+  const mine = `${file}.${process.pid}`;
+  writeFileSync(mine, `${process.pid} ${startOf(process.pid)}`);
   try {
-    writeFileSync(FILE, String(process.pid), { flag: 'wx' });
+    linkSync(mine, file);
     return true;
   } catch (error) {
     if (error.code === 'EEXIST') return false;
     throw error;
+  } finally {
+    rmSync(mine, { force: true });
   }
 }
 
-function ownerOf(file) {
+/** The process that holds the lock; undefined when it is gone, also if its number is used again. */
+export function ownerOf(file) {
   try {
-    return Number(readFileSync(file, 'utf8')) || undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isAlive(pid) {
-  try {
-    process.kill(pid, 0);
-    return true;
+    const [pid, start] = readFileSync(file, 'utf8').split(' ');
+    return startOf(pid) === start ? pid : undefined;
   } catch (error) {
-    return error.code === 'EPERM';
+    if (error.code === 'ENOENT' || error.code === 'ESRCH') return undefined;
+    throw error;
   }
+}
+
+/** When a process started, in ticks since boot: field 22 of stat, the 20th after its name. */
+function startOf(pid) {
+  return readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1).split(' ')[19];
 }

@@ -1,7 +1,9 @@
 /** Debian packages: what is needed for what, what is missing, and how to get it. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
+import { findProgram } from './programs.mjs';
 import { run, SetupError } from './progress.mjs';
+import { asRoot, isRoot } from './root.mjs';
 
 /** package → what for */
 const BUILD = {
@@ -27,14 +29,18 @@ const TEST = {
 };
 
 const APT = ['-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300'];
+/** Without it apt-get takes lists that it could not read for a success. */
+const APT_UPDATE = ['-o', 'APT::Update::Error-Mode=any', '-o', 'DPkg::Lock::Timeout=300'];
 const ENVIRONMENT = { DEBIAN_FRONTEND: 'noninteractive' };
 
 export const packagesFor = ({ test }) => Object.keys(test ? { ...BUILD, ...TEST } : BUILD);
 
 /** Those that are not installed; undefined where there is no dpkg. */
 export function missingPackages(names) {
+  // Suites after bookworm have some libraries under another name, which provides the old one.
+  const asked = names.flatMap((name) => [name, `${name}t64`]);
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
-  const result = spawnSync('dpkg-query', ['-W', '-f=${Package} ${db:Status-Abbrev}\n', ...names], {
+  const result = spawnSync('dpkg-query', ['-W', '-f=${Package} ${db:Status-Abbrev}\n', ...asked], {
     encoding: 'utf8',
   });
   if (result.error) return undefined;
@@ -42,43 +48,53 @@ export function missingPackages(names) {
     result.stdout
       .split('\n')
       .filter((line) => / ii\s*$/.test(line))
-      .map((line) => line.split(' ')[0]),
+      .map((line) => line.split(' ')[0].replace(/t64$/, '')),
   );
   return names.filter((name) => !installed.has(name));
 }
 
 export async function installPackages(names) {
-  const command = `apt-get install -y --no-install-recommends ${names.join(' ')}`;
-  if (process.getuid?.() !== 0) {
+  if (!isRoot()) {
     throw new SetupError(
       `these Debian packages are missing, and only root can install them: ${names.join(' ')}`,
-      `sudo apt-get update && sudo ${command}`,
+      asRoot('apt-get update', `apt-get install -y --no-install-recommends ${names.join(' ')}`),
     );
   }
   const install = () =>
     run('installing Debian packages', 'apt-get', ['install', ...APT, ...names], {
       env: ENVIRONMENT,
     });
-  const update = () => run('reading Debian’s package lists', 'apt-get', ['update']);
-  if (!hasLists()) {
-    await update();
-    return install();
+  if (hasLists()) {
+    try {
+      return await install();
+    } catch {
+      // The lists may be older than the archive.
+    }
   }
+  // A list of another source that cannot be read does no harm; one of Debian's makes the
+  // installation fail, and is then what has to be told.
+  const failure = await failureOf(() =>
+    run('reading Debian’s package lists', 'apt-get', ['update', ...APT_UPDATE]),
+  );
   try {
     await install();
-  } catch {
-    // The lists may be older than the archive.
-    await update();
-    await install();
+  } catch (error) {
+    throw failure ?? error;
+  }
+}
+
+async function failureOf(perform) {
+  try {
+    await perform();
+    return undefined;
+  } catch (error) {
+    return error;
   }
 }
 
 function hasLists() {
   const lists = '/var/lib/apt/lists';
-  return (
-    existsSync(lists) &&
-    readdirSync(lists).some((name) => name.endsWith('_Packages') || name.endsWith('_Packages.lz4'))
-  );
+  return existsSync(lists) && readdirSync(lists).some((name) => /_Packages(\.\w+)?$/.test(name));
 }
 
 /** Where there is no dpkg: what cannot be found on this machine, by what it is for. */
@@ -89,8 +105,6 @@ export function missingTools({ test }) {
     'make',
     ...(test ? ['gcc', 'busybox', 'depmod', 'xz'] : []),
   ];
-  const found = (tool) =>
-    `${process.env.PATH}:/sbin:/usr/sbin`.split(':').some((dir) => existsSync(`${dir}/${tool}`));
   const headers = existsSync('/usr/include/bpf/bpf_helpers.h') ? [] : ['libbpf headers'];
-  return [...tools.filter((tool) => !found(tool)), ...headers];
+  return [...tools.filter((tool) => !findProgram(tool)), ...headers];
 }

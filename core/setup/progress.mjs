@@ -1,9 +1,11 @@
 /** What the set-up tells: which step, why, how long it took, and on failure what to do. */
 import { spawn } from 'node:child_process';
 import { createWriteStream, readFileSync } from 'node:fs';
-import { path } from './paths.mjs';
+import { path, ROOT } from './paths.mjs';
+import { asRoot, userName } from './root.mjs';
 
 const LOG_LINES = 15;
+const OWNERSHIP = `${asRoot(`chown -R ${userName()} ${ROOT}`)}, or work in a clone of your own`;
 
 export class SetupError extends Error {
   /** `remedy`: what the reader should do about it. */
@@ -26,6 +28,9 @@ export async function timed(title, why, perform) {
 }
 
 export function describeFailure(error) {
+  if (['EACCES', 'EPERM', 'EROFS'].includes(error?.code) && error.path) {
+    return `${userName()} may not write ${error.path} (${error.code})\n  what to do: ${OWNERSHIP}`;
+  }
   if (!(error instanceof SetupError)) return `failed unexpectedly\n${error?.stack ?? error}`;
   const evidence = error.evidence ? `\n${error.evidence.replace(/^/gm, '  | ')}` : '';
   const remedy = error.remedy ? `\n  what to do: ${error.remedy}` : '';
@@ -75,6 +80,8 @@ const REMEDIES = [
     /Could not get lock|is another process using it/,
     'another package manager is at work: wait for it',
   ],
+  [/cache folder contains root-owned files/, 'do what npm says above'],
+  [/EACCES|Permission denied|EROFS/, OWNERSHIP],
   [/certificate/i, 'a certificate was refused: check the clock and NODE_EXTRA_CA_CERTS'],
 ];
 

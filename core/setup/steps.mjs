@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { missingCapabilities } from './capabilities.mjs';
+import { capabilityShortage, missingCapabilities } from './capabilities.mjs';
 import { installPackages, missingPackages, missingTools, packagesFor } from './packages.mjs';
 import { BUNDLE, CACHE, NODE, path, ROOT } from './paths.mjs';
 import { run, SetupError, say } from './progress.mjs';
@@ -49,10 +49,10 @@ const dependencies = {
     return readStamp(MODULES_STAMP) === lockStamp() ? '' : 'package-lock.json has changed';
   },
   async perform() {
-    // What a user has configured (omit=dev, NODE_ENV) must not leave out the compiler.
-    await run('installing npm packages', 'npm', ['ci', '--include=dev', '--include=optional'], {
-      cwd: ROOT,
-    });
+    // What a user has configured (omit=dev, NODE_ENV) must not leave out the compiler, nor may
+    // the Node of the machine be held against packages that run under the pinned one.
+    const flags = ['--include=dev', '--include=optional', '--engine-strict=false'];
+    await run('installing npm packages', 'npm', ['ci', ...flags], { cwd: ROOT });
     const check = spawnSync(NODE, ['--version'], { encoding: 'utf8' });
     const { dependencies: pinned } = JSON.parse(readFileSync(path('package.json'), 'utf8'));
     if (check.stdout?.trim() !== `v${pinned.node}`) {
@@ -142,10 +142,6 @@ const capabilities = {
   title: 'rights to look into the kernel',
   pending: () => missingCapabilities().join(', '),
   async perform() {
-    throw new SetupError(
-      `this user may not load BPF programs: ${missingCapabilities().join(', ')} missing`,
-      'sudo npm start, or give the pinned Node the capabilities once: ' +
-        `sudo setcap cap_bpf,cap_perfmon,cap_sys_resource+ep ${path('node_modules/node/bin/node')}`,
-    );
+    throw capabilityShortage(missingCapabilities());
   },
 };

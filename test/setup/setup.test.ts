@@ -13,15 +13,22 @@ const load = (name: string): Promise<unknown> =>
 const NOBODY = 65_534;
 const isRoot = process.getuid?.() === 0;
 
-test('without root it names the missing packages and the command that fixes it', {
-  skip: isRoot ? false : 'needs root to become someone else',
-}, () => {
+const needsRoot = { skip: isRoot ? false : 'needs root to become someone else' };
+
+/** A directory of programs that do as they are told. */
+function fakes(programs: Record<string, string>): string {
   const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-setup-'));
   chmodSync(dir, 0o755);
-  const fake = join(dir, 'dpkg-query');
-  writeFileSync(fake, '#!/bin/sh\nprintf "make ii \\nlibbpf-dev ii \\nclang rc \\n"\n', {
-    mode: 0o755,
-  });
+  for (const [name, script] of Object.entries(programs)) {
+    writeFileSync(join(dir, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  }
+  return dir;
+}
+
+test('without root it names the missing packages and the command that fixes it', needsRoot, () => {
+  // libdw1 goes by its name in the suites after bookworm.
+  const installed = ['make ii', 'libbpf-dev ii', 'clang rc', 'libdw1t64 ii'];
+  const dir = fakes({ sudo: '', 'dpkg-query': `printf "${installed.join(' \\n')} \\n"` });
   const program = `
     const { installPackages, missingPackages, packagesFor } = await import(process.argv[1]);
     const missing = missingPackages(packagesFor({ test: false }));
@@ -34,9 +41,56 @@ test('without root it names the missing packages and the command that fixes it',
     gid: NOBODY,
     env: { PATH: `${dir}:${process.env.PATH}` },
   });
-  assert.match(result.stdout, /only root can install them: clang llvm linux-libc-dev libbpf1/);
+  assert.match(
+    result.stdout,
+    /only root can install them: clang llvm linux-libc-dev libbpf1 libatomic1/,
+  );
   assert.match(result.stdout, /sudo apt-get install -y --no-install-recommends clang llvm /);
-  assert.doesNotMatch(result.stdout, /make|libbpf-dev/, result.stderr);
+  assert.doesNotMatch(result.stdout, /make|libbpf-dev|libdw1/, result.stderr);
+  rmSync(dir, { recursive: true });
+});
+
+test('without the capabilities it says how to get them', needsRoot, () => {
+  const dir = fakes({ sudo: '' });
+  const program = `
+    const { capabilityShortage, missingCapabilities } = await import(process.argv[1]);
+    const { message, remedy } = capabilityShortage(missingCapabilities());
+    console.log(message, remedy);
+  `;
+  const url = pathToFileURL(join(ROOT, 'core/setup/capabilities.mjs')).href;
+  const result = spawnSync(process.execPath, ['--input-type=module', '-e', program, url], {
+    encoding: 'utf8',
+    uid: NOBODY,
+    gid: NOBODY,
+    env: { PATH: `${dir}:${process.env.PATH}` },
+  });
+  assert.match(result.stdout, /CAP_BPF, CAP_PERFMON missing sudo npm start\n/, result.stderr);
+  assert.match(result.stdout, /setcap cap_bpf,cap_perfmon(,cap_sys_resource)?=ep .*\/bin\/node$/m);
+  rmSync(dir, { recursive: true });
+});
+
+test('what belongs to another user is said, with the way out', async () => {
+  const { describeFailure } = (await load('progress.mjs')) as {
+    describeFailure: (error: Error) => string;
+  };
+  const failure = Object.assign(new Error('EACCES: denied'), { code: 'EACCES', path: '/a/dist' });
+  assert.match(describeFailure(failure), /may not write \/a\/dist \(EACCES\)\n.*chown -R /);
+});
+
+test('a lock whose owner is gone is taken over, also when its number is used again', async () => {
+  const { acquire, ownerOf } = (await load('lock.mjs')) as {
+    acquire: (file: string) => boolean;
+    ownerOf: (file: string) => string | undefined;
+  };
+  const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-lock-'));
+  const file = join(dir, 'lock');
+  assert.ok(acquire(file));
+  assert.equal(ownerOf(file), String(process.pid));
+  assert.ok(!acquire(file));
+  writeFileSync(file, `${process.pid} 1`);
+  assert.equal(ownerOf(file), undefined);
+  writeFileSync(file, '4194305 1');
+  assert.equal(ownerOf(file), undefined);
   rmSync(dir, { recursive: true });
 });
 
