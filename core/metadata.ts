@@ -79,6 +79,11 @@ type CheckedAttributes<M extends Metadata> = M & {
       readonly attributes: readonly (keyof M['attributes'] & string)[];
     };
   };
+  readonly spans: {
+    readonly [N in keyof M['spans']]: {
+      readonly attributes: readonly (keyof M['attributes'] & string)[];
+    };
+  };
 };
 
 /** The plugin's configuration after defaults. */
@@ -119,4 +124,9 @@ export type MetricAttributes<M extends Metadata, N extends keyof M['metrics']> =
 export type EventAttributes<M extends Metadata, N extends keyof M['events']> = AttributesFor<
   M,
   M['events'][N]['attributes'][number]
+>;
+
+export type SpanAttributes<M extends Metadata, N extends keyof M['spans']> = AttributesFor<
+  M,
+  M['spans'][N]['attributes'][number]
 >;

@@ -1,5 +1,5 @@
 /** Things that happened at a moment: OTLP log records with an `EventName`, and trace spans. */
-import type { EventAttributes, Metadata, Severity } from '../metadata.js';
+import type { EventAttributes, Metadata, Severity, SpanAttributes } from '../metadata.js';
 import type { PointAttributes } from './points.js';
 
 export interface EventRecord {
@@ -30,5 +30,8 @@ export interface Emitter<M extends Metadata = Metadata> {
     attributes: EventAttributes<M, N>,
     options?: { readonly time?: number; readonly severity?: Severity },
   ): void;
-  span(name: keyof M['spans'] & string, span: Omit<SpanRecord, 'plugin' | 'name'>): void;
+  span<N extends keyof M['spans'] & string>(
+    name: N,
+    span: Pick<SpanRecord, 'startTime' | 'endTime'> & { readonly attributes: SpanAttributes<M, N> },
+  ): void;
 }
