@@ -7,6 +7,7 @@ import { FakeWorld, type FakeWorldOptions } from '../../test/fakes/cli.js';
 import { Pool } from '../../test/fakes/plugin.js';
 import type { AgentConfig } from '../config/schema.js';
 import { runCli } from './cli.js';
+import type { CliContext } from './context.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'mem-watcher-cli-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -139,6 +140,24 @@ test('a plugin that cannot start ends its view, and run, with 1 and the reason',
   }
 });
 
+test('a live view says a failure once: its agent logs nothing, unless debugging', async () => {
+  const debug = join(folder, 'debug.yaml');
+  writeFileSync(debug, 'log: {level: debug}\n');
+  for (const [config, silent] of [
+    [file, true],
+    [debug, undefined],
+  ] as const) {
+    const { context } = new FakeWorld(folder, { env: { MEM_WATCHER_CONFIG: config } });
+    const asked: (true | undefined)[] = [];
+    const createAgent: CliContext['createAgent'] = (config, options) => {
+      asked.push(options?.silent);
+      return context.createAgent(config);
+    };
+    assert.equal(await runCli(['pool', '--once'], { ...context, createAgent }), 0);
+    assert.deepEqual(asked, [silent]);
+  }
+});
+
 test('check tells each plugin, and its exit code follows the worst', async () => {
   const good = await run('check --strict');
   assert.equal(good.code, 0);
@@ -221,6 +240,8 @@ test('SIGHUP: a good file is taken, a bad one is not, and the old one stays in f
   await world.stdout.until(/"init"/);
   writeFileSync(own, 'interval: never\n');
   assert.equal(await world.reload(), false);
+  writeFileSync(own, 'plugins: {pool: {enabled: false}}\n');
+  assert.equal(await world.reload(), false, 'nothing would be watched');
   assert.equal(world.agents.length, 1);
   writeFileSync(own, 'interval: 100ms\nplugins: {pool: {owners: [second]}}\n');
   assert.equal(await world.reload(), true);

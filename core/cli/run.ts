@@ -36,13 +36,12 @@ async function run(context: CliContext, options: RunOptions): Promise<number> {
     ...override('--interval', options.interval, { interval: options.interval }),
     ...override('--btf', options.btf, { kernel: { btf: options.btf } }),
   ];
-  const load = () => context.loadConfig({ file: options.config, overrides }).config;
+  const load = () => {
+    const { config } = context.loadConfig({ file: options.config, overrides });
+    refuseIdle(config);
+    return config;
+  };
   const config = load();
-  if (!Object.values(config.plugins).some(({ enabled }) => enabled)) {
-    throw new MemWatcherError('CONFIG_INVALID', 'no plugin is enabled: there is nothing to watch', {
-      hint: 'set plugins.<name>.enabled to true; mem-watcher plugins lists the names',
-    });
-  }
   const display = await displayFor(context, options, config);
   let statuses: readonly PluginStatus[] = [];
   const supervisor = context.createSupervisor(config, {
@@ -72,6 +71,13 @@ async function run(context: CliContext, options: RunOptions): Promise<number> {
     await supervisor.stop();
   }
   return ExitCode.ok;
+}
+
+function refuseIdle({ plugins }: AgentConfig): void {
+  if (Object.values(plugins).some(({ enabled }) => enabled)) return;
+  throw new MemWatcherError('CONFIG_INVALID', 'no plugin is enabled: there is nothing to watch', {
+    hint: 'set plugins.<name>.enabled to true; mem-watcher plugins lists the names',
+  });
 }
 
 async function displayFor(
