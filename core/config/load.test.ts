@@ -280,6 +280,16 @@ test('a duration that no timer can wait for is a mistake', () => {
   assert.equal(load('interval: 24d\n').config.interval, 24 * 86_400_000);
 });
 
+test('headers that HTTP cannot carry are a mistake, and not shown', () => {
+  const yaml =
+    'exporters: {otlp: {default: {headers: {"my key": hidden, k: "hid\\nden", a-b: "x=y z"}}}}\n';
+  const lines = mistakes(yaml);
+  assert.match(lines[0] ?? '', /^agent.yaml:1:.*headers.my key` is not a name that an HTTP header/);
+  assert.match(lines[1] ?? '', /^agent.yaml:1:.*headers.k` holds what no HTTP header can/);
+  assert.equal(lines.length, 2);
+  assert.doesNotMatch(lines.join('\n'), /hid/);
+});
+
 test('headers written as one text are not shown in a mistake', () => {
   const yaml = 'exporters: {otlp: {default: {headers: "api-key=hidden"}}}\n';
   const [line = ''] = mistakes(yaml);

@@ -23,6 +23,9 @@ const Tls = z
   })
   .describe('TLS of an https endpoint');
 
+const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
 export const OtlpExporter = z.strictObject({
   enabled: z.boolean().default(true).describe('whether anything is sent there'),
   endpoint: z
@@ -43,6 +46,14 @@ export const OtlpExporter = z.strictObject({
     .describe('what is sent there'),
   headers: z
     .record(z.string(), z.string())
+    .superRefine((headers, context) => {
+      for (const [name, value] of Object.entries(headers)) {
+        const tell = (message: string) =>
+          context.addIssue({ code: 'custom', path: [name], message, input: undefined });
+        if (!HEADER_NAME.test(name)) tell('is not a name that an HTTP header can have');
+        else if (!HEADER_VALUE.test(value)) tell('holds what no HTTP header can (an end of line?)');
+      }
+    })
     .default({})
     .describe('HTTP headers; values are secret. Laid over OTEL_EXPORTER_OTLP_HEADERS'),
   compression: z
