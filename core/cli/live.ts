@@ -65,7 +65,10 @@ async function live(module: PluginModule, context: CliContext, options: LiveOpti
   const { name } = module.metadata;
   const overrides = liveOverrides(module, context, options);
   const { config } = context.loadConfig({ file: options.config, overrides });
-  const agent = await context.createAgent(config);
+  // What it would warn of is in the status, which is shown: logged as well it would be said twice,
+  // and across the table.
+  const quiet = config.log.level === 'debug' ? {} : ({ silent: true } as const);
+  const agent = await context.createAgent(config, quiet);
   const show = presenter(module, context, options, config.interval);
   const rounds = options.once ? 1 : (options.count ?? Number.POSITIVE_INFINITY);
   let seen = false;
