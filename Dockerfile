@@ -7,7 +7,9 @@
 ARG BASE=docker.io/library/debian:bookworm-slim
 
 FROM ${BASE} AS build
-# Where a proxy or a mirror is in the way, give npm its configuration: -v ~/.npmrc:/root/.npmrc:ro
+# Where a mirror is in the way, give npm its configuration: -v ~/.npmrc:/root/.npmrc:ro; where a
+# proxy has a certificate of its own, mount it and name it by --build-arg NODE_EXTRA_CA_CERTS=FILE.
+ARG NODE_EXTRA_CA_CERTS
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates npm \
       clang llvm make libbpf-dev linux-libc-dev libatomic1

@@ -50,8 +50,14 @@ const dependencies = {
   },
   async perform() {
     // What a user has configured (omit=dev, NODE_ENV) must not leave out the compiler, nor may
-    // the Node of the machine be held against packages that run under the pinned one.
-    const flags = ['--include=dev', '--include=optional', '--engine-strict=false'];
+    // the Node of the machine be held against packages that run under the pinned one; and what
+    // fails is shown also under npm --silent.
+    const flags = [
+      '--include=dev',
+      '--include=optional',
+      '--engine-strict=false',
+      '--loglevel=warn',
+    ];
     await run('installing npm packages', 'npm', ['ci', ...flags], { cwd: ROOT });
     const check = spawnSync(NODE, ['--version'], { encoding: 'utf8' });
     const { dependencies: pinned } = JSON.parse(readFileSync(path('package.json'), 'utf8'));
