@@ -7,7 +7,6 @@ import { FakeWorld, type FakeWorldOptions } from '../../test/fakes/cli.js';
 import { Pool } from '../../test/fakes/plugin.js';
 import type { AgentConfig } from '../config/schema.js';
 import { runCli } from './cli.js';
-import type { CliContext } from './context.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'mem-watcher-cli-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -137,24 +136,6 @@ test('a plugin that cannot start ends its view, and run, with 1 and the reason',
     assert.equal(code, 1, command);
     assert.match(stderr, /the verifier refused it/);
     assert.match(stderr, /mem-watcher doctor/);
-  }
-});
-
-test('a live view says a failure once: its agent logs nothing, unless debugging', async () => {
-  const debug = join(folder, 'debug.yaml');
-  writeFileSync(debug, 'log: {level: debug}\n');
-  for (const [config, silent] of [
-    [file, true],
-    [debug, undefined],
-  ] as const) {
-    const { context } = new FakeWorld(folder, { env: { MEM_WATCHER_CONFIG: config } });
-    const asked: (true | undefined)[] = [];
-    const createAgent: CliContext['createAgent'] = (config, options) => {
-      asked.push(options?.silent);
-      return context.createAgent(config);
-    };
-    assert.equal(await runCli(['pool', '--once'], { ...context, createAgent }), 0);
-    assert.deepEqual(asked, [silent]);
   }
 });
 
