@@ -34,12 +34,15 @@ export class StateLog {
   }
 
   failing(error: string, counts: OutcomeCounts): void {
-    if (this.#failingSince !== undefined) return;
     const now = this.#clock.now();
-    this.#failingSince = now;
-    this.#before = { ...counts };
-    this.#told = now - this.#toldAt >= QUIET;
-    if (!this.#told) return;
+    if (this.#failingSince === undefined) {
+      this.#failingSince = now;
+      this.#before = { ...counts };
+      this.#told = false;
+    }
+    // What failed again too soon to be told is told once it has lasted.
+    if (this.#told || Math.abs(now - this.#toldAt) < QUIET) return;
+    this.#told = true;
     this.#toldAt = now;
     this.#logger.warn({ error }, `${this.#what} is failing: ${error}`);
   }
