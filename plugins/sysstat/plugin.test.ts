@@ -67,6 +67,13 @@ describe('Sysstat', () => {
     assert.throws(() => verify(blind), /no NUMA node was found/);
   });
 
+  it('does not show again what it read last, once it finds no node any more', () => {
+    const { plugin, object } = build({ run: (slots) => writeSlot(slots, 0, {}) });
+    plugin.collect();
+    object.goBlind();
+    assert.throws(() => plugin.collect(), isRunFailed);
+  });
+
   it('throws while no allocation has passed the hook', () => {
     const { plugin, object } = build({ hook: true });
     assert.throws(() => plugin.collect(), isRunFailed);
@@ -204,12 +211,13 @@ interface Setup {
 
 function build({ run, hook = false, config = {}, options = [] }: Setup) {
   let frozen = false;
+  let blind = false;
   const slots = () => fake.map('nodes').bytes;
   const readNow = {
     ...READ_NOW,
     run: () => {
       if (!frozen) run?.(slots());
-      return 1;
+      return blind ? 0 : 1;
     },
   };
   const fake: FakeObject = new FakeObject({
@@ -237,7 +245,11 @@ function build({ run, hook = false, config = {}, options = [] }: Setup) {
   const freeze = () => {
     frozen = true;
   };
-  return { plugin, scope, health, verify, object: { fake, slots, freeze, pageSize: pageSize() } };
+  const goBlind = () => {
+    blind = true;
+  };
+  const object = { fake, slots, freeze, goBlind, pageSize: pageSize() };
+  return { plugin, scope, health, verify, object };
 }
 
 function writeSlot(slots: Uint8Array, node: number, items: Readonly<Record<string, number>>): void {

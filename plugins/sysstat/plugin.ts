@@ -71,7 +71,8 @@ export class Sysstat implements Plugin<SysstatRecords> {
       throw new MemWatcherError('INTERNAL', 'sysstat collects before it has started');
     }
     const { object, onDemand, slots, decoder } = this.#running;
-    if (onDemand) object.run(ON_DEMAND);
+    // The slots keep what was read last: without a new pass they are no snapshot.
+    if (onDemand && object.run(ON_DEMAND).retval === 0) throw nothingRead(true);
     const copies = slots.copy();
     this.#sayTorn(copies);
     const records = decoder.decode(copies);

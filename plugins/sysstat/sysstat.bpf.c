@@ -42,25 +42,24 @@ struct {
 /* When a hook may read again, CLOCK_MONOTONIC. */
 static __u64 next_read;
 
-static __always_inline __s64 read_counter(const void *counters, __u64 index)
+static __always_inline bool read_counter(void *to, const void *counters, __u64 index)
 {
-	long value = 0;
-
-	if (bpf_probe_read_kernel(&value, sizeof(value), counters + index * sizeof(value)))
-		COUNT(read_failures);
-	return value;
+	if (!bpf_probe_read_kernel(to, sizeof(long), counters + index * sizeof(long)))
+		return true;
+	COUNT(read_failures);
+	return false;
 }
 
 #define ITEM_BIT(field) (1ULL << (offsetof(struct sysstat_items, field) / sizeof(__s64)))
 
-/* An item that the kernel lacks leaves its bit unset; the branch is gone before the program runs. */
-#define READ_ITEM(to, field, counters, enumerator)                                       \
-	({                                                                               \
-		if (bpf_core_enum_value_exists(enum node_stat_item, enumerator)) {       \
-			(to)->items.field = read_counter(                                \
-				counters, bpf_core_enum_value(enum node_stat_item, enumerator)); \
-			(to)->known |= ITEM_BIT(field);                                  \
-		}                                                                        \
+/* An item that the kernel lacks leaves its bit unset; the branch is gone before the program runs.
+ * So does one that could not be read: unknown is not 0. */
+#define READ_ITEM(to, field, counters, enumerator)                                        \
+	({                                                                                \
+		if (bpf_core_enum_value_exists(enum node_stat_item, enumerator) &&        \
+		    read_counter(&(to)->items.field, counters,                            \
+				 bpf_core_enum_value(enum node_stat_item, enumerator)))   \
+			(to)->known |= ITEM_BIT(field);                                   \
 	})
 
 static __always_inline void huge_pages_to_pages(struct sysstat_node *to)
@@ -108,14 +107,14 @@ static __always_inline void read_zone(struct sysstat_zone *to, struct zone *zone
 	if (!to->present)
 		return;
 	to->managed = BPF_CORE_READ(zone, managed_pages.counter);
-	to->free = read_counter(&zone->vm_stat,
-				bpf_core_enum_value(enum zone_stat_item, NR_FREE_PAGES));
-	to->watermark_min = read_counter(&zone->_watermark,
-					 bpf_core_enum_value(enum zone_watermarks, WMARK_MIN));
-	to->watermark_low = read_counter(&zone->_watermark,
-					 bpf_core_enum_value(enum zone_watermarks, WMARK_LOW));
-	to->watermark_high = read_counter(&zone->_watermark,
-					  bpf_core_enum_value(enum zone_watermarks, WMARK_HIGH));
+	read_counter(&to->free, &zone->vm_stat,
+		     bpf_core_enum_value(enum zone_stat_item, NR_FREE_PAGES));
+	read_counter(&to->watermark_min, &zone->_watermark,
+		     bpf_core_enum_value(enum zone_watermarks, WMARK_MIN));
+	read_counter(&to->watermark_low, &zone->_watermark,
+		     bpf_core_enum_value(enum zone_watermarks, WMARK_LOW));
+	read_counter(&to->watermark_high, &zone->_watermark,
+		     bpf_core_enum_value(enum zone_watermarks, WMARK_HIGH));
 	to->watermark_boost = BPF_CORE_READ(zone, watermark_boost);
 	if (bpf_probe_read_kernel_str(to->name, sizeof(to->name), BPF_CORE_READ(zone, name)) < 0)
 		COUNT(read_failures);
