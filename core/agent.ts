@@ -12,6 +12,7 @@ import { describeError } from './errors.js';
 import type { Logger } from './logger.js';
 import type { PluginModule, PluginStatus } from './plugin.js';
 import { type PluginBuilder, type PluginCollection, PluginRunner } from './plugin-runner.js';
+import { StatusVoice } from './status-voice.js';
 import type { Emitter, EventRecord, SpanRecord } from './telemetry/events.js';
 import type { PointBatch } from './telemetry/points.js';
 import { type PluginSelf, statusEvent } from './telemetry/self.js';
@@ -54,6 +55,7 @@ export class Agent {
   readonly #runners: readonly PluginRunner[];
   readonly #collectionListeners: ((collection: Collection) => void)[] = [];
   readonly #eventListeners: ((event: EventRecord) => void)[] = [];
+  readonly #voice = new StatusVoice((status) => this.#tell(status));
   #number = 0;
   #timer: NodeJS.Timeout | undefined;
   #inFlight: Promise<Collection> | undefined;
@@ -136,6 +138,7 @@ export class Agent {
     const time = Date.now();
     const results = await Promise.all(this.#runners.map((runner) => runner.collect()));
     const plugins = results.filter((result) => result !== undefined);
+    this.#voice.settle();
     const self = this.#options.describe?.(
       this.#runners.map((runner) => runner.describe()),
       time,
@@ -169,7 +172,7 @@ export class Agent {
       loader: loaderFor(name),
       emitter: this.#emitter(module),
       logger: logger.child({ plugin: name }),
-      onStatus: (status) => this.#tell(status),
+      onStatus: (status) => this.#voice.changed(status),
       deadline: config.shutdown_timeout,
     });
   }
