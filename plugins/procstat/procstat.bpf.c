@@ -77,12 +77,12 @@ static __always_inline struct recorded *recorded_of(struct task_struct *leader, 
 	} else {
 		known = bpf_map_lookup_elem(&by_pid, &pid);
 	}
-	first->start_time = BPF_CORE_READ(leader, start_boottime);
+	first->start_time = leader->start_boottime;
 	/* what grew in the same second in which it fell asleep would never be seen: read it here */
 	if (known && known->read_at && known->start_time == first->start_time &&
 	    !(known->missed && bpf_ktime_get_ns() - known->read_at >= refresh_ns))
 		return known;
-	if (!read_task_memory(&first->memory, leader))
+	if (!read_task_memory(&first->memory, leader, TYPED))
 		return NULL;
 	add_unfolded(&first->memory, leader);
 	first->read_at = bpf_ktime_get_ns();
@@ -100,12 +100,12 @@ static __always_inline bool read_leader_memory(struct procstat_memory *to, struc
 	struct recorded *recorded;
 
 	if (source == READ_NOW) {
-		if (!read_task_memory(to, leader))
+		if (!read_task_memory(to, leader, TYPED))
 			return false;
 		add_unfolded(to, leader);
 		return true;
 	}
-	if (BPF_CORE_READ(leader, signal, live.counter) <= 0)
+	if (leader->signal->live.counter <= 0)
 		return false;
 	recorded = recorded_of(leader, pid, first, source);
 	if (!recorded)
@@ -143,8 +143,8 @@ static __always_inline int visit(struct bpf_iter__task *ctx, enum source source)
 	read_activity(&thread->activity, task);
 	if (source == READ_NOW)
 		read_unfolded(thread->unfolded, task);
-	thread->has_memory = !BPF_CORE_READ(task, group_leader, mm) &&
-			     read_task_memory(&thread->memory, task);
+	thread->has_memory = !task->group_leader->mm &&
+			     read_task_memory(&thread->memory, task, TYPED);
 	if (thread->has_memory)
 		bpf_seq_write(seq, thread, sizeof(*thread));
 	else
@@ -177,7 +177,8 @@ int collect_by_task(struct bpf_iter__task *ctx)
 }
 
 /* Before 6.2 the pages that other threads of the process have not yet added are not in it. */
-static __always_inline int renew(struct recorded *recorded, struct task_struct *prev)
+static __always_inline int renew(struct recorded *recorded, struct task_struct *prev,
+				 enum pointers pointers)
 {
 	__u64 now = bpf_ktime_get_ns();
 	struct scratch *room;
@@ -188,7 +189,7 @@ static __always_inline int renew(struct recorded *recorded, struct task_struct *
 		return 0;
 	}
 	room = scratch_of(1);
-	if (!room || !read_task_memory(&room->recorded.memory, prev))
+	if (!room || !read_task_memory(&room->recorded.memory, prev, pointers))
 		return 0;
 	add_unfolded(&room->recorded.memory, prev);
 	recorded->missed = 0;
@@ -197,29 +198,29 @@ static __always_inline int renew(struct recorded *recorded, struct task_struct *
 	return 0;
 }
 
-static __always_inline int renew_by_pid(struct task_struct *prev)
+static __always_inline int renew_by_pid(struct task_struct *prev, enum pointers pointers)
 {
 	struct recorded *recorded;
 	__u32 pid;
 
-	if (BPF_CORE_READ(prev, flags) & (PF_KTHREAD | PF_EXITING))
+	if (READ(pointers, prev, flags) & (PF_KTHREAD | PF_EXITING))
 		return 0;
-	pid = BPF_CORE_READ(prev, tgid);
+	pid = READ(pointers, prev, tgid);
 	recorded = bpf_map_lookup_elem(&by_pid, &pid);
-	return recorded ? renew(recorded, prev) : 0;
+	return recorded ? renew(recorded, prev, pointers) : 0;
 }
 
 /* `prev` was just switched out: its counters cannot move until it runs again. */
 SEC("kprobe/finish_task_switch")
 int BPF_KPROBE(on_finish_task_switch, struct task_struct *prev)
 {
-	return renew_by_pid(prev);
+	return renew_by_pid(prev, NUMBERS);
 }
 
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch_by_pid, bool preempt, struct task_struct *prev)
 {
-	return renew_by_pid(prev);
+	return renew_by_pid(prev, TYPED);
 }
 
 SEC("tp_btf/sched_switch")
@@ -230,7 +231,7 @@ int BPF_PROG(on_switch_by_task, bool preempt, struct task_struct *prev)
 	if (prev->flags & (PF_KTHREAD | PF_EXITING))
 		return 0;
 	recorded = bpf_task_storage_get(&by_task, prev->group_leader, NULL, 0);
-	return recorded ? renew(recorded, prev) : 0;
+	return recorded ? renew(recorded, prev, TYPED) : 0;
 }
 
 SEC("tp_btf/sched_process_exit")

@@ -1,35 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * From the kernel's structs to our records: a process's memory, activity, cgroup and names.
+ * From the kernel's structs to our records: a process's memory, activity, cgroup and names. What
+ * takes no `pointers` is for iterators only.
  */
 #pragma once
 
-#include "common.bpf.h"
 #include "kernel/task.h"
 #include "procstat.h"
+#include "read.bpf.h"
 #include "resident.h"
 
-static __always_inline void read_memory(struct procstat_memory *to, struct mm_struct *mm)
+static __always_inline void read_memory(struct procstat_memory *to, struct mm_struct *mm,
+					enum pointers pointers)
 {
-	to->total_vm = BPF_CORE_READ(mm, total_vm);
-	to->hiwater_vm = BPF_CORE_READ(mm, hiwater_vm);
-	to->hiwater_rss = BPF_CORE_READ(mm, hiwater_rss);
-	to->locked_vm = BPF_CORE_READ(mm, locked_vm);
-	to->data_vm = BPF_CORE_READ(mm, data_vm);
-	to->stack_vm = BPF_CORE_READ(mm, stack_vm);
-	to->page_table_bytes = BPF_CORE_READ(mm, pgtables_bytes.counter);
+	to->total_vm = READ(pointers, mm, total_vm);
+	to->hiwater_vm = READ(pointers, mm, hiwater_vm);
+	to->hiwater_rss = READ(pointers, mm, hiwater_rss);
+	to->locked_vm = READ(pointers, mm, locked_vm);
+	to->data_vm = READ(pointers, mm, data_vm);
+	to->stack_vm = READ(pointers, mm, stack_vm);
+	to->page_table_bytes = READ(pointers, mm, pgtables_bytes.counter);
 	to->hugetlb = bpf_core_field_exists(mm->hugetlb_usage) ?
-			      BPF_CORE_READ(mm, hugetlb_usage.counter) :
+			      READ(pointers, mm, hugetlb_usage.counter) :
 			      0;
-	read_resident(to->counters, mm);
+	read_resident(to->counters, mm, pointers);
 }
 
 static __always_inline void read_activity(struct procstat_activity *to, struct task_struct *task)
 {
-	to->voluntary_switches = BPF_CORE_READ(task, nvcsw);
-	to->involuntary_switches = BPF_CORE_READ(task, nivcsw);
-	to->minor_faults = BPF_CORE_READ(task, min_flt);
-	to->major_faults = BPF_CORE_READ(task, maj_flt);
+	to->voluntary_switches = task->nvcsw;
+	to->involuntary_switches = task->nivcsw;
+	to->minor_faults = task->min_flt;
+	to->major_faults = task->maj_flt;
 }
 
 /* What /proc/PID/cgroup calls the process's cgroup: the v2 one, or where that is only the root, as
@@ -42,55 +44,58 @@ static __always_inline void read_cgroup(struct procstat_process *to, struct task
 	to->cgroup_v1 = 0;
 	if (!bpf_core_field_exists(task->cgroups)) /* without CONFIG_CGROUPS */
 		return;
-	cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
-	if (BPF_CORE_READ(cgroup, level) == 0 &&
+	cgroup = task->cgroups->dfl_cgrp;
+	if (cgroup->level == 0 &&
 	    bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id)) {
 		struct cgroup_subsys_state *css =
-			task_css(task, bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id));
-		struct cgroup *controlled = BPF_CORE_READ(css, cgroup);
+			task->cgroups->subsys[bpf_core_enum_value(enum cgroup_subsys_id,
+								  memory_cgrp_id)];
+		struct cgroup *controlled = css->cgroup;
 
 		if (controlled && controlled != cgroup) {
 			cgroup = controlled;
 			to->cgroup_v1 = 1;
 		}
 	}
-	to->cgroup = BPF_CORE_READ(cgroup, kn, id);
+	to->cgroup = cgroup->kn->id;
 }
 
 static __always_inline void read_process(struct procstat_process *to, struct task_struct *task)
 {
-	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+	struct signal_struct *signal = task->signal;
 	const unsigned char *name;
 
 	to->kind = PROCSTAT_PROCESS;
-	to->pid = BPF_CORE_READ(task, tgid);
-	to->ppid = BPF_CORE_READ(task, real_parent, tgid);
-	to->uid = BPF_CORE_READ(task, real_cred, uid.val);
-	to->start_time = BPF_CORE_READ(task, start_boottime);
+	to->pid = task->tgid;
+	to->ppid = task->real_parent->tgid;
+	to->uid = task->real_cred->uid.val;
+	to->start_time = task->start_boottime;
 	read_cgroup(to, task);
 	read_activity(&to->activity, task);
-	to->activity.voluntary_switches += BPF_CORE_READ(signal, nvcsw);
-	to->activity.involuntary_switches += BPF_CORE_READ(signal, nivcsw);
-	to->activity.minor_faults += BPF_CORE_READ(signal, min_flt);
-	to->activity.major_faults += BPF_CORE_READ(signal, maj_flt);
+	to->activity.voluntary_switches += signal->nvcsw;
+	to->activity.involuntary_switches += signal->nivcsw;
+	to->activity.minor_faults += signal->min_flt;
+	to->activity.major_faults += signal->maj_flt;
 	/* no rest of another process's longer name behind the NUL */
 	__builtin_memset(to->comm, 0, sizeof(to->comm));
 	__builtin_memset(to->executable, 0, sizeof(to->executable));
 	bpf_probe_read_kernel_str(to->comm, sizeof(to->comm), &task->comm);
-	name = BPF_CORE_READ(task, mm, exe_file, f_path.dentry, d_name.name);
+	name = task->mm->exe_file->f_path.dentry->d_name.name;
 	bpf_probe_read_kernel_str(to->executable, sizeof(to->executable), name);
 }
 
 /* Memory of `task`'s process, if it still has it: an exiting one may have given its mm away between
  * finding and reading, and what was read then is somebody else's. */
-static __always_inline bool read_task_memory(struct procstat_memory *to, struct task_struct *task)
+static __always_inline bool read_task_memory(struct procstat_memory *to, struct task_struct *task,
+					     enum pointers pointers)
 {
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct mm_struct *mm = READ(pointers, task, mm);
 
 	if (!mm)
 		return false;
-	read_memory(to, mm);
-	return BPF_CORE_READ(task, mm) == mm;
+	read_memory(to, mm, pointers);
+	barrier(); /* else the compiler knows the answer */
+	return READ(pointers, task, mm) == mm;
 }
 
 static __always_inline void add_unfolded(struct procstat_memory *to, struct task_struct *task)

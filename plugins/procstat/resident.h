@@ -7,8 +7,8 @@
  */
 #pragma once
 
-#include "common.bpf.h"
 #include "kernel/task.h"
+#include "read.bpf.h"
 
 #define MAX_CPUS 1024
 #define MAX_MAP_HEAD 1024 /* bytes; pptrs lies at 320 on 6.18 */
@@ -91,16 +91,17 @@ static __always_inline void find_cpu_offsets(void)
 	}
 }
 
-static __always_inline void add_cpu_parts(__s64 *counters, struct mm_struct *mm)
+static __always_inline void add_cpu_parts(__s64 *counters, struct mm_struct *mm,
+					  enum pointers pointers)
 {
 	const __s32 *parts[NR_MM_COUNTERS];
 	__s32 part[NR_MM_COUNTERS];
 	bool adjacent;
 
-	parts[0] = BPF_CORE_READ(mm, rss_stat[0].counters);
-	parts[1] = BPF_CORE_READ(mm, rss_stat[1].counters);
-	parts[2] = BPF_CORE_READ(mm, rss_stat[2].counters);
-	parts[3] = BPF_CORE_READ(mm, rss_stat[3].counters);
+	parts[0] = READ(pointers, mm, rss_stat[0].counters);
+	parts[1] = READ(pointers, mm, rss_stat[1].counters);
+	parts[2] = READ(pointers, mm, rss_stat[2].counters);
+	parts[3] = READ(pointers, mm, rss_stat[3].counters);
 	/* 6.6 (14ef95be6f55) allocates the four together: one read a CPU instead of four */
 	adjacent = parts[1] == parts[0] + 1 && parts[2] == parts[0] + 2 && parts[3] == parts[0] + 3;
 
@@ -140,21 +141,23 @@ static __always_inline bool counters_are_per_cpu(void)
 }
 
 /* The process's counters; before 6.2 without what each thread still holds (read_unfolded). */
-static __always_inline void read_resident(__s64 *counters, struct mm_struct *mm)
+static __always_inline void read_resident(__s64 *counters, struct mm_struct *mm,
+					  enum pointers pointers)
 {
 	if (!counters_are_per_cpu()) {
 		struct mm_struct___before_6_2 *old = (void *)mm;
 
+		/* those kernels' verifiers load from no array of a typedef */
 		bpf_core_read(counters, sizeof(__s64) * NR_MM_COUNTERS, &old->rss_stat.count);
 		return;
 	}
-	counters[0] = BPF_CORE_READ(mm, rss_stat[0].count);
-	counters[1] = BPF_CORE_READ(mm, rss_stat[1].count);
-	counters[2] = BPF_CORE_READ(mm, rss_stat[2].count);
-	counters[3] = BPF_CORE_READ(mm, rss_stat[3].count);
+	counters[0] = READ(pointers, mm, rss_stat[0].count);
+	counters[1] = READ(pointers, mm, rss_stat[1].count);
+	counters[2] = READ(pointers, mm, rss_stat[2].count);
+	counters[3] = READ(pointers, mm, rss_stat[3].count);
 	/* without SMP a counter is only its sum */
 	if (bpf_core_field_exists(struct percpu_counter, counters))
-		add_cpu_parts(counters, mm);
+		add_cpu_parts(counters, mm, pointers);
 }
 
 /* What this thread has not yet added to its process's counters: nothing since 6.2. */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * Reading the kernel's structs as the program may: a program that is given a pointer with its BTF
+ * type loads through it in one instruction; a kprobe is given a number and calls a helper.
+ */
+#pragma once
+
+#include "common.bpf.h"
+
+enum pointers {
+	TYPED,	/* iterators and tp_btf, and what they load from there: a fault reads as 0 */
+	NUMBERS, /* kprobes */
+};
+
+/* READ(TYPED, task, mm, total_vm) is task->mm->total_vm. The first argument must be a constant once
+ * inlined: the verifier takes no program that could do both. */
+#define READ(pointers, from, ...)                              \
+	((pointers) == TYPED ? ___arrow(from, ##__VA_ARGS__) : \
+			       BPF_CORE_READ(from, ##__VA_ARGS__))
