@@ -2,7 +2,7 @@ import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { path } from './paths.mjs';
-import { say } from './progress.mjs';
+import { interrupt, say } from './progress.mjs';
 
 const POLL_MS = 300;
 const FILE = path('dist/.setup-lock');
@@ -23,9 +23,11 @@ export async function exclusively(perform) {
   }
   const release = () => rmSync(FILE, { force: true });
   process.once('exit', release);
-  const interrupted = (signal) => {
+  const interrupted = async (signal) => {
+    // The next one does not wait.
+    process.removeAllListeners('SIGINT').removeAllListeners('SIGTERM');
+    await interrupt(signal);
     release();
-    process.removeAllListeners(signal);
     process.kill(process.pid, signal);
   };
   process.once('SIGINT', interrupted);

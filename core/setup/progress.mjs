@@ -37,6 +37,17 @@ export function describeFailure(error) {
   return `${error.message}${evidence}${remedy}`;
 }
 
+/** The program that is at work, and what comes when it has ended. */
+let current;
+
+/** Half an installation is left by nobody: what is at work may end in its own way. */
+export async function interrupt(signal) {
+  if (!current) return;
+  current.child.kill(signal);
+  say(`${signal}: ending as soon as ${current.file} has ended`);
+  await current.ended;
+}
+
 /** Runs a program with its output in a log file; throws a SetupError with its last lines. */
 export async function run(what, file, args, options = {}) {
   const log = path('dist/setup.log');
@@ -48,10 +59,13 @@ export async function run(what, file, args, options = {}) {
   });
   child.stdout.pipe(out, { end: false });
   child.stderr.pipe(out, { end: false });
-  const result = await new Promise((resolve) => {
+  const ended = new Promise((resolve) => {
     child.once('error', (error) => resolve({ error }));
     child.once('close', (code, signal) => resolve({ code, signal }));
   });
+  current = { child, file: [file, ...args.slice(0, 1)].join(' '), ended };
+  const result = await ended;
+  current = undefined;
   await new Promise((resolve) => out.end(resolve));
   if (result.code === 0) return;
   if (result.error) {
@@ -80,6 +94,7 @@ const REMEDIES = [
     /Could not get lock|is another process using it/,
     'another package manager is at work: wait for it',
   ],
+  [/dpkg was interrupted/, asRoot('dpkg --configure -a')],
   [/cache folder contains root-owned files/, 'do what npm says above'],
   [/EACCES|Permission denied|EROFS/, OWNERSHIP],
   [/certificate/i, 'a certificate was refused: check the clock and NODE_EXTRA_CA_CERTS'],

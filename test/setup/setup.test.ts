@@ -1,7 +1,15 @@
 /** The set-up's promises: it says what to do, works once at a time, and leaves nothing stale. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -127,6 +135,27 @@ test('outputs of deleted sources go, all others stay', async () => {
     [],
   );
   rmSync(root, { recursive: true });
+});
+
+test('a set-up that is interrupted ends after the program that is at work', async () => {
+  // Runs the lock's code on a lock and a log of its own.
+  const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-interrupt-'));
+  cpSync(join(ROOT, 'core/setup'), join(dir, 'core/setup'), { recursive: true });
+  const program = `
+    const { exclusively } = await import(process.argv[1] + '/lock.mjs');
+    const { run } = await import(process.argv[1] + '/progress.mjs');
+    const script = 'trap "kill %1; sleep 0.3; touch ' + process.argv[2] + '; exit 1" INT; sleep 60 & wait';
+    setTimeout(() => process.kill(process.pid, 'SIGINT'), 500);
+    await exclusively(() => run('waiting', 'bash', ['-c', script]));
+  `;
+  const [setup, ended] = [join(dir, 'core/setup'), join(dir, 'ended')];
+  const args = ['--input-type=module', '-e', program, setup, ended];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const signal = await new Promise((resolve) => child.once('exit', (_, name) => resolve(name)));
+  assert.equal(signal, 'SIGINT');
+  assert.ok(existsSync(ended), 'the program had ended');
+  assert.ok(!existsSync(join(dir, 'dist/.setup-lock')), 'the lock is gone');
+  rmSync(dir, { recursive: true });
 });
 
 test('two at once: one waits for the other', async () => {
