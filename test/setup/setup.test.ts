@@ -144,12 +144,18 @@ test('a set-up that is interrupted ends after the program that is at work', asyn
   const program = `
     const { exclusively } = await import(process.argv[1] + '/lock.mjs');
     const { run } = await import(process.argv[1] + '/progress.mjs');
-    const script = 'trap "kill %1; sleep 0.3; touch ' + process.argv[2] + '; exit 1" INT; sleep 60 & wait';
-    setTimeout(() => process.kill(process.pid, 'SIGINT'), 500);
+    const { existsSync } = await import('node:fs');
+    const [, , begun, ended] = process.argv;
+    const script = 'trap "kill %1; sleep 0.3; touch ' + ended + '; exit 1" INT; sleep 60 & touch ' + begun + '; wait';
+    const watch = setInterval(() => {
+      if (!existsSync(begun)) return;
+      clearInterval(watch);
+      process.kill(process.pid, 'SIGINT');
+    }, 20);
     await exclusively(() => run('waiting', 'bash', ['-c', script]));
   `;
   const [setup, ended] = [join(dir, 'core/setup'), join(dir, 'ended')];
-  const args = ['--input-type=module', '-e', program, setup, ended];
+  const args = ['--input-type=module', '-e', program, setup, join(dir, 'begun'), ended];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const signal = await new Promise((resolve) => child.once('exit', (_, name) => resolve(name)));
   assert.equal(signal, 'SIGINT');
