@@ -25,6 +25,8 @@ const TEST = {
   'busybox-static': 'the guests’ user space',
   kmod: 'finds what a kernel module needs',
   'xz-utils': 'unpacks kernel modules',
+  openssl: 'makes the certificates of TLS tests',
+  bpftool: 'what our reading of BTF is held against',
   'debian-archive-keyring': 'verifies the kernels',
 };
 
@@ -103,7 +105,7 @@ export function missingTools({ test }) {
     'clang',
     'llvm-strip',
     'make',
-    ...(test ? ['gcc', 'busybox', 'depmod', 'xz'] : []),
+    ...(test ? ['gcc', 'busybox', 'depmod', 'xz', 'openssl', 'bpftool'] : []),
   ];
   const headers = existsSync('/usr/include/bpf/bpf_helpers.h') ? [] : ['libbpf headers'];
   return [...tools.filter((tool) => !findProgram(tool)), ...headers];
