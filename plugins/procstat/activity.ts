@@ -9,6 +9,13 @@ const noActivity = (): Activity => ({
 
 const risen = (now: number, before = 0) => (now > before ? now - before : 0);
 
+/** What a process had done when it was last seen. */
+interface Last extends Activity {
+  readonly pid: number;
+  startNs: number;
+  pass: number;
+}
+
 export interface SeriesCounters {
   /** Unix ms: when the series began to count. */
   readonly startTime: number;
@@ -24,7 +31,9 @@ export interface SeriesCounters {
  * that it did.
  */
 export class SeriesActivity {
-  #last = new Map<number, Process>();
+  /** By pid; kept from pass to pass, for there are thousands. */
+  readonly #last = new Map<number, Last>();
+  #pass = 0;
   #lastPass: number;
   #series = new Map<string, SeriesCounters>();
   #shown = new Map<string, SeriesCounters>();
@@ -56,10 +65,32 @@ export class SeriesActivity {
 
   /** Ends a pass over all of `processes`; series that were not asked for begin anew next time. */
   finish(processes: readonly Process[], now: number): void {
-    this.#last = new Map();
-    for (const process of processes) this.#last.set(process.pid, process);
+    this.#pass++;
+    for (const process of processes) this.#remember(process);
+    if (this.#last.size > processes.length) this.#forget();
     this.#lastPass = now;
     this.#series = this.#shown;
     this.#shown = new Map();
+  }
+
+  #remember(process: Process): void {
+    let last = this.#last.get(process.pid);
+    if (!last) {
+      last = { pid: process.pid, startNs: 0, pass: 0, ...noActivity() };
+      this.#last.set(process.pid, last);
+    }
+    last.startNs = process.startNs;
+    last.pass = this.#pass;
+    last.voluntarySwitches = process.voluntarySwitches;
+    last.involuntarySwitches = process.involuntarySwitches;
+    last.minorFaults = process.minorFaults;
+    last.majorFaults = process.majorFaults;
+  }
+
+  /** Drops those that the last pass has not seen. */
+  #forget(): void {
+    for (const { pid, pass } of this.#last.values()) {
+      if (pass !== this.#pass) this.#last.delete(pid);
+    }
   }
 }

@@ -1,6 +1,7 @@
 import type { StructLayout } from '../../core/bpf/layout.js';
+import { Group } from './group.js';
 import { processOffsets, threadOffsets } from './offsets.js';
-import type { Activity, Process } from './process.js';
+import type { Activity, Memory, Process } from './process.js';
 
 /** enum procstat_kind */
 const PROCESS = 1;
@@ -27,8 +28,11 @@ export interface DecoderHost {
 }
 
 export interface Decoded {
-  /** Every process that has memory of its own: no kernel threads, no zombies. */
-  readonly processes: Process[];
+  /**
+   * Every process that has memory of its own: no kernel threads, no zombies. The objects are the
+   * decoder's: one a process as long as it lives, written anew by each pass.
+   */
+  readonly processes: readonly Process[];
   /** Bytes at the end that were no record; 0 unless the object and this decoder disagree. */
   readonly unreadable: number;
 }
@@ -39,9 +43,11 @@ export class ProcstatDecoder {
   readonly #thread: ReturnType<typeof threadOffsets>;
   readonly #pageSize: number;
   readonly #bootTime: number;
-  /** Names repeat from pass to pass: the text of the same bytes is kept by pid. */
-  #names = new Map<number, Names>();
-  #nextNames = new Map<number, Names>();
+  /** Of the last pass, by pid: thousands of objects a second would be most of a pass's cost. */
+  readonly #groups = new Map<number, Group>();
+  /** Of this pass, in its order. */
+  readonly #leaders: Group[] = [];
+  #pass = 0;
 
   constructor(layouts: DecoderLayouts, host: DecoderHost) {
     this.#process = processOffsets(layouts.process);
@@ -53,25 +59,29 @@ export class ProcstatDecoder {
   decode(bytes: Uint8Array): Decoded {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const leaders = new Map<number, number>();
-    const threads = new Map<number, Threads>();
+    this.#leaders.length = 0;
+    this.#pass++;
+    let seen = 0;
     let at = 0;
     while (at + 8 <= bytes.length) {
       const length = this.#lengthAt(view, at, bytes.length - at);
       if (length === 0) break;
-      const pid = view.getUint32(at + 4, true);
-      if (view.getUint32(at, true) === PROCESS) leaders.set(pid, at);
-      else this.#addThread(threads, view, at, pid);
+      const group = this.#groupOf(view.getUint32(at + 4, true));
+      if (group.pass !== this.#pass) {
+        group.begin(this.#pass);
+        seen++;
+      }
+      if (view.getUint32(at, true) === THREAD) this.#addThread(group, view, at);
+      else this.#addLeader(group, at);
       at += length;
     }
     // Thread ids wrap around: a thread may have come before its leader.
     const processes: Process[] = [];
-    for (const [pid, leader] of leaders) {
-      const process = this.#processAt(view, text, leader, pid, threads.get(pid));
+    for (const group of this.#leaders) {
+      const process = this.#processOf(group, view, text);
       if (process) processes.push(process);
     }
-    this.#names = this.#nextNames;
-    this.#nextNames = new Map();
+    if (seen < this.#groups.size) this.#forget();
     return { processes, unreadable: bytes.length - at };
   }
 
@@ -87,146 +97,95 @@ export class ProcstatDecoder {
     return length <= left ? length : 0;
   }
 
-  #addThread(threads: Map<number, Threads>, view: DataView, at: number, pid: number): void {
-    const o = this.#thread;
-    let sums = threads.get(pid);
-    if (!sums) {
-      sums = noThreads();
-      threads.set(pid, sums);
+  #groupOf(pid: number): Group {
+    let group = this.#groups.get(pid);
+    if (!group) {
+      group = new Group(pid);
+      this.#groups.set(pid, group);
     }
-    sums.count++;
+    return group;
+  }
+
+  /** Drops those that this pass has not seen. */
+  #forget(): void {
+    for (const { pid, pass } of this.#groups.values()) {
+      if (pass !== this.#pass) this.#groups.delete(pid);
+    }
+  }
+
+  #addLeader(group: Group, at: number): void {
+    if (group.leader < 0) this.#leaders.push(group);
+    group.leader = at;
+  }
+
+  #addThread(group: Group, view: DataView, at: number): void {
+    const o = this.#thread;
+    group.threads++;
     const { activityAt } = this.#process;
     const activity = at + o.activity;
-    sums.voluntarySwitches += u64(view, activity + activityAt.voluntary);
-    sums.involuntarySwitches += u64(view, activity + activityAt.involuntary);
-    sums.minorFaults += u64(view, activity + activityAt.minor);
-    sums.majorFaults += u64(view, activity + activityAt.major);
+    group.voluntarySwitches += u64(view, activity + activityAt.voluntary);
+    group.involuntarySwitches += u64(view, activity + activityAt.involuntary);
+    group.minorFaults += u64(view, activity + activityAt.minor);
+    group.majorFaults += u64(view, activity + activityAt.major);
     const unfolded = at + o.unfolded;
-    sums.file += view.getInt32(unfolded + 4 * FILE, true);
-    sums.anon += view.getInt32(unfolded + 4 * ANON, true);
-    sums.swap += view.getInt32(unfolded + 4 * SWAP, true);
-    sums.shmem += view.getInt32(unfolded + 4 * SHMEM, true);
-    if (sums.memory < 0 && view.getUint32(at + o.hasMemory, true) !== 0) {
-      sums.memory = at + o.memory;
+    group.file += view.getInt32(unfolded + 4 * FILE, true);
+    group.anon += view.getInt32(unfolded + 4 * ANON, true);
+    group.swap += view.getInt32(unfolded + 4 * SWAP, true);
+    group.shmem += view.getInt32(unfolded + 4 * SHMEM, true);
+    if (group.memory < 0 && view.getUint32(at + o.hasMemory, true) !== 0) {
+      group.memory = at + o.memory;
     }
   }
 
-  /** undefined if it has no memory. Made in one go: thousands of these are made a collection. */
-  #processAt(
-    view: DataView,
-    text: Buffer,
-    at: number,
-    pid: number,
-    threads: Threads = NO_THREADS,
-  ): Process | undefined {
+  /** undefined if it has no memory. */
+  #processOf(group: Group, view: DataView, text: Buffer): Process | undefined {
+    const at = group.leader;
     const o = this.#process;
-    const memory = view.getUint32(at + o.hasMemory, true) !== 0 ? at + o.memory : threads.memory;
+    const memory = view.getUint32(at + o.hasMemory, true) !== 0 ? at + o.memory : group.memory;
     if (memory < 0) return undefined;
-    const m = o.memoryAt;
-    const a = o.activityAt;
-    const page = this.#pageSize;
-    const counters = memory + m.counters;
-    const file = page * Math.max(0, i64(view, counters + 8 * FILE) + threads.file);
-    const anon = page * Math.max(0, i64(view, counters + 8 * ANON) + threads.anon);
-    const swap = page * Math.max(0, i64(view, counters + 8 * SWAP) + threads.swap);
-    const shmem = page * Math.max(0, i64(view, counters + 8 * SHMEM) + threads.shmem);
-    const usage = anon + file + shmem;
-    const virtual = page * u64(view, memory + m.virtual);
     const startNs = u64(view, at + o.startTime);
-    const activity = at + o.activity;
-    const names = this.#namesAt(view, text, at, pid);
-    return {
-      pid,
-      ppid: view.getUint32(at + o.ppid, true),
-      uid: view.getUint32(at + o.uid, true),
-      startNs,
-      startTime: this.#bootTime + Math.floor(startNs / 1e6),
-      comm: names.comm,
-      executable: names.executable,
-      cgroupId: u64(view, at + o.cgroup),
-      cgroupV1: view.getUint32(at + o.cgroupV1, true) !== 0,
-      threads: 1 + threads.count,
-      usage,
-      // The kernel moves the high-water marks only before memory shrinks.
-      peak: Math.max(page * u64(view, memory + m.peak), usage),
-      virtual,
-      virtualPeak: Math.max(page * u64(view, memory + m.virtualPeak), virtual),
-      anon,
-      file,
-      shmem,
-      swap,
-      data: page * u64(view, memory + m.data),
-      stack: page * u64(view, memory + m.stack),
-      pageTables: u64(view, memory + m.pageTables),
-      locked: page * u64(view, memory + m.locked),
-      hugetlb: page * u64(view, memory + m.hugetlb),
-      voluntarySwitches: u64(view, activity + a.voluntary) + threads.voluntarySwitches,
-      involuntarySwitches: u64(view, activity + a.involuntary) + threads.involuntarySwitches,
-      minorFaults: u64(view, activity + a.minor) + threads.minorFaults,
-      majorFaults: u64(view, activity + a.major) + threads.majorFaults,
-    };
+    const startTime = this.#bootTime + Math.floor(startNs / 1e6);
+    const process = group.processOf(startNs, startTime);
+    process.ppid = view.getUint32(at + o.ppid, true);
+    process.uid = view.getUint32(at + o.uid, true);
+    process.cgroupId = u64(view, at + o.cgroup);
+    process.cgroupV1 = view.getUint32(at + o.cgroupV1, true) !== 0;
+    process.threads = 1 + group.threads;
+    group.names.read(view, text, at + o.comm, at + o.executable, at + o.size);
+    process.comm = group.names.comm;
+    process.executable = group.names.executable;
+    this.#readMemory(process, group, view, memory);
+    this.#readActivity(process, group, view, at + o.activity);
+    return process;
   }
 
-  #namesAt(view: DataView, text: Buffer, at: number, pid: number): Names {
-    const { comm, executable, size } = this.#process;
-    const known = this.#names.get(pid);
-    if (known && sameWords(known.words, view, at + comm)) {
-      this.#nextNames.set(pid, known);
-      return known;
-    }
-    const words = new Uint32Array((size - comm) >> 2);
-    for (let i = 0; i < words.length; i++) words[i] = view.getUint32(at + comm + 4 * i, true);
-    const name = chars(text, at + comm, at + executable);
-    const names = {
-      words,
-      comm: name,
-      executable: chars(text, at + executable, at + size) || name,
-    };
-    this.#nextNames.set(pid, names);
-    return names;
+  #readMemory(process: Memory, group: Group, view: DataView, at: number): void {
+    const m = this.#process.memoryAt;
+    const page = this.#pageSize;
+    const counters = at + m.counters;
+    process.file = page * Math.max(0, i64(view, counters + 8 * FILE) + group.file);
+    process.anon = page * Math.max(0, i64(view, counters + 8 * ANON) + group.anon);
+    process.swap = page * Math.max(0, i64(view, counters + 8 * SWAP) + group.swap);
+    process.shmem = page * Math.max(0, i64(view, counters + 8 * SHMEM) + group.shmem);
+    process.usage = process.anon + process.file + process.shmem;
+    process.virtual = page * u64(view, at + m.virtual);
+    // The kernel moves the high-water marks only before memory shrinks.
+    process.peak = Math.max(page * u64(view, at + m.peak), process.usage);
+    process.virtualPeak = Math.max(page * u64(view, at + m.virtualPeak), process.virtual);
+    process.data = page * u64(view, at + m.data);
+    process.stack = page * u64(view, at + m.stack);
+    process.pageTables = u64(view, at + m.pageTables);
+    process.locked = page * u64(view, at + m.locked);
+    process.hugetlb = page * u64(view, at + m.hugetlb);
   }
-}
 
-interface Names {
-  /** The bytes of both names. */
-  readonly words: Uint32Array;
-  readonly comm: string;
-  readonly executable: string;
-}
-
-/** What the other threads of a process add to it. */
-interface Threads extends Activity {
-  count: number;
-  /** Pages that they hold back. */
-  file: number;
-  anon: number;
-  swap: number;
-  shmem: number;
-  /** Where one of them tells the process's memory; -1 if none does. */
-  memory: number;
-}
-
-const noThreads = (): Threads => ({
-  count: 0,
-  voluntarySwitches: 0,
-  involuntarySwitches: 0,
-  minorFaults: 0,
-  majorFaults: 0,
-  file: 0,
-  anon: 0,
-  swap: 0,
-  shmem: 0,
-  memory: -1,
-});
-
-const NO_THREADS: Readonly<Threads> = noThreads();
-
-/** A loop here is quicker than a call into Buffer.compare. */
-function sameWords(words: Uint32Array, view: DataView, at: number): boolean {
-  for (let i = 0; i < words.length; i++) {
-    if (words[i] !== view.getUint32(at + 4 * i, true)) return false;
+  #readActivity(process: Activity, group: Group, view: DataView, at: number): void {
+    const a = this.#process.activityAt;
+    process.voluntarySwitches = u64(view, at + a.voluntary) + group.voluntarySwitches;
+    process.involuntarySwitches = u64(view, at + a.involuntary) + group.involuntarySwitches;
+    process.minorFaults = u64(view, at + a.minor) + group.minorFaults;
+    process.majorFaults = u64(view, at + a.major) + group.majorFaults;
   }
-  return true;
 }
 
 function u64(view: DataView, at: number): number {
@@ -235,10 +194,4 @@ function u64(view: DataView, at: number): number {
 
 function i64(view: DataView, at: number): number {
   return view.getUint32(at, true) + view.getInt32(at + 4, true) * 0x1_0000_0000;
-}
-
-/** `char[n]`: ends at the first NUL. Bytes that are no UTF-8 become U+FFFD. */
-function chars(text: Buffer, from: number, to: number): string {
-  const end = text.indexOf(0, from);
-  return text.toString('utf8', from, end < 0 || end > to ? to : end);
 }

@@ -3,7 +3,7 @@ import { inject, injectable } from 'tsyringe';
 import type { BpfLink, LoadedBpf } from '../../core/bpf/host.js';
 import { MemWatcherError } from '../../core/errors.js';
 import { bootTimeByClock } from '../../core/identity/boot-clock.js';
-import { type CgroupIdentity, CgroupPaths } from '../../core/identity/cgroup-paths.js';
+import { CgroupPaths } from '../../core/identity/cgroup-paths.js';
 import { bootTime, pageSize, possibleCpus } from '../../core/identity/host.js';
 import type { Plugin } from '../../core/plugin.js';
 import { BpfLoader, Config, Health, Scope } from '../../core/tokens.js';
@@ -16,14 +16,14 @@ import type { ProcstatMetadata } from './metadata.js';
 import type { Process } from './process.js';
 import { OTHER, type Selected, select } from './select.js';
 import type { ProcstatSeries, ProcstatSnapshot, WhoseAttributes } from './snapshot.js';
+import { Whose } from './whose.js';
 
 /** The processes in no container, when containers are asked for. */
 const HOST = '';
 
 @injectable()
 export class ProcstatPlugin implements Plugin<ProcstatSnapshot> {
-  readonly #cgroups = new CgroupPaths();
-  readonly #commands: Commands;
+  readonly #whose: Whose;
   /**
    * ms by which `Process.startTime` is early: it lacks a fraction of a second, and a counter that
    * begins after the last export must not seem to be older.
@@ -41,9 +41,10 @@ export class ProcstatPlugin implements Plugin<ProcstatSnapshot> {
     @inject(BpfLoader) private readonly loader: BpfLoader,
     @inject(Health) private readonly health: Health,
   ) {
-    this.#commands = new Commands(config.command_length);
+    const commands = new Commands(config.command_length);
+    this.#whose = new Whose(commands, new CgroupPaths(), config.command_line);
     this.#filter = makeFilter(config, {
-      cgroupPath: (process) => this.#cgroupOf(process)?.path,
+      cgroupPath: (process) => this.#whose.cgroupOf(process)?.path,
       userId: (name) => passwdUserId(readFileSync('/etc/passwd', 'utf8'), name),
     });
   }
@@ -82,8 +83,7 @@ export class ProcstatPlugin implements Plugin<ProcstatSnapshot> {
     const series = selection.top.map((selected) => this.#series(selected));
     if (selection.other) series.push(this.#other(selection.other));
     this.#activity.finish(processes, Date.now());
-    this.#commands.sweep();
-    this.#cgroups.sweep();
+    this.#whose.sweep();
     this.#losses?.check();
     if (this.#iterator?.program === 'collect_by_pid') {
       this.health.fullness('by_pid', Math.min(1, total / this.config.capacity));
@@ -91,7 +91,7 @@ export class ProcstatPlugin implements Plugin<ProcstatSnapshot> {
     return { series, processes: total };
   }
 
-  #processes(): { processes: Process[]; total: number } {
+  #processes(): { processes: readonly Process[]; total: number } {
     if (!this.#decoder || !this.#iterator) {
       throw new MemWatcherError('INTERNAL', 'procstat was asked to collect before it started');
     }
@@ -113,19 +113,21 @@ export class ProcstatPlugin implements Plugin<ProcstatSnapshot> {
       case 'executable':
         return (process) => process.executable;
       case 'container':
-        return (process) => this.#cgroupOf(process)?.containerId ?? HOST;
+        return (process) => this.#whose.cgroupOf(process)?.containerId ?? HOST;
     }
   }
 
   #series(selected: Selected): ProcstatSeries {
     const [first] = selected.members;
     if (this.config.by === 'process' && first) {
+      // A snapshot is of its moment; the decoder writes its own objects anew.
+      const process = { ...first };
       return {
-        attributes: this.#attributesOf(first),
+        attributes: this.#whose.process(process),
         members: 1,
-        process: first,
-        memory: first,
-        activity: first,
+        process,
+        memory: process,
+        activity: process,
         startTime: first.startTime + this.#early,
       };
     }
@@ -150,29 +152,9 @@ export class ProcstatPlugin implements Plugin<ProcstatSnapshot> {
   }
 
   #groupAttributes(member: Process): WhoseAttributes {
-    if (this.config.by === 'executable') return { 'process.executable.name': member.executable };
-    const cgroup = this.#cgroupOf(member);
-    return { 'container.id': cgroup?.containerId, 'k8s.pod.uid': cgroup?.podUid };
-  }
-
-  #attributesOf(process: Process): WhoseAttributes {
-    const command = this.#commands.of(process);
-    const cgroup = this.#cgroupOf(process);
-    return {
-      'process.pid': process.pid,
-      'process.creation.time': new Date(process.startTime).toISOString(),
-      'process.executable.name': process.executable,
-      'process.command': command?.command,
-      'process.command_line': this.config.command_line ? command?.line : undefined,
-      'process.linux.cgroup': cgroup?.line,
-      'container.id': cgroup?.containerId,
-      'k8s.pod.uid': cgroup?.podUid,
-    };
-  }
-
-  #cgroupOf({ pid, cgroupId, cgroupV1 }: Process): CgroupIdentity | undefined {
-    if (cgroupId === 0) return undefined;
-    return this.#cgroups.of(cgroupId, pid, cgroupV1 ? 'memory' : undefined);
+    return this.config.by === 'executable'
+      ? this.#whose.executable(member)
+      : this.#whose.container(member);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { PointWriter } from '../../core/telemetry/points.js';
 import type { ProcstatMetadata } from './metadata.js';
-import type { ProcstatSeries, ProcstatSnapshot } from './snapshot.js';
+import type { ProcstatSeries, ProcstatSnapshot, WhoseAttributes } from './snapshot.js';
 
 /** A snapshot → metric points. */
 export function report(snapshot: ProcstatSnapshot, out: PointWriter<ProcstatMetadata>): void {
@@ -19,12 +19,10 @@ function reportMemory(
   out.point('process.memory.virtual', memory.virtual, attributes);
   out.point('memwatcher.process.memory.peak', memory.peak, attributes);
   out.point('memwatcher.process.memory.virtual_peak', memory.virtualPeak, attributes);
-  for (const type of ['anon', 'file', 'shmem'] as const) {
-    out.point('memwatcher.process.memory.rss', memory[type], {
-      ...attributes,
-      'memwatcher.process.memory.rss.type': type,
-    });
-  }
+  const { rss } = typesOf(attributes);
+  out.point('memwatcher.process.memory.rss', memory.anon, rss.anon);
+  out.point('memwatcher.process.memory.rss', memory.file, rss.file);
+  out.point('memwatcher.process.memory.rss', memory.shmem, rss.shmem);
   out.point('memwatcher.process.memory.swap', memory.swap, attributes);
   out.point('memwatcher.process.memory.data', memory.data, attributes);
   out.point('memwatcher.process.memory.stack', memory.stack, attributes);
@@ -37,17 +35,42 @@ function reportActivity(
   { activity, attributes, startTime }: ProcstatSeries,
   out: PointWriter<ProcstatMetadata>,
 ): void {
-  const switches = {
-    voluntary: activity.voluntarySwitches,
-    involuntary: activity.involuntarySwitches,
+  const { switches, faults } = typesOf(attributes);
+  const { voluntarySwitches, involuntarySwitches, minorFaults, majorFaults } = activity;
+  out.point('process.context_switches', voluntarySwitches, switches.voluntary, startTime);
+  out.point('process.context_switches', involuntarySwitches, switches.involuntary, startTime);
+  out.point('process.paging.faults', minorFaults, faults.minor, startTime);
+  out.point('process.paging.faults', majorFaults, faults.major, startTime);
+}
+
+/** A series' attributes are mostly those of the last collection, and so are these. */
+const types = new WeakMap<WhoseAttributes, ReturnType<typeof makeTypes>>();
+
+function typesOf(attributes: WhoseAttributes) {
+  let known = types.get(attributes);
+  if (!known) {
+    known = makeTypes(attributes);
+    types.set(attributes, known);
+  }
+  return known;
+}
+
+function makeTypes(attributes: WhoseAttributes) {
+  const rss = <T extends string>(type: T) => ({
+    ...attributes,
+    'memwatcher.process.memory.rss.type': type,
+  });
+  const switches = <T extends string>(type: T) => ({
+    ...attributes,
+    'process.context_switch.type': type,
+  });
+  const faults = <T extends string>(type: T) => ({
+    ...attributes,
+    'system.paging.fault.type': type,
+  });
+  return {
+    rss: { anon: rss('anon'), file: rss('file'), shmem: rss('shmem') },
+    switches: { voluntary: switches('voluntary'), involuntary: switches('involuntary') },
+    faults: { minor: faults('minor'), major: faults('major') },
   };
-  for (const type of ['voluntary', 'involuntary'] as const) {
-    const whose = { ...attributes, 'process.context_switch.type': type };
-    out.point('process.context_switches', switches[type], whose, startTime);
-  }
-  const faults = { minor: activity.minorFaults, major: activity.majorFaults };
-  for (const type of ['minor', 'major'] as const) {
-    const whose = { ...attributes, 'system.paging.fault.type': type };
-    out.point('process.paging.faults', faults[type], whose, startTime);
-  }
 }

@@ -90,7 +90,9 @@ function largest<T>(
   const byFigure = (a: T, b: T) => figure(b) - figure(a);
   if (count === 0 || items.length <= count) return { chosen: items.toSorted(byFigure), rest: [] };
   // Native sorting of plain numbers finds the threshold; only what is shown is sorted as objects.
-  const figures = Float64Array.from(items, figure).sort();
+  const figures = new Float64Array(items.length);
+  for (let i = 0; i < items.length; i++) figures[i] = figure(items[i] as T);
+  figures.sort();
   const threshold = figures[items.length - count] ?? 0;
   let above = 0;
   for (const item of items) if (figure(item) > threshold) above++;
