@@ -27,6 +27,7 @@ const TEST = {
   'xz-utils': 'unpacks kernel modules',
   openssl: 'makes the certificates of TLS tests',
   bpftool: 'what our reading of BTF is held against',
+  'libcap2-bin': 'what our reading of capabilities is held against',
   'debian-archive-keyring': 'verifies the kernels',
 };
 
@@ -105,7 +106,7 @@ export function missingTools({ test }) {
     'clang',
     'llvm-strip',
     'make',
-    ...(test ? ['gcc', 'busybox', 'depmod', 'xz', 'openssl', 'bpftool'] : []),
+    ...(test ? ['gcc', 'busybox', 'depmod', 'xz', 'openssl', 'bpftool', 'capsh'] : []),
   ];
   const headers = existsSync('/usr/include/bpf/bpf_helpers.h') ? [] : ['libbpf headers'];
   return [...tools.filter((tool) => !findProgram(tool)), ...headers];
