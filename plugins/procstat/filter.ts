@@ -48,6 +48,7 @@ export function makeFilter(config: FilterConfig, context: FilterContext): Filter
       );
     });
   }
+  if (tests.length === 0) return () => true;
   return (process) => tests.every((test) => test(process));
 }
 
