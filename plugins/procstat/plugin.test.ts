@@ -127,6 +127,26 @@ describe('ProcstatPlugin', () => {
     );
   });
 
+  it('describes a process once, by what is known of it', () => {
+    const { start, collect } = fake();
+    start();
+    const [before] = collect(one(1), one(2)).series;
+    const [after] = collect(one(1), one(2)).series;
+    assert.equal(after?.attributes, before?.attributes);
+    assert.ok(!Object.values(before?.attributes ?? {}).includes(undefined));
+    const [renamed] = collect(one(2, { executable: 'another' })).series;
+    assert.equal(renamed?.attributes['process.executable.name'], 'another');
+  });
+
+  it('leaves a snapshot as it was when the next is taken', () => {
+    const { start, collect } = fake();
+    start();
+    const first = collect(one(1));
+    const copy = structuredClone(first);
+    collect(one(1, { activity: { voluntary_switches: 999 } }));
+    assert.deepEqual(first, copy);
+  });
+
   it('puts executables together', () => {
     const { start, collect } = fake({ by: 'executable' });
     start();
