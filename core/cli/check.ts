@@ -69,7 +69,7 @@ function resultOf({ plugin, state, strategy, reason }: PluginStatus, { plugins }
 }
 
 function print({ stdout, env }: CliContext, file: string, results: readonly Result[]) {
-  const width = stdout.isTTY ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
+  const width = stdout.isTTY ? stdout.columns || 80 : Number.POSITIVE_INFINITY;
   stdout.write(`${file}: ok\n`);
   const left = { align: 'left', priority: 0 } as const;
   const lines = renderTable(

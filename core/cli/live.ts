@@ -158,7 +158,7 @@ function plainBlocks(
   options: LiveOptions,
   warn: (reason: string | undefined) => void,
 ): Presenter {
-  const width = stdout.isTTY ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
+  const width = stdout.isTTY ? stdout.columns || 80 : Number.POSITIVE_INFINITY;
   const style = styleFor(stdout, env);
   const context = { rows: Number.MAX_SAFE_INTEGER, bytes: options.bytes === true };
   let first = true;

@@ -48,7 +48,7 @@ function listPlugins(context: CliContext, name: string | undefined, json: boolea
     for (const description of descriptions) stdout.write(jsonLine(description));
     return ExitCode.ok;
   }
-  const width = stdout.isTTY ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
+  const width = stdout.isTTY ? stdout.columns || 80 : Number.POSITIVE_INFINITY;
   const style = styleFor(stdout, env);
   const [first] = descriptions;
   const tables = name === undefined || !first ? [overview(descriptions)] : detail(first);

@@ -30,8 +30,8 @@ export function buildProgram(context: CliContext, exit: (code: number) => void):
       writeOut: (text) => stdout.write(text),
       writeErr: (text) => stderr.write(text),
       outputError: (text, write) => write(text.replace(/^error: /, 'mem-watcher: ')),
-      getOutHelpWidth: () => stdout.columns ?? 80,
-      getErrHelpWidth: () => stderr.columns ?? 80,
+      getOutHelpWidth: () => stdout.columns || 80,
+      getErrHelpWidth: () => stderr.columns || 80,
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })

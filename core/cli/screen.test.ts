@@ -103,3 +103,10 @@ test('NO_COLOR leaves only what moves the cursor', async () => {
   await runCli(['pool', '--count', '1', '-i', '0.1'], world.context);
   assert.doesNotMatch(world.stdout.text, /\[[0-9;]*m/);
 });
+
+test('a terminal that says it is 0 by 0 is drawn as one of 80 by 24', async () => {
+  const world = terminal();
+  [world.stdout.columns, world.stdout.rows] = [0, 0];
+  await runCli(['pool', '--count', '1', '-i', '0.1'], world.context);
+  assert.match(world.stdout.text, /4096/);
+});

@@ -50,7 +50,9 @@ export class Screen {
   };
 
   #lines(): readonly string[] {
-    const { columns = 80, rows = 24 } = this.#context.stdout;
+    // A pseudo-terminal that nobody has sized says 0.
+    const { stdout } = this.#context;
+    const [columns, rows] = [stdout.columns || 80, stdout.rows || 24];
     const lines = this.#frame(columns, rows);
     if (lines.length <= rows) return lines;
     const more = `… ${lines.length - rows + 1} more lines; enlarge the terminal`;

@@ -24,9 +24,11 @@ export function grantCommands(
   capabilities: readonly string[],
   executable = process.execPath,
 ): string[] {
+  // All of them: setcap and AmbientCapabilities replace what was granted before.
+  const all = [...new Set([...ALWAYS_NEEDED, ...capabilities])];
   return [
     'run it with sudo',
-    `sudo setcap ${capabilities.join(',').toLowerCase()}=ep ${executable}`,
-    `AmbientCapabilities=${capabilities.join(' ')} in the systemd unit`,
+    `sudo setcap ${all.join(',').toLowerCase()}=ep ${executable}`,
+    `AmbientCapabilities=${all.join(' ')} in the systemd unit`,
   ];
 }
