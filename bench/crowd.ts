@@ -7,8 +7,12 @@ const countProcesses = (): number => readdirSync('/proc').filter((n) => /^\d+$/.
 /** Fills the host up to `total` processes that sleep; gives what ends them. */
 export async function crowd(total: number): Promise<() => void> {
   const more = Math.max(0, total - countProcesses());
-  const script = `i=0; while [ $i -lt ${more} ]; do sleep 86400 & i=$((i+1)); done; wait`;
-  const shell = spawn('sh', ['-c', script], { detached: true, stdio: 'ignore' });
+  // Its input ends with this process, however that ends, and the crowd with its input.
+  const script = `i=0; while [ $i -lt ${more} ]; do sleep 86400 & i=$((i+1)); done; read _; kill 0`;
+  const shell = spawn('sh', ['-c', script], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
   const deadline = Date.now() + 60_000;
   while (countProcesses() < total) {
     if (Date.now() > deadline) throw new Error(`only ${countProcesses()} processes could be made`);
