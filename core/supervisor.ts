@@ -56,6 +56,7 @@ export class Supervisor {
       this.#current = assembly;
       await assembly.agent.start();
       assembly.agent.schedule();
+      tidy();
     });
   }
 
@@ -113,6 +114,7 @@ export class Supervisor {
     // Two agents at once would tell the same series from two beginnings, in turn.
     await old.agent.finish();
     next.agent.schedule();
+    tidy();
     await old.agent.stop();
     await old.release(next);
   }
@@ -141,4 +143,15 @@ function refuseRegressions(old: readonly PluginStatus[], next: readonly PluginSt
   if (failed.length === 0) return;
   const reasons = failed.map(({ plugin, reason }) => `${plugin} would fail: ${reason}`);
   throw new MemWatcherError('CONFIG_INVALID', reasons.join('; '));
+}
+
+/** ms after a start in which what it held by weak references has gone out of use. */
+const SETTLED_AFTER = 3000;
+
+/**
+ * Starting reads the kernel's types and symbols, megabytes that are garbage soon after and would
+ * stay for hours in a heap that hardly grows. There is a `gc` if the launcher asked Node for it.
+ */
+function tidy(): void {
+  setTimeout(() => globalThis.gc?.(), SETTLED_AFTER).unref();
 }
