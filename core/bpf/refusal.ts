@@ -1,17 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { getSystemErrorMap } from 'node:util';
 import { type ErrorCode, type ErrorOptions, MemWatcherError } from '../errors.js';
+import { parseCapabilities } from '../kernel/capabilities.js';
 
-/** linux/capability.h. */
-const CAPABILITIES = {
-  CAP_SYS_ADMIN: 21,
-  CAP_SYS_RESOURCE: 24,
-  CAP_SYSLOG: 34,
-  CAP_PERFMON: 38,
-  CAP_BPF: 39,
-} as const;
-
-export type Capability = keyof typeof CAPABILITIES;
+export type Capability =
+  | 'CAP_SYS_ADMIN'
+  | 'CAP_SYS_RESOURCE'
+  | 'CAP_SYSLOG'
+  | 'CAP_PERFMON'
+  | 'CAP_BPF';
 
 export const ENOENT = 2;
 const EPERM = 1;
@@ -42,8 +39,8 @@ export function missingCapabilities(
   needed: readonly Capability[],
   status: string = readFileSync('/proc/self/status', 'utf8'),
 ): Capability[] {
-  const held = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
-  const has = (name: Capability) => ((held >> BigInt(CAPABILITIES[name])) & 1n) === 1n;
+  const held = parseCapabilities(status);
+  const has = (name: Capability) => held.has(name);
   const covered = has('CAP_SYS_ADMIN') ? ['CAP_BPF', 'CAP_PERFMON', 'CAP_SYSLOG'] : [];
   return needed.filter((name) => !has(name) && !covered.includes(name));
 }

@@ -30,7 +30,12 @@ export function hasCapability(held: ReadonlySet<string>, name: string): boolean 
 
 /** The effective set. Throws what reading throws. */
 export function readCapabilities(statusFile = '/proc/self/status'): ReadonlySet<string> {
-  const hex = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync(statusFile, 'latin1'))?.[1] ?? '0';
+  return parseCapabilities(readFileSync(statusFile, 'latin1'));
+}
+
+/** The effective set in the text of a /proc/PID/status. */
+export function parseCapabilities(status: string): ReadonlySet<string> {
+  const hex = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0';
   const bits = BigInt(`0x${hex}`);
   return new Set(NAMES.filter((_, bit) => (bits >> BigInt(bit)) & 1n));
 }
