@@ -58,7 +58,13 @@ function startPlugin(scope: Scope): Sysstat {
     logger: silentLogger,
   });
   const quiet = () => undefined;
-  const health = { degraded: quiet, clear: quiet, fullness: quiet, decodeErrors: quiet };
+  const health = {
+    degraded: quiet,
+    clear: quiet,
+    lacks: quiet,
+    fullness: quiet,
+    decodeErrors: quiet,
+  };
   const plugin = new Sysstat(scope, metadata.config.parse({}), loader, health);
   plugin.start();
   return plugin;

@@ -59,7 +59,7 @@ function agentOf(behaviours: Record<string, Behaviour>, options: Partial<AgentOp
       if (state === undefined) order.push(`event ${event} ${severity}`);
       else changes.push(`${attributes['memwatcher.plugin']} ${state} ${severity}`);
     },
-    span: () => undefined,
+    span: () => false,
     flush: async () => void order.push('flush'),
   };
   const slice = { enabled: true, strategy: 'auto', metrics: {}, options: {} };

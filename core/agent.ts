@@ -16,12 +16,14 @@ import { StatusVoice } from './status-voice.js';
 import type { Emitter, EventRecord, SpanRecord } from './telemetry/events.js';
 import type { PointBatch } from './telemetry/points.js';
 import { type PluginSelf, statusEvent } from './telemetry/self.js';
+import { newSpanIds } from './telemetry/span-ids.js';
 
 /** Where everything goes: OTLP, the scrape endpoint, a terminal. Never blocks, never throws. */
 export interface Sink {
   publish(batches: readonly PointBatch[]): void;
   event(event: EventRecord): void;
-  span(span: SpanRecord): void;
+  /** False if spans have no place to go here. */
+  span(span: SpanRecord): boolean;
   /** Sends what is queued; rejects if it could not within `deadlineMs`. */
   flush(deadlineMs: number): Promise<void>;
 }
@@ -173,7 +175,19 @@ export class Agent {
       emitter: this.#emitter(module),
       logger: logger.child({ plugin: name }),
       onStatus: (status) => this.#voice.changed(status),
+      reportedElsewhere: (metric) => this.#reportedBefore(module, metric),
       deadline: config.shutdown_timeout,
+    });
+  }
+
+  /** A plugin earlier in the list, switched on for it: see `Metrics`. */
+  #reportedBefore(module: PluginModule, metric: string): boolean {
+    const { config, modules } = this.#options;
+    return modules.slice(0, modules.indexOf(module)).some(({ metadata: { name, metrics } }) => {
+      const spec = metrics[metric];
+      return (
+        spec !== undefined && (config.plugins[name]?.metrics[metric] ?? spec.enabled !== false)
+      );
     });
   }
 
@@ -201,7 +215,9 @@ export class Agent {
         this.#event({ plugin, event, time, severity, attributes, body });
       },
       span: (name, span) => {
-        for (const sink of this.#options.sinks) sink.span({ plugin, name, ...span });
+        const ids = newSpanIds();
+        const taken = this.#options.sinks.map((sink) => sink.span({ plugin, ids, name, ...span }));
+        return taken.includes(true) ? ids : undefined;
       },
     };
   }

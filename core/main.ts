@@ -15,7 +15,7 @@ import { createQuietAgent, createSupervisor, type Foundation } from './compose.j
 import { findInstallation } from './install.js';
 import { readProfile } from './kernel/profile.js';
 import type { Plugin } from './plugin.js';
-import { BpfLoader, Config, Emitter, Health, Kernel, Logger, Scope } from './tokens.js';
+import { BpfLoader, Config, Emitter, Health, Kernel, Logger, Metrics, Scope } from './tokens.js';
 
 const build: Foundation['build'] = (module, bindings, kernel) => {
   const child = container.createChildContainer();
@@ -25,6 +25,7 @@ const build: Foundation['build'] = (module, bindings, kernel) => {
   child.register(BpfLoader, { useValue: bindings.loader });
   child.register(Emitter, { useValue: bindings.emitter });
   child.register(Health, { useValue: bindings.health });
+  child.register(Metrics, { useValue: bindings.metrics });
   child.register(Kernel, { useValue: kernel });
   return child.resolve(module.Plugin as InjectionToken<Plugin>);
 };

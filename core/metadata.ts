@@ -9,13 +9,14 @@
 import type * as z from 'zod';
 
 export interface AttributeSpec {
-  readonly type: 'string' | 'int' | 'double' | 'boolean';
+  /** Arrays are for events and spans only: a metric's series is told by scalars. */
+  readonly type: 'string' | 'int' | 'double' | 'boolean' | 'string[]' | 'int[]';
   readonly description: string;
   /** All values that can occur, where they are few and known. */
   readonly values?: readonly string[];
   /** Absent where it is unknown or does not apply. */
   readonly optional?: true;
-  readonly example?: string | number | boolean;
+  readonly example?: string | number | boolean | readonly string[] | readonly number[];
 }
 
 export type MetricKind = 'counter' | 'updowncounter' | 'gauge' | 'histogram';
@@ -103,7 +104,11 @@ type ValueOf<A extends AttributeSpec> = A['values'] extends readonly string[]
     ? string
     : A['type'] extends 'boolean'
       ? boolean
-      : number;
+      : A['type'] extends 'string[]'
+        ? readonly string[]
+        : A['type'] extends 'int[]'
+          ? readonly number[]
+          : number;
 
 /** The attribute object that goes with the keys `K` of the metadata `M`. */
 export type AttributesFor<M extends Metadata, K extends string> = {

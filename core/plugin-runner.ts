@@ -3,7 +3,7 @@ import type { PluginConfig } from './config/schema.js';
 import { withDeadline } from './deadline.js';
 import { describeError, MemWatcherError } from './errors.js';
 import type { Logger } from './logger.js';
-import type { Plugin, PluginModule, PluginStatus } from './plugin.js';
+import type { Metrics, Plugin, PluginModule, PluginStatus } from './plugin.js';
 import { Scope } from './scope.js';
 import { StatusKeeper } from './status.js';
 import type { Emitter } from './telemetry/events.js';
@@ -18,6 +18,7 @@ export interface PluginBindings {
   readonly loader: BpfLoader;
   readonly emitter: Emitter;
   readonly health: StatusKeeper;
+  readonly metrics: Metrics;
 }
 
 export type PluginBuilder = (module: PluginModule, bindings: PluginBindings) => Plugin;
@@ -30,6 +31,8 @@ export interface RunnerOptions {
   readonly emitter: Emitter;
   readonly logger: Logger;
   readonly onStatus: (status: PluginStatus) => void;
+  /** Whether another plugin that runs reports this metric. */
+  readonly reportedElsewhere?: (metric: string) => boolean;
   /** Bound on start, on one collection, and on close; milliseconds. */
   readonly deadline: number;
 }
@@ -93,6 +96,7 @@ export class PluginRunner {
         emitter,
         loader: { load: (options) => this.#load(options) },
         health: this.#status,
+        metrics: { isOn: (metric) => this.#isOn(metric) },
       });
       await withDeadline(() => plugin.start(), deadline, `starting ${this.name}`);
       this.#startTime = Date.now();
@@ -137,17 +141,21 @@ export class PluginRunner {
   }
 
   async #snapshot(plugin: Plugin): Promise<PluginCollection> {
-    const { module, config } = this.#options;
+    const { module } = this.#options;
     const began = performance.now();
     const time = Date.now();
     const records = await plugin.collect();
-    const builder = new PointBatchBuilder(
-      module.metadata,
-      (metric, spec) => config.metrics[metric] ?? spec.enabled !== false,
-    );
+    const builder = new PointBatchBuilder(module.metadata, (metric) => this.#isOn(metric));
     module.report(records, builder);
     const batch = builder.build(time, this.#startTime);
     return { name: this.name, records, batch, durationMs: performance.now() - began };
+  }
+
+  #isOn(metric: string): boolean {
+    const { module, config, reportedElsewhere } = this.#options;
+    const spec = module.metadata.metrics[metric];
+    if (spec === undefined || reportedElsewhere?.(metric) === true) return false;
+    return config.metrics[metric] ?? spec.enabled !== false;
   }
 
   /** A closed or refused object costs its own figures, not the collection. */
@@ -164,6 +172,7 @@ export class PluginRunner {
     const loaded = this.#options.loader.load(options);
     this.#loaded = loaded;
     this.#status.usesStrategy(loaded.strategy);
+    this.#status.lacks(loaded.lacks);
     return loaded;
   }
 

@@ -62,6 +62,8 @@ export interface PluginStatus {
   readonly reason: string | undefined;
   /** The strategy in use, once chosen (config/kernel/<plugin>.yaml). */
   readonly strategy: string | undefined;
+  /** What this kernel does not give by this strategy; no fault, so the plugin may be `ok`. */
+  readonly lacks: readonly string[];
   /** Unix time of the last change, milliseconds. */
   readonly since: number;
 }
@@ -75,8 +77,22 @@ export interface Health {
   degraded(id: string, reason: string): void;
   /** The condition no longer holds. */
   clear(id: string): void;
+  /**
+   * What the plugin cannot see on this kernel by this strategy, each as a person would name it:
+   * a property, said once at start. It replaces what was said before.
+   */
+  lacks(what: readonly string[]): void;
   /** How full a map is, 0 to 1, where only the plugin can know. Rings are known to the core. */
   fullness(map: string, share: number): void;
   /** So many records came from the kernel and could not be decoded. */
   decodeErrors(count: number): void;
+}
+
+/**
+ * Which of the plugin's metrics are reported: switched on, and not reported by another plugin that
+ * runs. A metric that two plugins declare is the first one's in `plugins/index.ts`: it is read once
+ * and has one series.
+ */
+export interface Metrics {
+  isOn(metric: string): boolean;
 }

@@ -14,7 +14,7 @@ function voice() {
     voice.settle();
   };
   const be = (state: PluginState, reason?: string) =>
-    voice.changed({ plugin: 'pool', state, reason, strategy: 'only', since: now });
+    voice.changed({ plugin: 'pool', state, reason, strategy: 'only', lacks: [], since: now });
   return { told, pass, be };
 }
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Health, PluginState, PluginStatus } from './plugin.js';
 
 /**
@@ -15,6 +16,7 @@ export class StatusKeeper implements Health {
   #life: 'starting' | 'running' | 'failed' | 'stopped' = 'starting';
   #failure: string | undefined;
   #strategy: string | undefined;
+  #lacks: readonly string[] = [];
   #current: PluginStatus;
 
   constructor(
@@ -59,6 +61,11 @@ export class StatusKeeper implements Health {
     if (this.#conditions.delete(id)) this.#update();
   }
 
+  lacks(what: readonly string[]): void {
+    this.#lacks = [...what];
+    this.#update();
+  }
+
   fullness(map: string, share: number): void {
     this.mapFullness.set(map, share);
   }
@@ -73,7 +80,8 @@ export class StatusKeeper implements Health {
     const same =
       next.state === previous.state &&
       withoutFigures(next.reason) === withoutFigures(previous.reason) &&
-      next.strategy === previous.strategy;
+      next.strategy === previous.strategy &&
+      isDeepStrictEqual(next.lacks, previous.lacks);
     this.#current = same ? { ...next, since: previous.since } : next;
     if (!same) this.onChange(next);
   }
@@ -85,6 +93,7 @@ export class StatusKeeper implements Health {
       state,
       reason: this.#reason(state),
       strategy: this.#strategy,
+      lacks: this.#lacks,
       since: this.clock(),
     };
   }

@@ -9,7 +9,7 @@ import type { BpfLoader as BpfLoaderType } from './bpf/host.js';
 import type { Kernel as KernelType } from './kernel/kernel.js';
 import type { Logger as LoggerType } from './logger.js';
 import type { ConfigOf, Metadata } from './metadata.js';
-import type { Health as HealthType } from './plugin.js';
+import type { Health as HealthType, Metrics as MetricsType } from './plugin.js';
 import type { Scope as ScopeClass } from './scope.js';
 import type { Emitter as EmitterType } from './telemetry/events.js';
 
@@ -37,6 +37,10 @@ export type BpfLoader = BpfLoaderType;
 /** Events and spans. */
 export const Emitter = token<EmitterType>('Emitter');
 export type Emitter<M extends Metadata> = EmitterType<M>;
+
+/** Which of the plugin's metrics anybody wants: what is off need not be read. */
+export const Metrics = token<MetricsType>('Metrics');
+export type Metrics = MetricsType;
 
 export const Health = token<HealthType>('Health');
 export type Health = HealthType;

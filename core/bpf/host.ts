@@ -156,10 +156,14 @@ export interface LoadedBpf extends Closable {
   /** The strategy's name in config/kernel/<plugin>.yaml. */
   readonly strategy: string;
   readonly object: BpfObject;
-  /** The strategy's programs, attached or run on demand. */
+  /** The programs of strategy and parts, attached or run on demand. */
   readonly programs: readonly string[];
-  /** The strategy's links by program name. */
+  /** The links of strategy and parts by program name. */
   readonly links: ReadonlyMap<string, BpfLink>;
+  /** By part of the profile: the choice that was loaded with the strategy; absent if none was. */
+  readonly parts: ReadonlyMap<string, string>;
+  /** What this kernel does not give: the `lacks` of the parts that were wanted and not loaded. */
+  readonly lacks: readonly string[];
 }
 
 /** The token that a plugin asks for: picks, loads and attaches a strategy. */
@@ -180,4 +184,6 @@ export interface LoadOptions {
    * rejected with its words, and the next is tried.
    */
   readonly verify?: (loaded: LoadedBpf) => void;
+  /** Parts of the profile that the configuration does without; not lacking then. */
+  readonly without?: readonly string[];
 }

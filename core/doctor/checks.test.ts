@@ -192,6 +192,7 @@ describe('a plugin', () => {
     state: 'ok',
     reason: undefined,
     strategy: 'plain',
+    lacks: [],
     since: 0,
     ...more,
   });

@@ -70,9 +70,27 @@ export interface Strategy {
   readonly manual?: boolean;
 }
 
+/**
+ * What a plugin sees besides, by whatever strategy, where the kernel lets it: `choices` in order of
+ * preference, the first that works is loaded with the strategy, and if none does the plugin runs
+ * without.
+ */
+export interface Part {
+  readonly name: string;
+  /** One sentence for `doctor`: what it adds. */
+  readonly summary: string;
+  /** What is missing without it, as a person would name each: goes to the plugin's status. */
+  readonly lacks: readonly string[];
+  readonly choices: readonly Choice[];
+}
+
+/** As a strategy, of one part. All its programs are attached but those that `attach` leaves out. */
+export type Choice = Omit<Strategy, 'manual' | 'omit_maps'>;
+
 export interface KernelProfile {
   readonly plugin: string;
   readonly strategies: readonly Strategy[];
+  readonly parts?: readonly Part[];
 }
 
 /** What was tried, in order, and why it was or was not taken. */
@@ -86,5 +104,14 @@ export interface StrategyVerdict {
 export interface StrategyReport {
   readonly plugin: string;
   readonly chosen: string | undefined;
+  readonly verdicts: readonly StrategyVerdict[];
+  /** One a part of the profile, in its order. */
+  readonly parts?: readonly PartReport[];
+}
+
+export interface PartReport {
+  readonly part: string;
+  readonly chosen: string | undefined;
+  /** `not-tried` also where the plugin's configuration does without the part. */
   readonly verdicts: readonly StrategyVerdict[];
 }

@@ -138,7 +138,15 @@ function loadStrategy(
   });
   const links = new Map<string, BpfLink>();
   const close = () => closeAll(object, links);
-  const loaded = { strategy: strategy.name, programs: strategy.programs, object, links, close };
+  const loaded: LoadedBpf = {
+    strategy: strategy.name,
+    programs: strategy.programs,
+    object,
+    links,
+    parts: new Map(),
+    lacks: [],
+    close,
+  };
   try {
     for (const [name, parameter] of Object.entries(strategy.constants ?? {})) {
       object.setConstant(name, kernel.resolve(parameter));

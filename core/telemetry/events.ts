@@ -13,8 +13,15 @@ export interface EventRecord {
   readonly body: string;
 }
 
+/** As W3C Trace Context has them: 32 and 16 lower-case hex digits. */
+export interface SpanIds {
+  readonly traceId: string;
+  readonly spanId: string;
+}
+
 export interface SpanRecord {
   readonly plugin: string;
+  readonly ids: SpanIds;
   readonly name: string;
   /** Unix ms, fractions allowed: the kernel's own begin and end. */
   readonly startTime: number;
@@ -22,7 +29,11 @@ export interface SpanRecord {
   readonly attributes: PointAttributes;
 }
 
-/** Where a plugin's events and spans go. Never blocks and never throws; what is dropped is counted. */
+/**
+ * Where a plugin's events and spans go. Never blocks and never throws; what is dropped is counted.
+ * A span is a trace of its own: the kernel knows of no caller's. `span` returns its ids, for
+ * exemplars, or undefined if nobody takes traces.
+ */
 export interface Emitter<M extends Metadata = Metadata> {
   event<N extends keyof M['events'] & string>(
     name: N,
@@ -33,5 +44,5 @@ export interface Emitter<M extends Metadata = Metadata> {
   span<N extends keyof M['spans'] & string>(
     name: N,
     span: Pick<SpanRecord, 'startTime' | 'endTime'> & { readonly attributes: SpanAttributes<M, N> },
-  ): void;
+  ): SpanIds | undefined;
 }

@@ -7,6 +7,7 @@ import { MemWatcherError } from '../errors.js';
 import type { Clock } from './clock.js';
 import type { EventRecord, SpanRecord } from './events.js';
 import { createTelemetry, type Telemetry } from './pipeline.js';
+import { newSpanIds } from './span-ids.js';
 import { accept, FakeEndpoint, refuse } from './testing/endpoint.js';
 import { failures, recordingLogger, START, sampleBatch } from './testing/samples.js';
 
@@ -80,6 +81,7 @@ const event: EventRecord = {
 };
 const span: SpanRecord = {
   plugin: 'pr',
+  ids: newSpanIds(),
   name: 'memwatcher.reclaim',
   startTime: START,
   endTime: START + 1.5,

@@ -131,9 +131,10 @@ export class Telemetry implements Closable {
     this.#logQueue.push(this.#records.logRecord(event, this.#clock.now()));
   }
 
-  span(span: SpanRecord): void {
-    if (this.#closing || this.#traces.length === 0) return;
+  span(span: SpanRecord): boolean {
+    if (this.#closing || this.#traces.length === 0) return false;
     this.#spanQueue.push(this.#records.span(span));
+    return true;
   }
 
   /** What became of everything so far, by exporter and signal. */

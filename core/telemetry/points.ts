@@ -4,6 +4,7 @@
  * One collection makes one `PointBatch` a plugin: an array a metric, pushed to in place, so that
  * ten thousand points cost ten thousand small objects and nothing else.
  */
+
 import type {
   HistogramMetric,
   Metadata,
@@ -11,8 +12,9 @@ import type {
   MetricSpec,
   ScalarMetric,
 } from '../metadata.js';
+import type { SpanIds } from './events.js';
 
-export type AttributeValue = string | number | boolean;
+export type AttributeValue = string | number | boolean | readonly string[] | readonly number[];
 export type PointAttributes = Readonly<Record<string, AttributeValue | undefined>>;
 
 export interface ScalarPoint {
@@ -37,7 +39,18 @@ export interface HistogramPoint {
   readonly zeroCount: number;
   readonly offset: number;
   readonly buckets: readonly number[];
+  /** Values that can be looked at one by one, newest first; few. */
+  readonly exemplars?: readonly Exemplar[];
   readonly startTime?: number;
+}
+
+/** One value of a histogram, and the span that tells its story. */
+export interface Exemplar {
+  /** In the metric's unit. */
+  readonly value: number;
+  /** Unix ms, fractions allowed. */
+  readonly time: number;
+  readonly span: SpanIds;
 }
 
 /** All points of one metric in one collection. */

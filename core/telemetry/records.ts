@@ -1,5 +1,4 @@
-/** Events and spans in the SDK's terms. Pure but for the spans' random ids. */
-import { randomBytes } from 'node:crypto';
+/** Events and spans in the SDK's terms. Pure. */
 import { SeverityNumber, SpanKind, SpanStatusCode, TraceFlags } from '@opentelemetry/api';
 import type { InstrumentationScope } from '@opentelemetry/core';
 import type { Resource } from '@opentelemetry/resources';
@@ -43,13 +42,8 @@ export class RecordMaker {
     };
   }
 
-  /** A trace of its own: the kernel knows of no caller's. */
   span(span: SpanRecord): ReadableSpan {
-    const context = {
-      traceId: randomBytes(16).toString('hex'),
-      spanId: randomBytes(8).toString('hex'),
-      traceFlags: TraceFlags.SAMPLED,
-    };
+    const context = { ...span.ids, traceFlags: TraceFlags.SAMPLED };
     return {
       name: span.name,
       kind: SpanKind.INTERNAL,

@@ -12,6 +12,7 @@ const status: PluginStatus = {
   state: 'degraded',
   reason: 'because',
   strategy: 'iter_task',
+  lacks: [],
   since: 0,
 };
 const plugin: PluginSelf = {
@@ -128,7 +129,15 @@ test('how full a ring is, nobody has to say', () => {
   const object = new FakeObject({
     maps: [{ name: 'records', type: 27, maxEntries: 4096 }, { name: 'rows' }],
   });
-  const loaded = { strategy: 's', object, programs: [], links: new Map(), close: () => undefined };
+  const loaded = {
+    strategy: 's',
+    object,
+    programs: [],
+    links: new Map(),
+    parts: new Map(),
+    lacks: [],
+    close: () => undefined,
+  };
   const fullness = () => readBpf(loaded).maps.map((map) => [map.name, map.fullness]);
   assert.deepEqual(fullness(), [
     ['records', undefined],

@@ -185,7 +185,13 @@ function loaderFor(strategy: string): BpfLoader {
 function startPlugin(scope: Scope, loader: BpfLoader, given: { nodes?: number[] } = {}): Sysstat {
   const config = metadata.config.parse({ hook_interval: `${HOOK_INTERVAL_MS}ms`, ...given });
   const quiet = () => undefined;
-  const health = { degraded: assert.fail, clear: quiet, fullness: quiet, decodeErrors: quiet };
+  const health = {
+    degraded: assert.fail,
+    clear: quiet,
+    lacks: quiet,
+    fullness: quiet,
+    decodeErrors: quiet,
+  };
   const plugin = new Sysstat(scope, config, loader, health);
   plugin.start();
   return plugin;

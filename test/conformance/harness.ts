@@ -19,6 +19,7 @@ import {
   Health,
   Kernel,
   Logger,
+  Metrics,
   Scope,
 } from '../../core/tokens.js';
 import { FakeMap, FakeObject, fakeLoader } from '../fakes/bpf-host.js';
@@ -49,6 +50,7 @@ export function buildWith(module: PluginModule, bindings: PluginBindings, kernel
   child.register(BpfLoaderToken, { useValue: bindings.loader });
   child.register(Emitter, { useValue: bindings.emitter });
   child.register(Health, { useValue: bindings.health });
+  child.register(Metrics, { useValue: bindings.metrics });
   child.register(Kernel, { useValue: kernel });
   return child.resolve(module.Plugin as InjectionToken<Plugin>);
 }
@@ -65,6 +67,7 @@ export function build(module: PluginModule, loader: BpfLoader) {
     loader,
     emitter: { event: () => undefined, span: () => undefined },
     health: new StatusKeeper(name, () => undefined),
+    metrics: { isOn: () => true },
   };
   return { plugin: buildWith(module, bindings, factlessKernel), scope };
 }

@@ -8,7 +8,12 @@ import { agentSchema, toAgentConfig } from '../../core/config/schema.js';
 import { findInstallation } from '../../core/install.js';
 import type { AttributeSpec, Metadata } from '../../core/metadata.js';
 import type { PluginModule } from '../../core/plugin.js';
-import type { MetricPoints, PointAttributes, PointBatch } from '../../core/telemetry/points.js';
+import type {
+  AttributeValue,
+  MetricPoints,
+  PointAttributes,
+  PointBatch,
+} from '../../core/telemetry/points.js';
 import { buildWith, plugins } from './harness.js';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root to load BPF';
@@ -106,13 +111,11 @@ function checkAttributes(
   }
 }
 
-function checkValue(
-  what: string,
-  spec: AttributeSpec | undefined,
-  value: string | number | boolean,
-) {
+function checkValue(what: string, spec: AttributeSpec | undefined, value: AttributeValue) {
   const type = { int: 'number', double: 'number', string: 'string', boolean: 'boolean' } as const;
-  assert.equal(typeof value, type[spec?.type ?? 'string'], what);
+  const declared = spec?.type ?? 'string';
+  if (declared === 'int[]' || declared === 'string[]') assert.fail(`${what} is an array`);
+  assert.equal(typeof value, type[declared], what);
   if (spec?.type === 'int') assert.ok(Number.isSafeInteger(value), `${what} is ${value}`);
   if (spec?.values) assert.ok(spec.values.includes(String(value)), `${what} is ${value}`);
 }

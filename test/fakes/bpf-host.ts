@@ -284,7 +284,15 @@ export function fakeLoader(object: FakeObject, strategy = 'fake'): BpfLoader {
       const attached = object.programs.filter(({ section }) => !/^(raw_tp|syscall)/.test(section));
       const links = attached.map(({ name }) => [name, object.attach(name)] as const);
       const programs = object.programs.map(({ name }) => name);
-      return { strategy, programs, object, links: new Map(links), close: () => object.close() };
+      return {
+        strategy,
+        programs,
+        object,
+        links: new Map(links),
+        parts: new Map(),
+        lacks: [],
+        close: () => object.close(),
+      };
     },
   };
 }
