@@ -35,6 +35,7 @@ enum node_stat_item {
 
 enum zone_stat_item {
 	NR_FREE_PAGES,
+	NR_FREE_CMA_PAGES, /* part of NR_FREE_PAGES */
 };
 
 enum zone_watermarks {
@@ -44,16 +45,31 @@ enum zone_watermarks {
 	NR_WMARK,
 };
 
+struct list_head {
+	struct list_head *next; /* the head itself if the list is empty */
+	struct list_head *prev;
+};
+
+/* The free blocks of one size: 2^order pages. */
+struct free_area {
+	struct list_head free_list[1]; /* by enum migratetype, whose numbers differ */
+	unsigned long nr_free;	       /* blocks in all lists */
+};
+
 struct pglist_data;
 
 struct zone {
 	unsigned long _watermark[NR_WMARK];
 	unsigned long watermark_boost;
+	unsigned long nr_reserved_highatomic;
+	unsigned long nr_free_highatomic; /* since 6.13 (c928807f6f6b), stable trees as well */
+	long lowmem_reserve[1];		  /* by zone of the request; as many as kinds of zones */
 	struct pglist_data *zone_pgdat;
 	atomic_long_t managed_pages;
 	unsigned long present_pages;
 	const char *name;
-	atomic_long_t vm_stat[1]; /* by enum zone_stat_item */
+	struct free_area free_area[1]; /* by order; 11 of them but where configured otherwise */
+	atomic_long_t vm_stat[1];      /* by enum zone_stat_item */
 };
 
 struct zoneref {

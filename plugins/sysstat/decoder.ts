@@ -1,7 +1,7 @@
 import type { StructLayout } from '../../core/bpf/layout.js';
 import { recordDecoder } from '../../core/bpf/record.js';
 import { MemWatcherError } from '../../core/errors.js';
-import type { SysstatItems, SysstatNode, SysstatZone } from './events.gen.js';
+import type { SysstatItems, SysstatNode, ZoneState } from './events.gen.js';
 import type { Memory, Node, SysstatRecords, Zone } from './memory.js';
 
 /** A slot that is older than the newest by more than this belongs to a node that went offline. */
@@ -65,7 +65,7 @@ export class SysstatDecoder {
     return { id, readAt: record.read_at, items, zones };
   }
 
-  #zone(zone: SysstatZone): Zone {
+  #zone(zone: ZoneState): Zone {
     // As min_wmark_pages() of the kernel has it, and so /proc/zoneinfo.
     const watermark = (pages: number) => this.#bytes(pages + zone.watermark_boost);
     return {

@@ -30,11 +30,11 @@ export interface SysstatNode {
   readonly known: number;
   readonly items: SysstatItems;
   /** 8 elements. */
-  readonly zones: readonly SysstatZone[];
+  readonly zones: readonly ZoneState[];
 }
 
-/** struct sysstat_zone, 72 bytes. */
-export interface SysstatZone {
+/** struct zone_state, 72 bytes. */
+export interface ZoneState {
   /** char[16]. */
   readonly name: string;
   readonly present: number;

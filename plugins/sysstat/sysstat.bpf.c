@@ -12,23 +12,14 @@
 #include "compat.bpf.h"
 #include "kernel/mm.h"
 #include "sysstat.h"
+#include "zones.bpf.h"
 
 LICENSE;
 
-/* Bounds of loops; the verifier wants them. */
-#define MAX_NODES 1024
-#define MAX_ZONES_OF_ALL 1024
-#define MAX_DEPTH 64 /* of nested cgroups */
-
-/* The highest possible node number and one. Beyond it the kernel has no slot for a node. */
-const volatile __u32 node_count = 1;
 /* Base pages in a transparent huge page; 0 if unknown. */
 const volatile __u32 pages_per_huge_page = 0;
 /* The hooks' strategies read at most this often. */
 const volatile __u64 hook_interval_ns = 100000000;
-/* Addresses of `node_data`, and on kernels without NUMA of `contig_page_data`; 0 if unknown. */
-const volatile __u64 node_data = 0;
-const volatile __u64 contig_page_data = 0;
 
 /* By node number; user space sets max_entries to node_count. */
 struct {
@@ -41,14 +32,6 @@ struct {
 
 /* When a hook may read again, CLOCK_MONOTONIC. */
 static __u64 next_read;
-
-static __always_inline bool read_counter(void *to, const void *counters, __u64 index)
-{
-	if (!bpf_probe_read_kernel(to, sizeof(long), counters + index * sizeof(long)))
-		return true;
-	COUNT(read_failures);
-	return false;
-}
 
 #define ITEM_BIT(field) (1ULL << (offsetof(struct sysstat_items, field) / sizeof(__s64)))
 
@@ -101,25 +84,6 @@ static __always_inline void read_items(struct sysstat_node *to, struct pglist_da
 	huge_pages_to_pages(to);
 }
 
-static __always_inline void read_zone(struct sysstat_zone *to, struct zone *zone)
-{
-	to->present = BPF_CORE_READ(zone, present_pages);
-	if (!to->present)
-		return;
-	to->managed = BPF_CORE_READ(zone, managed_pages.counter);
-	read_counter(&to->free, &zone->vm_stat,
-		     bpf_core_enum_value(enum zone_stat_item, NR_FREE_PAGES));
-	read_counter(&to->watermark_min, &zone->_watermark,
-		     bpf_core_enum_value(enum zone_watermarks, WMARK_MIN));
-	read_counter(&to->watermark_low, &zone->_watermark,
-		     bpf_core_enum_value(enum zone_watermarks, WMARK_LOW));
-	read_counter(&to->watermark_high, &zone->_watermark,
-		     bpf_core_enum_value(enum zone_watermarks, WMARK_HIGH));
-	to->watermark_boost = BPF_CORE_READ(zone, watermark_boost);
-	if (bpf_probe_read_kernel_str(to->name, sizeof(to->name), BPF_CORE_READ(zone, name)) < 0)
-		COUNT(read_failures);
-}
-
 /*
  * Reads the node at `address` into its slot, unless this pass (`now`) has done so. Global, so that
  * the verifier walks it once and not once for each turn of the loops that call it.
@@ -127,8 +91,6 @@ static __always_inline void read_zone(struct sysstat_zone *to, struct zone *zone
 __noinline int read_node(__u64 address, __u64 now)
 {
 	struct pglist_data *node = (void *)address;
-	const __u64 zone_size = bpf_core_type_size(struct zone);
-	const __u64 zones_size = bpf_core_field_size(node->node_zones);
 	__u32 id = BPF_CORE_READ(node, node_id);
 	struct sysstat_node *to = bpf_map_lookup_elem(&nodes, &id);
 
@@ -141,122 +103,22 @@ __noinline int read_node(__u64 address, __u64 now)
 	__sync_fetch_and_add(&to->begun, 1);
 	to->read_at = now;
 	read_items(to, node);
-	/* all that there is room for: `nr_zones` stops at the last zone that has pages */
 	for (__u32 i = 0; i < MAX_ZONES; i++) {
-		if ((i + 1) * zone_size > zones_size)
+		struct zone *zone = zone_of_node(node, i);
+
+		if (!zone)
 			break;
-		read_zone(&to->zones[i], (void *)&node->node_zones + i * zone_size);
+		read_zone_state(&to->zones[i], zone);
 	}
 	__sync_fetch_and_add(&to->ended, 1);
 	return 1;
-}
-
-/* Reads every node that has memory, by the list of zones of any one. Returns how many it read. */
-static __always_inline int read_nodes(__u64 first, __u64 now)
-{
-	const __u64 size = bpf_core_type_size(struct zoneref);
-	struct pglist_data *node = (void *)first, *last = NULL;
-	const void *refs = &node->node_zonelists;
-	int count = 0;
-
-	if (!first)
-		return 0;
-	for (__u32 i = 0; i < MAX_ZONES_OF_ALL; i++) {
-		struct zone *zone = NULL;
-		const struct zoneref *ref = refs + i * size;
-
-		bpf_probe_read_kernel(&zone, sizeof(zone), &ref->zone);
-		if (!zone)
-			return count;
-		node = BPF_CORE_READ(zone, zone_pgdat);
-		if (node && node != last)
-			count += read_node((__u64)node, now);
-		last = node;
-	}
-	COUNT(read_failures);
-	return count;
-}
-
-/* A pointer to node `id` proves itself: the node knows its number, and its first zone its node. */
-static __always_inline bool is_node(struct pglist_data *node, __u32 id)
-{
-	struct zone *first = (void *)&node->node_zones;
-
-	return node && BPF_CORE_READ(node, node_id) == (int)id &&
-	       BPF_CORE_READ(first, zone_pgdat) == node;
-}
-
-/* A node on which the memory cgroup has, or had, a page; 0 if none is known. Global: see above. */
-__noinline __u64 node_of_cgroup(__u64 address)
-{
-	struct mem_cgroup *memcg;
-	const void *slots;
-
-	if (!bpf_core_type_exists(struct mem_cgroup))
-		return 0;
-	memcg = (void *)address - bpf_core_field_offset(struct mem_cgroup, css);
-	slots = &memcg->nodeinfo;
-	for (__u32 id = 0; id < MAX_NODES; id++) {
-		struct mem_cgroup_per_node *info = NULL;
-		struct pglist_data *node;
-
-		if (id >= node_count)
-			break;
-		bpf_probe_read_kernel(&info, sizeof(info), slots + id * sizeof(info));
-		if (!info)
-			continue;
-		node = BPF_CORE_READ(info, lruvec.pgdat);
-		if (is_node(node, id))
-			return (__u64)node;
-	}
-	return 0;
-}
-
-/* Through the memory cgroup of the task that runs this, or of one further up. */
-static __always_inline __u64 node_by_cgroup(void)
-{
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct cgroup_subsys_state *css;
-	__u64 node = 0;
-
-	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
-		return 0;
-	css = task_css(task, bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id));
-	for (int i = 0; i < MAX_DEPTH && css && !node; i++) {
-		node = node_of_cgroup((__u64)css);
-		css = BPF_CORE_READ(css, parent);
-	}
-	return node;
-}
-
-/* By the kernel's own table of nodes. */
-static __always_inline __u64 node_by_address(void)
-{
-	for (__u32 id = 0; id < MAX_NODES; id++) {
-		struct pglist_data *node = NULL;
-
-		if (id >= node_count)
-			break;
-		bpf_probe_read_kernel(&node, sizeof(node), (void *)node_data + id * sizeof(node));
-		if (is_node(node, id))
-			return (__u64)node;
-	}
-	return 0;
 }
 
 /* Run on demand. */
 SEC("raw_tp")
 int read_now(void *ctx)
 {
-	__u64 node;
-
-	if (contig_page_data)
-		node = contig_page_data;
-	else if (node_data)
-		node = node_by_address();
-	else
-		node = node_by_cgroup();
-	return read_nodes(node, bpf_ktime_get_ns());
+	return visit_nodes(any_node(), bpf_ktime_get_ns(), read_node);
 }
 
 /* The original's way: every allocation passes here and names the zone that it prefers. */
@@ -271,7 +133,7 @@ static __always_inline int on_allocation(const struct alloc_context *request)
 	 * they write the same. */
 	next_read = now + hook_interval_ns;
 	node = BPF_CORE_READ(request, preferred_zoneref, zone, zone_pgdat);
-	read_nodes((__u64)node, now);
+	visit_nodes((__u64)node, now, read_node);
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 /* What sysstat hands to user space: one record a NUMA node, in memory that both sides see. */
 #pragma once
 
-#define MAX_ZONES 8
+#include "zones.bpf.h"
 
 /* A node's counters, in pages. As the kernel keeps them: a sum that may be below 0 for a moment,
  * because each CPU adds its part only when that has grown. */
@@ -27,18 +27,6 @@ struct sysstat_items {
 	__s64 file_huge;
 };
 
-/* A zone, in pages. A zone without a page has `present` 0. */
-struct sysstat_zone {
-	char name[16];
-	__u64 present;
-	__u64 managed;
-	__s64 free; /* as an item: may be below 0 for a moment */
-	__u64 watermark_min;
-	__u64 watermark_low;
-	__u64 watermark_high;
-	__u64 watermark_boost; /* raises all three while fragmentation is being fought */
-};
-
 struct sysstat_node {
 	/* Equal when nothing is being written: a copy is whole if `ended` before it and `begun` after
 	 * it are the same. */
@@ -47,5 +35,5 @@ struct sysstat_node {
 	__u64 read_at; /* CLOCK_MONOTONIC, ns; 0: this node was never seen */
 	__u64 known;   /* bit i: this kernel has the i-th of `items` */
 	struct sysstat_items items;
-	struct sysstat_zone zones[MAX_ZONES];
+	struct zone_state zones[MAX_ZONES];
 };
