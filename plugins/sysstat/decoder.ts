@@ -1,8 +1,9 @@
 import type { StructLayout } from '../../core/bpf/layout.js';
 import { recordDecoder } from '../../core/bpf/record.js';
 import { MemWatcherError } from '../../core/errors.js';
-import type { SysstatItems, SysstatNode, ZoneState } from './events.gen.js';
-import type { Memory, Node, SysstatRecords, Zone } from './memory.js';
+import { atLeast0, type Zone, zoneOf } from '../../core/memory/zones.js';
+import type { SysstatItems, SysstatNode } from './events.gen.js';
+import type { Memory, Node, SysstatRecords } from './memory.js';
 
 /** A slot that is older than the newest by more than this belongs to a node that went offline. */
 const STALE_NS = 1e9;
@@ -61,24 +62,8 @@ export class SysstatDecoder {
     for (const [bit, item] of this.#items.entries()) {
       if (Math.floor(record.known / 2 ** bit) % 2 === 1) items[item] = record.items[item];
     }
-    const zones = record.zones.filter(({ present }) => present > 0).map((zone) => this.#zone(zone));
+    const zones = record.zones.flatMap((zone) => zoneOf(zone, this.#pageSize) ?? []);
     return { id, readAt: record.read_at, items, zones };
-  }
-
-  #zone(zone: ZoneState): Zone {
-    // As min_wmark_pages() of the kernel has it, and so /proc/zoneinfo.
-    const watermark = (pages: number) => this.#bytes(pages + zone.watermark_boost);
-    return {
-      name: zone.name,
-      present: this.#bytes(zone.present),
-      managed: this.#bytes(zone.managed),
-      free: this.#bytes(zone.free),
-      watermark: {
-        min: watermark(zone.watermark_min),
-        low: watermark(zone.watermark_low),
-        high: watermark(zone.watermark_high),
-      },
-    };
   }
 
   #memory(pages: (item: Item) => number | undefined): Memory {
@@ -114,7 +99,7 @@ export class SysstatDecoder {
 
   /** A sum that is below 0 for a moment counts as 0, as in node_page_state() of the kernel. */
   #bytes(pages: number): number {
-    return Math.max(0, pages) * this.#pageSize;
+    return atLeast0(pages) * this.#pageSize;
   }
 }
 

@@ -1,4 +1,5 @@
 /** What sysstat knows of the system's memory. Bytes; `undefined` is what this kernel does not say. */
+import type { NodeZones } from '../../core/memory/zones.js';
 
 /** The counters of one node, or of the host: the sum over its nodes. */
 export interface Memory {
@@ -30,26 +31,8 @@ export interface Memory {
   readonly fileHugePages: number | undefined;
 }
 
-/** A zone that has pages. */
-export interface Zone {
-  /** `DMA`, `DMA32`, `Normal`, `Movable`. */
-  readonly name: string;
-  /** All pages of the zone, and those of them that the page allocator manages. */
-  readonly present: number;
-  readonly managed: number;
-  readonly free: number;
-  /** Free memory below which the allocator does something, the boost included. */
-  readonly watermark: {
-    readonly min: number;
-    readonly low: number;
-    readonly high: number;
-  };
-}
-
-export interface Node {
-  readonly id: number;
+export interface Node extends NodeZones {
   readonly memory: Memory;
-  readonly zones: readonly Zone[];
 }
 
 /** One pass over all nodes. */

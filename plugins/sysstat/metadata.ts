@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import { duration } from '../../core/config/units.js';
+import { zoneAttributes, zoneMetrics } from '../../core/memory/zones.js';
 import { defineMetadata } from '../../core/metadata.js';
 
 const node = 'memwatcher.numa.node';
-const zone = 'memwatcher.memory.zone.name';
 
 /**
  * Host and nodes are metrics of their own (`memwatcher.memory.*`, `memwatcher.numa.memory.*`): in
@@ -16,14 +16,7 @@ export const metadata = defineMetadata({
     'Memory of the host and of every NUMA node by what it is used for, and the free memory and ' +
     'watermarks of every zone, read from the kernel’s own counters on a timer, with no hook.',
   attributes: {
-    [node]: { type: 'int', description: 'NUMA node', example: 0 },
-    [zone]: { type: 'string', description: 'Zone of the node', example: 'Normal' },
-    'memwatcher.memory.zone.watermark.level': {
-      type: 'string',
-      description:
-        'min: only urgent requests go below; low: kswapd wakes up; high: kswapd goes to sleep',
-      values: ['min', 'low', 'high'],
-    },
+    ...zoneAttributes,
     'memwatcher.memory.lru.type': {
       type: 'string',
       description:
@@ -145,30 +138,7 @@ export const metadata = defineMetadata({
       description: 'Memory of the node that the kernel’s object caches (slab) hold',
       attributes: [node, 'system.memory.linux.slab.state'],
     },
-    'memwatcher.memory.zone.free': {
-      kind: 'updowncounter',
-      unit: 'By',
-      description: 'Free memory of the zone, without pages cached by CPUs',
-      attributes: [node, zone],
-    },
-    'memwatcher.memory.zone.managed': {
-      kind: 'updowncounter',
-      unit: 'By',
-      description: 'Memory of the zone that the page allocator manages',
-      attributes: [node, zone],
-    },
-    'memwatcher.memory.zone.present': {
-      kind: 'updowncounter',
-      unit: 'By',
-      description: 'Memory of the zone that exists, reserved at boot or not',
-      attributes: [node, zone],
-    },
-    'memwatcher.memory.zone.watermark': {
-      kind: 'gauge',
-      unit: 'By',
-      description: 'Free memory below which the page allocator acts, its boost included',
-      attributes: [node, zone, 'memwatcher.memory.zone.watermark.level'],
-    },
+    ...zoneMetrics,
   },
   events: {},
   spans: {},

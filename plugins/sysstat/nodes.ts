@@ -49,12 +49,6 @@ function offsetOf(layout: StructLayout, name: string): number {
   });
 }
 
-/** Highest NUMA node that can ever exist, and one. A kernel without NUMA has node 0. */
-export function nodeCount(possible = readOptional('/sys/devices/system/node/possible')): number {
-  const last = possible?.trim().split(/[,-]/).at(-1);
-  return last === undefined || last === '' ? 1 : Number(last) + 1;
-}
-
 /** Bytes of a transparent huge page; 0 where the kernel has none. */
 export function hugePageSize(
   text = readOptional('/sys/kernel/mm/transparent_hugepage/hpage_pmd_size'),

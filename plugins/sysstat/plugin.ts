@@ -2,12 +2,13 @@ import { inject, injectable } from 'tsyringe';
 import type { BpfObject } from '../../core/bpf/host.js';
 import { MemWatcherError } from '../../core/errors.js';
 import { pageSize } from '../../core/identity/host.js';
+import { nodeCount } from '../../core/memory/numa.js';
 import type { Plugin } from '../../core/plugin.js';
 import { BpfLoader, Config, Health, Scope } from '../../core/tokens.js';
 import { SysstatDecoder } from './decoder.js';
 import type { SysstatRecords } from './memory.js';
 import type { SysstatMetadata } from './metadata.js';
-import { hugePageSize, NodeSlots, nodeCount } from './nodes.js';
+import { hugePageSize, NodeSlots } from './nodes.js';
 
 /** Reads when it is run; strategies that attach something read when their hook is passed. */
 const ON_DEMAND = 'read_now';

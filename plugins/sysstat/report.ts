@@ -1,3 +1,4 @@
+import { reportZones } from '../../core/memory/zones.js';
 import type { PointWriter } from '../../core/telemetry/points.js';
 import type { Memory, Node, SysstatRecords } from './memory.js';
 import type { SysstatMetadata } from './metadata.js';
@@ -7,10 +8,8 @@ type Out = PointWriter<SysstatMetadata>;
 /** A snapshot as metric points: the host, its nodes, their zones. */
 export function report(records: SysstatRecords, out: Out): void {
   reportHost(records.host, out);
-  for (const node of records.nodes) {
-    reportNode(node, out);
-    reportZones(node, out);
-  }
+  for (const node of records.nodes) reportNode(node, out);
+  reportZones(records.nodes, out);
 }
 
 function reportHost(host: Memory, out: Out): void {
@@ -73,21 +72,6 @@ function reportNode({ id, memory }: Node, out: Out): void {
   }
   out.point('memwatcher.numa.memory.kernel_reclaimable', memory.kernelReclaimable, node);
   out.point('memwatcher.numa.memory.shared', memory.shmem, node);
-}
-
-function reportZones({ id, zones }: Node, out: Out): void {
-  for (const { name, free, managed, present, watermark } of zones) {
-    const zone = { 'memwatcher.numa.node': id, 'memwatcher.memory.zone.name': name };
-    out.point('memwatcher.memory.zone.free', free, zone);
-    out.point('memwatcher.memory.zone.managed', managed, zone);
-    out.point('memwatcher.memory.zone.present', present, zone);
-    for (const level of ['min', 'low', 'high'] as const) {
-      out.point('memwatcher.memory.zone.watermark', watermark[level], {
-        ...zone,
-        'memwatcher.memory.zone.watermark.level': level,
-      });
-    }
-  }
 }
 
 const lruOf = (memory: Memory) =>

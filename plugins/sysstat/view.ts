@@ -1,7 +1,8 @@
 import { formatBytes } from '../../core/cli/format.js';
 import type { Column, Table, View, ViewContext } from '../../core/cli/view.js';
 import { MemWatcherError } from '../../core/errors.js';
-import type { Memory, SysstatRecords, Zone } from './memory.js';
+import type { Zone } from '../../core/memory/zones.js';
+import type { Memory, SysstatRecords } from './memory.js';
 
 /** Title and field, and how early the column goes when the terminal is narrow. */
 type Field = readonly [title: string, field: keyof Memory, priority: number];
