@@ -1,0 +1,150 @@
+/**
+ * A page allocation that failed, as far as it is known: what was asked for, by whom, and what there
+ * was. Plain data, made by the decoder; the verdict and the event rest on it. Memory is in pages.
+ */
+
+/** Who asked. In an interrupt it is whoever was interrupted. */
+export interface Requester {
+  readonly pid: number;
+  readonly tid: number;
+  /** CLOCK_BOOTTIME ns, of the process. With the pid it is its identity. */
+  readonly startNs: number;
+  /** Unix ms. */
+  readonly startTime: number;
+  /** The thread's name, at most 15 bytes. */
+  readonly comm: string;
+  /** Base name of the file that it runs; `comm` where the kernel no longer says. */
+  readonly executable: string;
+  readonly kernelThread: boolean;
+  /** kernfs id; 0 if unknown. */
+  readonly cgroupId: number;
+  /** The id is of the memory controller's own hierarchy (v1). */
+  readonly cgroupV1: boolean;
+}
+
+/** What one failure has in common with all of its fold. */
+export interface Request {
+  readonly order: number;
+  /** The GFP mask that the allocator used last: the caller's, after the task's context. */
+  readonly gfp: number;
+  /** Number of the migrate type; undefined where the strategy does not see it. */
+  readonly migrateType: number | undefined;
+}
+
+export interface Watermarks {
+  /** Each with the boost, as the allocator compares. */
+  readonly min: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+export interface FailureZone {
+  /** As /proc/zoneinfo: DMA, DMA32, Normal, HighMem, Movable, Device. */
+  readonly name: string;
+  /** Place in the node: enum zone_type. */
+  readonly index: number;
+  /** The request may use it: it is not above the highest zone that its flags allow. */
+  readonly eligible: boolean;
+  readonly free: number;
+  /** Part of `free`: in CMA areas, for movable requests only. */
+  readonly freeCma: number;
+  readonly watermark: Watermarks;
+  /** Part of each of `watermark`, while fragmentation is being fought. */
+  readonly boost: number;
+  readonly present: number;
+  readonly managed: number;
+  /** Kept from this request because a higher zone would do for it: lowmem_reserve. */
+  readonly reserve: number;
+  /** In blocks kept for atomic requests of order 1 and above. */
+  readonly reservedHighatomic: number;
+  /** Part of `free` and of `reservedHighatomic`; undefined where the kernel does not count them. */
+  readonly freeHighatomic: number | undefined;
+  /** Free blocks of 2^i pages. */
+  readonly blocks: readonly number[];
+  /** Numbers of the migrate types that have a free block of 2^i pages. */
+  readonly types: readonly (readonly number[])[];
+  /** On its lists, active and inactive: what reclaim could take. */
+  readonly file: number;
+  readonly anon: number;
+}
+
+/** Of another node's zones that the request may use, the one with most room. */
+export interface OtherNode {
+  readonly id: number;
+  readonly zone: number;
+  readonly free: number;
+  /** The zone's min watermark with boost, and what it keeps from this request. */
+  readonly needed: number;
+  /** Order of its largest free block; undefined if it has none. */
+  readonly largest: number | undefined;
+}
+
+/** Of the charged cgroup and those above it, the counter with the least room. */
+export interface MemcgCharge {
+  /** Whose counter it is, kernfs id. */
+  readonly cgroupId: number;
+  /** The cgroup that the request charges, kernfs id. */
+  readonly chargedId: number;
+  /** `memory`; or of v1: `memsw` (with swap), `kmem`. */
+  readonly counter: 'memory' | 'memsw' | 'kmem';
+  readonly usage: number;
+  /** undefined: none. */
+  readonly limit: number | undefined;
+  /** Levels above the charged cgroup. */
+  readonly depth: number;
+}
+
+/** What the state of the task entitles to. */
+export interface Entitlement {
+  /** PF_MEMALLOC: it reclaims itself and may use every reserve. */
+  readonly memalloc: boolean;
+  /** The OOM killer chose it. */
+  readonly oomVictim: boolean;
+  readonly realTime: boolean;
+}
+
+/** One failure in full: the first of a fold's window. */
+export interface Failure extends Request {
+  /** Unix ms, fractions allowed. */
+  readonly time: number;
+  readonly requester: Requester;
+  /** What the caller passed; undefined where that cannot be known. */
+  readonly requestedGfp: number | undefined;
+  /** Scopes of the task that take bits away from what callers pass: noio, nofs, pin. */
+  readonly scopes: readonly AllocationScope[];
+  readonly entitlement: Entitlement;
+  /** ALLOC_* of the last attempt (mm/internal.h), where the strategy sees them. */
+  readonly allocFlags: number | undefined;
+  /** Highest zone that the flags allow: DMA, DMA32, Normal, HighMem, Movable. */
+  readonly highestZone: number;
+  readonly node: number;
+  /** `request`: the node that the request preferred. `cpu`: that of the CPU, its usual preference. */
+  readonly nodeFrom: 'request' | 'cpu';
+  /** Of that node, those with pages, lowest first. Empty: they could not be read. */
+  readonly zones: readonly FailureZone[];
+  readonly otherNodes: readonly OtherNode[];
+  /** undefined: no memory cgroups, or none could be read. */
+  readonly memcg: MemcgCharge | undefined;
+  /** Runs of the node's kswapd in a row that reclaimed nothing; at 16 it is given up as hopeless. */
+  readonly kswapdFailures: number | undefined;
+}
+
+export type AllocationScope = 'noio' | 'nofs' | 'pin';
+
+/** Failures of one stack, order, flags, migrate type and cgroup that one event stands for. */
+export interface FoldedFailures {
+  readonly request: Request;
+  /** Since the fold's last event. */
+  readonly count: number;
+  /** Of `count`, those of other processes than `requester`. */
+  readonly others: number;
+  /** Unix ms. */
+  readonly first: number;
+  readonly last: number;
+  /** Who failed first in this fold; undefined for failures beyond what can be told apart. */
+  readonly requester: Requester | undefined;
+  /** Return addresses, innermost first. */
+  readonly stack: readonly bigint[];
+  /** The first failure of the window; undefined if the ring was full. */
+  readonly detail: Failure | undefined;
+}
