@@ -12,6 +12,9 @@ import {
   metricsOf,
   type OtlpLogsLine,
   type OtlpMetricsLine,
+  type OtlpTracesLine,
+  type Span,
+  spansOf,
 } from './otlp-json.js';
 import { collectorBinary } from './real-parts.js';
 
@@ -86,6 +89,11 @@ export class Collector {
   /** Every log record that it has written so far. */
   logs(pipeline = ONLY): Log[] {
     return this.#lines(pipeline, 'logs').flatMap((line) => logsOf(line as OtlpLogsLine));
+  }
+
+  /** Every span that it has written so far. */
+  spans(pipeline = ONLY): Span[] {
+    return this.#lines(pipeline, 'traces').flatMap((line) => spansOf(line as OtlpTracesLine));
   }
 
   /** SIGTERM flushes the file; SIGKILL is how a Collector dies. */

@@ -1,6 +1,15 @@
 /** The Collector's file, flattened: one entry a data point, with all that belongs to it. */
 
-export type Attributes = Readonly<Record<string, string | number | boolean>>;
+type Scalar = string | number | boolean;
+export type Attributes = Readonly<Record<string, Scalar | readonly Scalar[]>>;
+
+export interface Exemplar {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly value: number;
+  /** Unix ms. */
+  readonly time: number;
+}
 
 export interface Metric {
   readonly name: string;
@@ -13,20 +22,38 @@ export interface Metric {
   readonly scope: string;
   /** Of a sum or gauge. */
   readonly value: number;
+  /** Of a histogram. */
+  readonly count: number | undefined;
+  readonly sum: number | undefined;
+  readonly exemplars: readonly Exemplar[];
   readonly isInteger: boolean;
   /** Unix ms. */
   readonly time: number;
   readonly startTime: number;
 }
 
+interface ScalarValue {
+  readonly stringValue?: string;
+  readonly intValue?: string;
+  readonly doubleValue?: number;
+  readonly boolValue?: boolean;
+}
+
+interface AnyValue extends ScalarValue {
+  readonly arrayValue?: { readonly values?: readonly ScalarValue[] };
+}
+
 interface KeyValue {
   readonly key: string;
-  readonly value: {
-    readonly stringValue?: string;
-    readonly intValue?: string;
-    readonly doubleValue?: number;
-    readonly boolValue?: boolean;
-  };
+  readonly value: AnyValue;
+}
+
+interface ExemplarJson {
+  readonly timeUnixNano: string;
+  readonly traceId?: string;
+  readonly spanId?: string;
+  readonly asInt?: string;
+  readonly asDouble?: number;
 }
 
 interface DataPoint {
@@ -35,6 +62,9 @@ interface DataPoint {
   readonly startTimeUnixNano?: string;
   readonly asInt?: string;
   readonly asDouble?: number;
+  readonly count?: string;
+  readonly sum?: number;
+  readonly exemplars?: readonly ExemplarJson[];
 }
 
 interface Data {
@@ -83,16 +113,28 @@ const pointsOf = (metric: OtlpMetric): Omit<Metric, 'resource' | 'scope'>[] =>
       monotonic: data?.isMonotonic ?? (type === 'sum' ? false : undefined),
       temporality: TEMPORALITIES[data?.aggregationTemporality ?? 0],
       attributes: attributesOf(point.attributes),
-      value: point.asInt === undefined ? (point.asDouble ?? Number.NaN) : Number(point.asInt),
+      value: numberOf(point),
+      count: point.count === undefined ? undefined : Number(point.count),
+      sum: point.sum,
+      exemplars: (point.exemplars ?? []).map((exemplar) => ({
+        traceId: exemplar.traceId ?? '',
+        spanId: exemplar.spanId ?? '',
+        value: numberOf(exemplar),
+        time: milliseconds(exemplar.timeUnixNano),
+      })),
       isInteger: point.asInt !== undefined,
       time: milliseconds(point.timeUnixNano),
       startTime: milliseconds(point.startTimeUnixNano ?? '0'),
     }));
   });
 
+const numberOf = ({ asInt, asDouble }: Pick<DataPoint, 'asInt' | 'asDouble'>): number =>
+  asInt === undefined ? (asDouble ?? Number.NaN) : Number(asInt);
+
 export interface Log {
   readonly eventName: string;
   readonly severity: string;
+  readonly severityNumber: number;
   readonly body: string;
   readonly attributes: Attributes;
   readonly resource: Attributes;
@@ -107,6 +149,7 @@ export interface OtlpLogsLine {
         readonly timeUnixNano: string;
         readonly eventName?: string;
         readonly severityText?: string;
+        readonly severityNumber?: number;
         readonly body?: KeyValue['value'];
         readonly attributes?: readonly KeyValue[];
       }[];
@@ -120,10 +163,59 @@ export const logsOf = (line: OtlpLogsLine): Log[] =>
       logRecords.map((record) => ({
         eventName: record.eventName ?? '',
         severity: record.severityText ?? '',
+        severityNumber: record.severityNumber ?? 0,
         body: record.body?.stringValue ?? '',
         attributes: attributesOf(record.attributes),
         resource: attributesOf(resource.attributes),
         time: milliseconds(record.timeUnixNano),
+      })),
+    ),
+  );
+
+export interface Span {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId: string;
+  readonly name: string;
+  /** Unix ns. */
+  readonly startNs: bigint;
+  readonly endNs: bigint;
+  readonly attributes: Attributes;
+  readonly resource: Attributes;
+  readonly scope: string;
+}
+
+export interface OtlpTracesLine {
+  readonly resourceSpans?: readonly {
+    readonly resource: { readonly attributes?: readonly KeyValue[] };
+    readonly scopeSpans: readonly {
+      readonly scope?: { readonly name?: string };
+      readonly spans: readonly {
+        readonly traceId: string;
+        readonly spanId: string;
+        readonly parentSpanId?: string;
+        readonly name: string;
+        readonly startTimeUnixNano: string;
+        readonly endTimeUnixNano: string;
+        readonly attributes?: readonly KeyValue[];
+      }[];
+    }[];
+  }[];
+}
+
+export const spansOf = ({ resourceSpans = [] }: OtlpTracesLine): Span[] =>
+  resourceSpans.flatMap(({ resource, scopeSpans }) =>
+    scopeSpans.flatMap(({ scope, spans }) =>
+      spans.map((span) => ({
+        traceId: span.traceId,
+        spanId: span.spanId,
+        parentSpanId: span.parentSpanId ?? '',
+        name: span.name,
+        startNs: BigInt(span.startTimeUnixNano),
+        endNs: BigInt(span.endTimeUnixNano),
+        attributes: attributesOf(span.attributes),
+        resource: attributesOf(resource.attributes),
+        scope: scope?.name ?? '',
       })),
     ),
   );
@@ -134,9 +226,12 @@ const attributesOf = (list: readonly KeyValue[] = []): Attributes =>
   Object.fromEntries(
     list.map(({ key, value }) => [
       key,
-      value.stringValue ??
-        value.boolValue ??
-        value.doubleValue ??
-        (value.intValue === undefined ? '' : Number(value.intValue)),
+      value.arrayValue ? (value.arrayValue.values ?? []).map(scalarOf) : scalarOf(value),
     ]),
   );
+
+const scalarOf = (value: ScalarValue): Scalar =>
+  value.stringValue ??
+  value.boolValue ??
+  value.doubleValue ??
+  (value.intValue === undefined ? '' : Number(value.intValue));

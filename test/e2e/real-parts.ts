@@ -11,6 +11,7 @@ import { goCommand } from './go.js';
 const MANIFEST = join(ROOT, 'test/e2e/collector-builder.yaml');
 const BUILDER = 'go.opentelemetry.io/collector/cmd/builder@v0.159.0';
 const NODE_EXPORTER = 'github.com/prometheus/node_exporter@v1.12.1';
+const JAEGER = 'github.com/jaegertracing/jaeger@v1.76.0';
 
 /** The OpenTelemetry Collector of collector-builder.yaml. The first build takes minutes. */
 export async function collectorBinary(): Promise<string> {
@@ -38,6 +39,30 @@ export function nodeExporterBinary(): Promise<string> {
   });
 }
 
+/**
+ * Jaeger, without its user interface. Its module replaces another, so that `go install` refuses it:
+ * it is built in a copy of the source. The first build takes minutes.
+ */
+export function jaegerBinary(): Promise<string> {
+  return cached(cachePath('jaeger', JAEGER.split('@')[1] ?? ''), async (partial) => {
+    const go = await goCommand();
+    say(`building ${JAEGER}, minutes the first time …`);
+    await inTemporary((dir) => {
+      const env = environment(go);
+      const known = command(go, ['mod', 'download', '-json', JAEGER], { cwd: dir, env });
+      const { Dir: module } = JSON.parse(known) as { readonly Dir: string };
+      const source = join(dir, 'source');
+      cpSync(module, source, { recursive: true });
+      // The module cache is read-only, and so is its copy, which then nobody but root could delete.
+      command('chmod', ['-R', 'u+w', source]);
+      const out = join(dir, 'jaeger');
+      command('nice', [go, 'build', '-o', out, './cmd/jaeger'], { cwd: source, env });
+      cpSync(out, partial);
+    });
+    say('Jaeger is built');
+  });
+}
+
 function goInstall(go: string, module: string, name: string, dir: string): string {
   const bin = join(dir, 'bin');
   mkdirSync(bin, { recursive: true });
@@ -50,6 +75,10 @@ const environment = (go: string): NodeJS.ProcessEnv => ({
   ...process.env,
   ...(go === 'go' ? {} : { PATH: `${join(go, '..')}:${process.env.PATH}`, GOTOOLCHAIN: 'local' }),
 });
+
+const say = (text: string): void => {
+  process.stderr.write(`real parts: ${text}\n`);
+};
 
 async function inTemporary(work: (dir: string) => void | Promise<void>): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-build-'));
