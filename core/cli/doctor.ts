@@ -48,7 +48,9 @@ export function registerDoctor(
     .addOption(btfOption())
     .option('--no-load', 'load nothing into the kernel: strategies are judged by their facts')
     .addOption(
-      jsonOption('one check a line: check, status (ok, warn, fail, skip), value, detail, hint'),
+      jsonOption(
+        'one check a line: check, status (ok, warn, fail, skip), value, detail, hint; of plugins also lacks, parts',
+      ),
     )
     .action(async (options: DoctorOptions) => exit(await doctor(context, options)));
 }

@@ -17,6 +17,10 @@ export interface Check {
   readonly detail?: string | undefined;
   /** What to do about it: a command wherever one will do. */
   readonly hint?: string | undefined;
+  /** Of a plugin: what this kernel does not give it; no fault of anybody. */
+  readonly lacks?: readonly string[];
+  /** Of a plugin that was started: by part of its profile the choice in use, null for none. */
+  readonly parts?: Readonly<Record<string, string | null>>;
 }
 
 /** Reads a text file, trimmed; throws what reading throws. Tests put their own world here. */

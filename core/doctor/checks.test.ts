@@ -221,6 +221,7 @@ describe('a plugin', () => {
         { strategy: 'typed', outcome: 'not-tried', reasons: [] },
         { strategy: 'named', outcome: 'not-tried', reasons: [] },
       ],
+      parts: [],
     };
     const check = startedCheck(status({ strategy: 'symbol' }), kernelWith([]), profile, report);
     assert.equal(check.status, 'ok');
@@ -239,6 +240,7 @@ describe('a plugin', () => {
       plugin: 'demo',
       chosen: undefined,
       verdicts: [{ strategy: 'plain', outcome: 'rejected', reasons: ['refused'] }],
+      parts: [],
     };
     const failed = status({ state: 'failed', strategy: undefined, reason: 'no strategy: refused' });
     const check = startedCheck(failed, kernelWith([]), profile, report);
@@ -247,6 +249,60 @@ describe('a plugin', () => {
     assert.equal(check.detail?.match(/refused/g)?.length, 1);
     const named = startedCheck(failed, kernelWith([]), profile, report, 'plain');
     assert.equal(named.value, 'plain, which is configured, does not work');
+  });
+
+  it('shows its parts, and is ok without those that the kernel does not give', () => {
+    const choice = (name: string, type?: string) => ({
+      ...strategy,
+      name,
+      ...(type && { needs: [{ btf_type: type }] }),
+    });
+    const parts = [
+      { name: 'a', summary: 'adds a', lacks: ['the a'], choices: [choice('x'), choice('y')] },
+      { name: 'b', summary: 'adds b', lacks: ['the b', 'its size'], choices: [choice('x', 'no')] },
+      { name: 'c', summary: 'adds c', lacks: ['the c'], choices: [choice('x')] },
+    ];
+    const verdict = (name: string, outcome: 'chosen' | 'rejected' | 'not-tried', why?: string) => ({
+      strategy: name,
+      outcome,
+      reasons: why === undefined ? [] : [why],
+    });
+    const report: StrategyReport = {
+      plugin: 'demo',
+      chosen: 'plain',
+      verdicts: [verdict('plain', 'chosen')],
+      parts: [
+        {
+          part: 'a',
+          chosen: 'y',
+          verdicts: [verdict('x', 'rejected', 'no'), verdict('y', 'chosen')],
+        },
+        { part: 'b', chosen: undefined, verdicts: [verdict('x', 'rejected', 'never')] },
+        { part: 'c', chosen: undefined, verdicts: [verdict('x', 'not-tried')] },
+      ],
+    };
+    const lacks = ['the b', 'its size'];
+    const withParts = { plugin: 'demo', strategies: [{ ...strategy, name: 'plain' }], parts };
+    const check = startedCheck(status({ lacks }), kernelWith([]), withParts, report);
+    assert.equal(check.status, 'ok');
+    assert.deepEqual(check.lacks, lacks);
+    assert.deepEqual(check.parts, { a: 'y', b: null, c: null });
+    assert.deepEqual(check.detail?.split('\n'), [
+      'not on this kernel: the b, its size',
+      'plain: chosen; sees',
+      'part a: by y; adds a',
+      '    x: no',
+      'part b: not on this kernel; without it: the b, its size',
+      '    x: never',
+      'part c: not asked for; adds c',
+    ]);
+    const facts = explainedCheck(kernelWith([]), withParts, 'auto', 'as asked');
+    assert.deepEqual(facts.detail?.split('\n').slice(1), [
+      'part a: x possible; adds a',
+      'part b: not on this kernel; without it: the b, its size',
+      '    x: lacks type no',
+      'part c: x possible; adds c',
+    ]);
   });
 
   it('that failed otherwise says why', () => {

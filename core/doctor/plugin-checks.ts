@@ -12,15 +12,25 @@ export function startedCheck(
   report: StrategyReport | undefined,
   wanted = 'auto',
 ): Check {
-  const { plugin, state, strategy, reason } = status;
+  const { plugin, state, strategy, reason, lacks } = status;
   // A plugin that found no strategy has no more to say than the strategies' own reasons.
   const isRejected = report?.chosen === undefined && report?.verdicts.some(wasTried) === true;
   const words = reason === undefined || isRejected ? [] : [reason];
+  if (lacks.length > 0) words.push(`not on this kernel: ${lacks.join(', ')}`);
+  const parts = report?.chosen === undefined ? [] : report.parts;
   return {
     check: `plugin.${plugin}`,
     status: state === 'ok' ? 'ok' : state === 'degraded' ? 'warn' : 'fail',
     value: strategy ?? (isRejected ? nothingWorks(wanted) : state),
-    detail: [...words, ...strategyLines(kernel, profile, report)].join('\n'),
+    detail: [
+      ...words,
+      ...strategyLines(kernel, profile, report),
+      ...partLines(kernel, profile, report),
+    ].join('\n'),
+    ...(lacks.length > 0 && { lacks }),
+    ...(parts.length > 0 && {
+      parts: Object.fromEntries(parts.map(({ part, chosen = null }) => [part, chosen])),
+    }),
   };
 }
 
@@ -35,7 +45,10 @@ export function explainedCheck(
   why: string,
 ): Check {
   const check = `plugin.${profile.plugin}`;
-  const detail = strategyLines(kernel, profile, undefined).join('\n');
+  const detail = [
+    ...strategyLines(kernel, profile, undefined),
+    ...partLines(kernel, profile, undefined),
+  ].join('\n');
   const possible = explain(kernel, profile).verdicts.find(({ strategy, outcome }) => {
     const manual = strategyOf(profile, strategy)?.manual === true;
     return outcome === 'not-tried' && (wanted === 'auto' ? !manual : strategy === wanted);
@@ -68,12 +81,39 @@ function strategyLines(
       (verdict) => verdict.strategy === name && wasTried(verdict),
     );
     const { outcome, reasons } = tried ?? facts;
-    if (outcome === 'rejected') return `${name}: ${reasons.join('; ').replaceAll('\n', '\n    ')}`;
+    if (outcome === 'rejected') return rejection(name, reasons);
     const standing =
       outcome === 'chosen' ? 'chosen' : strategy?.manual ? 'only by name' : 'possible';
     return `${name}: ${standing}; ${strategy?.summary ?? ''}`;
   });
 }
+
+/** One part a line, and below it the choices that were passed over. */
+function partLines(
+  kernel: Kernel,
+  { plugin, strategies, parts = [] }: KernelProfile,
+  report: StrategyReport | undefined,
+): string[] {
+  const started = report?.chosen !== undefined;
+  const reports = started ? report.parts : explain(kernel, { plugin, strategies, parts }).parts;
+  return parts.flatMap(({ name, summary, lacks, choices }) => {
+    const { chosen, verdicts = [] } = reports.find(({ part }) => part === name) ?? {};
+    const open = verdicts.find(({ outcome }) => outcome === 'not-tried')?.strategy;
+    const passed = verdicts.filter(({ outcome }) => outcome === 'rejected');
+    const standing = chosen
+      ? `by ${chosen}; ${summary}`
+      : passed.length === choices.length
+        ? `not on this kernel; without it: ${lacks.join(', ')}`
+        : started
+          ? `not asked for; ${summary}`
+          : `${open} possible; ${summary}`;
+    const indented = passed.map((verdict) => rejection(`    ${verdict.strategy}`, verdict.reasons));
+    return [`part ${name}: ${standing}`, ...indented];
+  });
+}
+
+const rejection = (name: string, reasons: readonly string[]) =>
+  `${name}: ${reasons.join('; ').replaceAll('\n', '\n    ')}`;
 
 const wasTried = ({ outcome }: { readonly outcome: string }) => outcome !== 'not-tried';
 

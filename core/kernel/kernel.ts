@@ -11,7 +11,17 @@ export interface Kernel {
   check(fact: Fact): FactResult;
   /** Resolves a strategy's parameter to the value for a `const volatile`. Throws NotSupported. */
   resolve(parameter: Parameter): number | bigint;
+  /**
+   * The enumerators of an enum in the kernel's order, several of which may share a value; undefined
+   * if the kernel has no such enum.
+   */
+  enumerators(of: EnumName): ReadonlyMap<string, number> | undefined;
+  /** The folder of what is known of kernels; undefined: config/kernel of the program. */
+  readonly profiles?: string | undefined;
 }
+
+/** An enum by its name or, for one without a name, by one of its enumerators. */
+export type EnumName = { readonly name: string } | { readonly having: string };
 
 export type FactResult =
   | { readonly holds: true }
@@ -85,7 +95,10 @@ export interface Part {
 }
 
 /** As a strategy, of one part. All its programs are attached but those that `attach` leaves out. */
-export type Choice = Omit<Strategy, 'manual' | 'omit_maps'>;
+export interface Choice extends Omit<Strategy, 'manual' | 'omit_maps'> {
+  /** Maps of its own, which only its programs use: made with it, and not without it. */
+  readonly maps?: readonly string[];
+}
 
 export interface KernelProfile {
   readonly plugin: string;
@@ -106,7 +119,7 @@ export interface StrategyReport {
   readonly chosen: string | undefined;
   readonly verdicts: readonly StrategyVerdict[];
   /** One a part of the profile, in its order. */
-  readonly parts?: readonly PartReport[];
+  readonly parts: readonly PartReport[];
 }
 
 export interface PartReport {

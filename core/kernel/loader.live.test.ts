@@ -8,12 +8,12 @@ import { fileURLToPath } from 'node:url';
 import type { LoadedBpf } from '../bpf/host.js';
 import { createBpfHost } from '../bpf/libbpf.js';
 import { silentLogger } from '../logger.js';
-import type { Strategy, StrategyReport } from './kernel.js';
+import type { Choice, Part, Strategy, StrategyReport } from './kernel.js';
 import { type BpfLoaderOptions, createBpfLoader } from './loader.js';
 import { permissionShortage } from './permission.js';
 import { RunningKernel } from './running-kernel.js';
 
-const KIT = fileURLToPath(new URL('../../bpf/kit.bpf.o', import.meta.url));
+const object = (name: string) => fileURLToPath(new URL(`../../bpf/${name}.bpf.o`, import.meta.url));
 const VMLINUX = '/sys/kernel/btf/vmlinux';
 const kernel = new RunningKernel();
 const shortage =
@@ -32,7 +32,7 @@ function load(strategies: readonly Strategy[], more: Partial<BpfLoaderOptions> =
     host: createBpfHost(),
     kernel,
     profile: { plugin: 'kit', strategies },
-    objectFile: KIT,
+    objectFile: object('kit'),
     strategy: 'auto',
     logger: silentLogger,
     onReport: (told) => {
@@ -108,5 +108,68 @@ describe('on the running kernel', shortage === undefined ? {} : { skip: shortage
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  const choice = (program: string, more: Partial<Choice> = {}): Choice => ({
+    name: program,
+    summary: program,
+    programs: [program],
+    ...more,
+  });
+  const part = (name: string, ...choices: Choice[]): Part => ({
+    name,
+    summary: name,
+    lacks: [name],
+    choices,
+  });
+  const IMPOSSIBLE = choice('with_impossible_map', { maps: ['impossible'] });
+  const OWN = choice('with_own_map', { maps: ['own'], constants: { with_own: { value: 2 } } });
+
+  function loadParts(...parts: Part[]): LoadedBpf {
+    const strategies = [strategy('alone', 'strategy', { attach: [] })];
+    const profile = { plugin: 'parts', strategies, parts };
+    return load(strategies, { profile, objectFile: object('parts') });
+  }
+
+  it('parts that the kernel refuses in every way leave the others and the strategy', () => {
+    const before = bpfFds();
+    const loaded = loadParts(
+      part('unverified', choice('unverifiable', { maps: ['own'] })),
+      part('unloaded', choice('unloadable')),
+      part('good', IMPOSSIBLE, OWN),
+      part('unattached', choice('unattachable')),
+    );
+    try {
+      assert.deepEqual([...loaded.parts], [['good', 'with_own_map']]);
+      assert.deepEqual(loaded.lacks, ['unverified', 'unloaded', 'unattached']);
+      assert.deepEqual([...loaded.links.keys()], ['with_own_map']);
+      assert.deepEqual(
+        loaded.object.maps
+          .map(({ name }) => name)
+          .filter((name) => !name.startsWith('.') && name !== 'stats'),
+        ['own'],
+      );
+      assert.equal(loaded.object.run('strategy').retval, 42, 'the part’s constant was not set');
+    } finally {
+      void loaded.close();
+    }
+    assert.equal(bpfFds(), before, 'something was left open');
+    const reasons = Object.fromEntries(
+      report?.parts.map(({ part, verdicts }) => [part, verdicts[0]?.reasons.join('\n') ?? '']) ??
+        [],
+    );
+    assert.match(reasons.unverified ?? '', /invalid mem access 'map_value_or_null'/);
+    assert.match(reasons.unloaded ?? '', /no_such_tracepoint/);
+    assert.match(reasons.good ?? '', /impossible/);
+    assert.match(reasons.unattached ?? '', /no_such_tracepoint/);
+  });
+
+  it('without its part a map that no kernel can make is in nobody’s way', () => {
+    const loaded = loadParts(
+      part('impossible', { ...IMPOSSIBLE, needs: [{ btf_type: 'no_such_type' }] }),
+    );
+    assert.equal(loaded.object.run('strategy').retval, 40);
+    assert.deepEqual(loaded.lacks, ['impossible']);
+    void loaded.close();
   });
 });

@@ -3,12 +3,21 @@ import { beforeEach, describe, it } from 'node:test';
 import type { BpfHost, BpfLink, BpfObject } from '../bpf/host.js';
 import { MemWatcherError, NotSupported } from '../errors.js';
 import { silentLogger } from '../logger.js';
-import type { Fact, Kernel, KernelProfile, Strategy, StrategyReport } from './kernel.js';
+import type {
+  Choice,
+  Fact,
+  Kernel,
+  KernelProfile,
+  Part,
+  Strategy,
+  StrategyReport,
+} from './kernel.js';
 import { type BpfLoaderOptions, createBpfLoader, explain } from './loader.js';
 
 /** What happened to objects and links, in order: `open`, `load a`, `attach a`, `close link a`… */
 let events: string[] = [];
-/** Steps that fail, by the same words. */
+let openObjects = 0;
+/** Steps that fail, by the same words; a load of `a+b` also where more is loaded with them. */
 let failing = new Map<string, Error>();
 let denied = new Set<string>();
 let lacking = new Set<string>();
@@ -17,6 +26,7 @@ let btfPath: string | undefined;
 
 beforeEach(() => {
   events = [];
+  openObjects = 0;
   failing = new Map();
   denied = new Set();
   lacking = new Set();
@@ -33,24 +43,35 @@ function step(event: string): void {
 const host: BpfHost = {
   open(file, options) {
     step(options?.btfFile === undefined ? `open ${file}` : `open ${file} ${options.btfFile}`);
-    let selected = '';
+    openObjects++;
+    let selected: readonly string[] = [];
     const object: Partial<BpfObject> = {
       setConstant: (name, value) => step(`constant ${name}=${value}`),
       setMaxEntries: (map, entries) => step(`max ${map}=${entries}`),
       selectPrograms: (names) => {
-        selected = names.join('+');
+        selected = names;
       },
       setHook: (program, hook) => step(`hook ${program}=${hook}`),
       omitMaps: (names) => {
         if (names.length > 0) step(`omit ${names.join('+')}`);
       },
-      load: () => step(`load ${selected}`),
+      load: () => {
+        step(`load ${selected.join('+')}`);
+        for (const [event, error] of failing) {
+          const [what, programs = ''] = event.split(' ');
+          if (what !== 'load') continue;
+          if (programs.split('+').every((program) => selected.includes(program))) throw error;
+        }
+      },
       attach: (program): BpfLink => {
         step(`attach ${program}`);
         const close = () => step(`close link ${program}`);
         return { program, close, readAll: () => new Uint8Array() };
       },
-      close: () => step('close'),
+      close: () => {
+        openObjects--;
+        step('close');
+      },
     };
     return object as BpfObject;
   },
@@ -72,7 +93,7 @@ const kernel: Kernel = {
   },
 };
 
-const strategy = (name: string, more: Partial<Strategy> = {}): Strategy => ({
+const strategy = (name: string, more: Partial<Strategy & Choice> = {}): Strategy => ({
   name,
   summary: name,
   programs: [name],
@@ -289,7 +310,172 @@ describe('explain', () => {
         { strategy: 'a', outcome: 'rejected', reasons: ['lacks thing t'] },
         { strategy: 'b', outcome: 'not-tried', reasons: [] },
       ],
+      parts: [],
     });
     assert.deepEqual(events, []);
+  });
+});
+
+describe('parts', () => {
+  const part = (name: string, ...choices: Choice[]): Part => ({
+    name,
+    summary: name,
+    lacks: [`the ${name}`],
+    choices,
+  });
+  const withParts = (parts: readonly Part[], strategies = [strategy('s')]) =>
+    loading([], { profile: { plugin: 'demo', strategies, parts } });
+  const loads = () => events.filter((event) => event.startsWith('load '));
+  const verdictsOf = (name: string) =>
+    reports[0]?.parts
+      .find((report) => report.part === name)
+      ?.verdicts.map(({ strategy: choice, outcome }) => `${choice} ${outcome}`);
+  const reasons = (name: string) =>
+    reports[0]?.parts
+      .find((report) => report.part === name)
+      ?.verdicts.map((verdict) => verdict.reasons.join());
+
+  it('are loaded with the strategy in one load, each by its first choice', () => {
+    const p = part('p', strategy('p1', { constants: { with_p: { value: 1 } } }), strategy('p2'));
+    const q = part(
+      'q',
+      strategy('q1', { programs: ['q1', 'run'], attach: ['q1'], hooks: { q1: 'f' } }),
+    );
+    const loaded = withParts([p, q]).load({ constants: { own: 2 } });
+    assert.deepEqual(events, [
+      'open demo.bpf.o',
+      'constant with_p=1',
+      'constant own=2',
+      'hook q1=f',
+      'load s+p1+q1+run',
+      'attach s',
+      'attach p1',
+      'attach q1',
+    ]);
+    assert.deepEqual(
+      [...loaded.parts],
+      [
+        ['p', 'p1'],
+        ['q', 'q1'],
+      ],
+    );
+    assert.deepEqual(loaded.programs, ['s', 'p1', 'q1', 'run']);
+    assert.deepEqual([...loaded.links.keys()], ['s', 'p1', 'q1']);
+    assert.deepEqual(loaded.lacks, []);
+    assert.deepEqual(verdictsOf('p'), ['p1 chosen', 'p2 not-tried']);
+  });
+
+  it('whose facts do not hold cost no load', () => {
+    lacking.add('t');
+    const p = part('p', strategy('p1', { needs: [{ btf_type: 't' }] }), strategy('p2'));
+    const q = part('q', strategy('q1', { constants: { c: { size_of: 'x' } } }));
+    const loaded = withParts([p, q]).load();
+    assert.deepEqual(loads(), ['load s+p2']);
+    assert.deepEqual([...loaded.parts], [['p', 'p2']]);
+    assert.deepEqual(loaded.lacks, ['the q']);
+    assert.deepEqual(reasons('p'), ['lacks thing t', '']);
+    assert.deepEqual(reasons('q'), ['lacks parameter x']);
+  });
+
+  it('that cannot be loaded are found out, and their next choice is taken', () => {
+    failing.set('load p1', refused);
+    const parts = [part('o', strategy('o1')), part('p', strategy('p1'), strategy('p2'))];
+    const loaded = withParts(parts).load();
+    assert.deepEqual(loads(), [
+      'load s+o1+p1',
+      'load s',
+      'load s+o1',
+      'load s+o1+p1',
+      'load s+o1+p2',
+    ]);
+    assert.deepEqual(
+      [...loaded.parts],
+      [
+        ['o', 'o1'],
+        ['p', 'p2'],
+      ],
+    );
+    assert.equal(openObjects, 1);
+    assert.match(reasons('p')?.[0] ?? '', /^the kernel refuses a\n.*invalid mem access$/s);
+    assert.deepEqual(verdictsOf('p'), ['p1 rejected', 'p2 chosen']);
+  });
+
+  it('that cannot be attached do not cost the strategy', () => {
+    failing.set('attach p1', new NotSupported('the hook p1'));
+    const parts = [part('p', strategy('p1')), part('q', strategy('q1'))];
+    const loaded = withParts(parts, [strategy('s'), strategy('t')]).load();
+    assert.equal(loaded.strategy, 's');
+    assert.deepEqual([...loaded.parts], [['q', 'q1']]);
+    assert.deepEqual(loaded.lacks, ['the p']);
+    assert.deepEqual(reasons('p'), ['this kernel lacks the hook p1']);
+    assert.equal(openObjects, 1);
+  });
+
+  it('that are all refused leave the strategy', () => {
+    failing.set('load p1', refused).set('load q1', permission);
+    const loaded = withParts([part('p', strategy('p1')), part('q', strategy('q1'))]).load();
+    assert.equal(loads().at(-1), 'load s');
+    assert.deepEqual([...loaded.links.keys()], ['s']);
+    assert.deepEqual(loaded.lacks, ['the p', 'the q']);
+    assert.equal(openObjects, 1);
+  });
+
+  it('that work only without each other: the first in the profile stays', () => {
+    failing.set('load p1+q1', refused);
+    const loaded = withParts([part('p', strategy('p1')), part('q', strategy('q1'))]).load();
+    assert.deepEqual([...loaded.parts], [['p', 'p1']]);
+    assert.deepEqual(verdictsOf('q'), ['q1 rejected']);
+  });
+
+  it('do not save a strategy that fails by itself; the next has its own try', () => {
+    failing.set('attach s', new NotSupported('s'));
+    const loaded = withParts([part('p', strategy('p1'))], [strategy('s'), strategy('t')]).load();
+    assert.deepEqual(loads(), ['load s+p1', 'load s', 'load t+p1']);
+    assert.equal(loaded.strategy, 't');
+    assert.deepEqual(outcomes(), ['s rejected', 't chosen']);
+    assert.deepEqual(verdictsOf('p'), ['p1 chosen']);
+  });
+
+  it('are not tried where the configuration does without, and not lacking', () => {
+    const parts = [part('p', strategy('p1')), part('q', strategy('q1'))];
+    const loaded = withParts(parts).load({ without: ['p'] });
+    assert.deepEqual(loads(), ['load s+q1']);
+    assert.deepEqual(loaded.lacks, []);
+    assert.deepEqual(verdictsOf('p'), ['p1 not-tried']);
+    assert.throws(() => withParts(parts).load({ without: ['r'] }), {
+      code: 'INTERNAL',
+      message: /demo has no part r/,
+      hint: /has p, q$/,
+    });
+  });
+
+  it('bring their own maps, which are not made without them', () => {
+    failing.set('load p1', refused);
+    const p = part(
+      'p',
+      strategy('p1', { maps: ['m1'] }),
+      strategy('p2', { maps: ['m2', 'shared'] }),
+    );
+    withParts([p], [strategy('s', { omit_maps: ['shared', 'old'] })]).load();
+    assert.deepEqual(
+      events.filter((event) => event.startsWith('omit')),
+      ['omit shared+old+m2', 'omit shared+old+m1+m2', 'omit shared+old+m2', 'omit old+m1'],
+    );
+  });
+
+  it('with a mistake of ours stop all', () => {
+    failing.set('hook p1=f', new MemWatcherError('INTERNAL', 'no program p1'));
+    const loader = withParts([part('p', strategy('p1', { hooks: { p1: 'f' } }), strategy('p2'))]);
+    assert.throws(() => loader.load(), { code: 'INTERNAL' });
+    assert.equal(openObjects, 0);
+    assert.deepEqual(verdictsOf('p'), ['p1 not-tried', 'p2 not-tried']);
+  });
+
+  it('are explained by their facts', () => {
+    lacking.add('t');
+    const p = part('p', strategy('p1', { needs: [{ btf_type: 't' }] }), strategy('p2'));
+    const report = explain(kernel, { plugin: 'demo', strategies: [strategy('s')], parts: [p] });
+    const told = report.parts[0]?.verdicts.map(({ outcome }) => outcome);
+    assert.deepEqual(told, ['rejected', 'not-tried']);
   });
 });

@@ -3,33 +3,29 @@
  * facts, loaded and attached; the first that works is taken. The kernel is the final judge, since
  * facts can hold where the verifier or a security policy still refuses.
  */
-import type {
-  BpfHost,
-  BpfLink,
-  BpfLoader,
-  BpfObject,
-  LoadedBpf,
-  LoadOptions,
-} from '../bpf/host.js';
+import type { BpfLoader, LoadedBpf, LoadOptions } from '../bpf/host.js';
 import { nearest } from '../config/nearest.js';
-import { describeError, type ErrorCode, MemWatcherError, NotSupported } from '../errors.js';
-import type { Logger } from '../logger.js';
-import type { Kernel, KernelProfile, Strategy, StrategyReport, StrategyVerdict } from './kernel.js';
+import { MemWatcherError, NotSupported } from '../errors.js';
+import type { Ground } from './combination.js';
+import { missingFacts } from './facts.js';
+import type {
+  Choice,
+  Kernel,
+  KernelProfile,
+  PartReport,
+  Strategy,
+  StrategyReport,
+  StrategyVerdict,
+} from './kernel.js';
+import { loadWithParts, untriedParts } from './parts.js';
 import { permissionShortage } from './permission.js';
+import { isOurMistake, reasonOf } from './rejection.js';
 
-export interface BpfLoaderOptions {
-  readonly host: BpfHost;
-  readonly kernel: Kernel;
-  readonly profile: KernelProfile;
-  /** The plugin's compiled BPF object. */
-  readonly objectFile: string;
+export interface BpfLoaderOptions extends Ground {
   /** `auto`, or the name of the only strategy to try. */
   readonly strategy: string;
-  readonly logger: Logger;
   /** Called once a `load`, whether it succeeded or not. */
   readonly onReport?: (report: StrategyReport) => void;
-  /** Kernel BTF for kernels without their own. */
-  readonly btfFile?: string | undefined;
 }
 
 export function createBpfLoader(options: BpfLoaderOptions): BpfLoader {
@@ -37,21 +33,31 @@ export function createBpfLoader(options: BpfLoaderOptions): BpfLoader {
 }
 
 /**
- * What the facts alone say of every strategy, without loading anything: rejected with the reasons,
- * or not tried.
+ * What the facts alone say of every strategy and of every choice of the parts, without loading
+ * anything: rejected with the reasons, or not tried.
  */
 export function explain(kernel: Kernel, profile: KernelProfile): StrategyReport {
-  const verdicts = profile.strategies.map((strategy): StrategyVerdict => {
-    const reasons = missingFacts(kernel, strategy);
+  const judge = (candidate: Strategy | Choice): StrategyVerdict => {
+    const reasons = missingFacts(kernel, candidate);
     const outcome = reasons.length > 0 ? 'rejected' : 'not-tried';
-    return { strategy: strategy.name, outcome, reasons };
-  });
-  return { plugin: profile.plugin, chosen: undefined, verdicts };
+    return { strategy: candidate.name, outcome, reasons };
+  };
+  return {
+    plugin: profile.plugin,
+    chosen: undefined,
+    verdicts: profile.strategies.map(judge),
+    parts: (profile.parts ?? []).map(({ name: part, choices }) => ({
+      part,
+      chosen: undefined,
+      verdicts: choices.map(judge),
+    })),
+  };
 }
 
 function load(options: BpfLoaderOptions, loadOptions: LoadOptions): LoadedBpf {
   const { profile, kernel, logger } = options;
   const attempts = new Map<string, Attempt>();
+  knownParts(profile, loadOptions);
   try {
     const candidates = candidatesOf(profile, options.strategy);
     const obstacle = obstacleToAll(kernel);
@@ -71,6 +77,7 @@ function load(options: BpfLoaderOptions, loadOptions: LoadOptions): LoadedBpf {
 /** What became of one strategy. */
 interface Attempt {
   readonly loaded?: LoadedBpf;
+  readonly parts?: readonly PartReport[];
   readonly reasons: readonly string[];
   readonly error?: unknown;
 }
@@ -83,10 +90,20 @@ function tryStrategy(
   const reasons = missingFacts(options.kernel, strategy);
   if (reasons.length > 0) return { reasons };
   try {
-    return { loaded: loadStrategy(options, strategy, loadOptions), reasons };
+    return { ...loadWithParts(options, strategy, loadOptions), reasons };
   } catch (error) {
     if (isOurMistake(error)) throw error;
     return { reasons: [reasonOf(error)], error };
+  }
+}
+
+/** The plugin names them, not its user. */
+function knownParts({ plugin, parts = [] }: KernelProfile, { without = [] }: LoadOptions): void {
+  for (const name of without) {
+    if (parts.some((part) => part.name === name)) continue;
+    throw new MemWatcherError('INTERNAL', `${plugin} has no part ${name} to do without`, {
+      hint: `config/kernel/${plugin}.yaml has ${parts.map((part) => part.name).join(', ')}`,
+    });
   }
 }
 
@@ -104,89 +121,6 @@ function candidatesOf(profile: KernelProfile, wanted: string): readonly Strategy
   );
 }
 
-function missingFacts(kernel: Kernel, { needs = [], constants = {} }: Strategy): string[] {
-  // A constant often rests on the very fact that the strategy needs: it is said once.
-  const missing = new Set<string>();
-  for (const fact of needs) {
-    const result = kernel.check(fact);
-    if (!result.holds) missing.add(`lacks ${result.missing}`);
-  }
-  for (const parameter of Object.values(constants)) {
-    try {
-      kernel.resolve(parameter);
-    } catch (error) {
-      if (!(error instanceof NotSupported)) throw error;
-      missing.add(`lacks ${error.fact}`);
-    }
-  }
-  return [...missing];
-}
-
-/** Loads and attaches, or closes whatever it opened and throws. */
-function loadStrategy(
-  { host, kernel, objectFile, logger, btfFile }: BpfLoaderOptions,
-  strategy: Strategy,
-  { constants = {}, maxEntries = {}, verify }: LoadOptions,
-): LoadedBpf {
-  const object = host.open(objectFile, {
-    // What a refused strategy has to say is in its reasons; it is no warning of its own. And what
-    // libbpf calls debug is a thousand lines a load.
-    log: (level, text) => {
-      if (level !== 'debug') logger.debug({ strategy: strategy.name }, text);
-    },
-    ...(btfFile === undefined ? {} : { btfFile }),
-  });
-  const links = new Map<string, BpfLink>();
-  const close = () => closeAll(object, links);
-  const loaded: LoadedBpf = {
-    strategy: strategy.name,
-    programs: strategy.programs,
-    object,
-    links,
-    parts: new Map(),
-    lacks: [],
-    close,
-  };
-  try {
-    for (const [name, parameter] of Object.entries(strategy.constants ?? {})) {
-      object.setConstant(name, kernel.resolve(parameter));
-    }
-    for (const [name, value] of Object.entries(constants)) object.setConstant(name, value);
-    for (const [map, entries] of Object.entries(maxEntries)) object.setMaxEntries(map, entries);
-    object.selectPrograms(strategy.programs);
-    for (const [program, hook] of Object.entries(strategy.hooks ?? {})) {
-      object.setHook(program, hook);
-    }
-    object.omitMaps(strategy.omit_maps ?? []);
-    object.load();
-    for (const program of strategy.attach ?? strategy.programs) {
-      links.set(program, object.attach(program));
-    }
-    verify?.(loaded);
-  } catch (error) {
-    try {
-      close();
-    } catch (closing) {
-      // The reason why it was refused matters more, and must not be lost to this.
-      logger.warn({ error: describeError(closing) }, 'closing a refused strategy failed');
-    }
-    throw error;
-  }
-  return loaded;
-}
-
-function closeAll(object: BpfObject, links: Map<string, BpfLink>): void {
-  const errors: unknown[] = [];
-  for (const closable of [...[...links.values()].reverse(), object]) {
-    try {
-      void closable.close();
-    } catch (error) {
-      errors.push(error);
-    }
-  }
-  if (errors.length > 0) throw new AggregateError(errors, 'closing a BPF object failed');
-}
-
 /** What stands in the way of every strategy alike, so that it is said once. */
 function obstacleToAll(kernel: Kernel): MemWatcherError | undefined {
   const shortage = permissionShortage(kernel);
@@ -194,29 +128,6 @@ function obstacleToAll(kernel: Kernel): MemWatcherError | undefined {
   return new NotSupported('BTF', {
     hint: 'it was built without CONFIG_DEBUG_INFO_BTF; give its BTF with --btf FILE or kernel.btf',
   });
-}
-
-const OUR_MISTAKES: readonly ErrorCode[] = [
-  'BPF_LIBRARY_MISSING',
-  'BPF_OPEN_FAILED',
-  'CONFIG_INVALID',
-  'INTERNAL',
-  'LAYOUT_INVALID',
-  'SCOPE_CLOSED',
-];
-
-/** Errors that no other strategy and no other kernel would mend. */
-function isOurMistake(error: unknown): boolean {
-  return !(error instanceof MemWatcherError) || OUR_MISTAKES.includes(error.code);
-}
-
-/** Lines of the verifier that a reason quotes: the last say why, those before say where. */
-const EVIDENCE_LINES = 4;
-
-function reasonOf(error: unknown): string {
-  const evidence = error instanceof MemWatcherError ? (error.detail ?? '') : '';
-  const lines = evidence.split('\n').filter((line) => line.trim() !== '');
-  return [describeError(error), ...lines.slice(-EVIDENCE_LINES)].join('\n');
 }
 
 function reportOf(profile: KernelProfile, attempts: ReadonlyMap<string, Attempt>): StrategyReport {
@@ -227,7 +138,8 @@ function reportOf(profile: KernelProfile, attempts: ReadonlyMap<string, Attempt>
     return { strategy: name, outcome, reasons: attempt.reasons };
   });
   const chosen = verdicts.find(({ outcome }) => outcome === 'chosen')?.strategy;
-  return { plugin: profile.plugin, chosen, verdicts };
+  const parts = attempts.get(chosen ?? '')?.parts ?? untriedParts(profile);
+  return { plugin: profile.plugin, chosen, verdicts, parts };
 }
 
 function nothingWorks(

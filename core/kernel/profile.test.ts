@@ -33,6 +33,16 @@ strategies:
     summary: the other
     programs: [c]
     manual: true
+parts:
+  - name: extra
+    summary: what else
+    lacks: [the figure, the other figure]
+    choices:
+      - name: by-hook
+        summary: how
+        programs: [d]
+        maps: [own]
+        constants: { with_extra: { value: 1 } }
 `,
     );
     assert.deepEqual(profile, {
@@ -57,6 +67,22 @@ strategies:
         },
         { name: 'second', summary: 'the other', programs: ['c'], manual: true },
       ],
+      parts: [
+        {
+          name: 'extra',
+          summary: 'what else',
+          lacks: ['the figure', 'the other figure'],
+          choices: [
+            {
+              name: 'by-hook',
+              summary: 'how',
+              programs: ['d'],
+              maps: ['own'],
+              constants: { with_extra: { value: 1 } },
+            },
+          ],
+        },
+      ],
     });
   });
 
@@ -78,6 +104,9 @@ strategies:
 describe('a mistake in a profile', () => {
   const strategy = (lines: string) =>
     `strategies:\n  - name: s\n    summary: x\n    programs: [p]\n${lines.replace(/^/gm, '    ')}\n`;
+  const part = (lines: string) =>
+    `${strategy('')}parts:\n  - name: p\n    summary: x\n${lines.replace(/^/gm, '    ')}\n`;
+  const choice = 'choices:\n  - { name: c, summary: x, programs: [p] }';
   const cases: readonly (readonly [what: string, yaml: string, message: RegExp])[] = [
     ['an unknown key', strategy('need: []'), /^demo\.yaml:5:5: .*`strategies\.0\.need`.*`needs`/],
     [
@@ -125,6 +154,23 @@ describe('a mistake in a profile', () => {
     ['no strategy', 'strategies: []\n', /demo\.yaml:1:13: .*at least 1/],
     ['a name twice', `${strategy('')}  - name: s\n    summary: x\n    programs: [p]\n`, /earlier/],
     ['another plugin', `plugin: other\n${strategy('')}`, /demo\.yaml:1:9: is other/],
+    ['a part that lacks nothing', part(`lacks: []\n${choice}`), /demo\.yaml:9:12: .*at least 1/],
+    ['a part without choices', part('lacks: [x]\nchoices: []'), /demo\.yaml:10:14: .*at least 1/],
+    [
+      'a choice twice',
+      part(`lacks: [x]\n${choice}\n  - { name: c, summary: x, programs: [q] }`),
+      /demo\.yaml:12:17: .*is c, as an earlier choice of this part/,
+    ],
+    [
+      'a part twice',
+      `${part(`lacks: [x]\n${choice}`)}  - { name: p, summary: x, lacks: [x], choices: [{ name: c, summary: x, programs: [p] }] }`,
+      /demo\.yaml:12:13: .*is p, as an earlier part/,
+    ],
+    [
+      'a choice’s hook of what it does not load',
+      part('lacks: [x]\nchoices:\n  - { name: c, summary: x, programs: [p], hooks: { q: f } }'),
+      /demo\.yaml:11:.*names q, which is not among its programs/,
+    ],
     ['no YAML', 'strategies: [', /^demo\.yaml:1:/],
   ];
   for (const [what, yaml, message] of cases) {

@@ -36,7 +36,7 @@ const FactKeys = z.strictObject({
   },
 });
 
-const FactSchema: z.ZodType<Fact> = FactKeys.superRefine((fact, context) => {
+export const FactSchema: z.ZodType<Fact> = FactKeys.superRefine((fact, context) => {
   exactlyOne(fact, FACTS, 'a fact', context);
   if (fact.prototype !== undefined && fact.tracepoint === undefined) {
     context.addIssue({ code: 'custom', message: 'only a tracepoint has a prototype' });
@@ -74,30 +74,44 @@ const ParameterSchema = z
     }
   }) as unknown as z.ZodType<Parameter>;
 
+const name = () => z.string().regex(/^[a-z0-9][a-z0-9_-]*$/, 'write a-z, 0-9, - and _');
+
+/** What strategies and the choices of parts have in common. */
+const programs = {
+  name: name(),
+  summary: text().describe('one sentence for doctor: how it sees, and at what price'),
+  programs: z.array(text()).min(1).describe('programs of the BPF object to load'),
+  attach: z.array(text()).optional().describe('those that are attached; default all'),
+  needs: z.array(FactSchema).optional(),
+  constants: z.record(z.string(), ParameterSchema).optional().describe('const volatile → value'),
+  hooks: z.record(z.string(), text()).optional().describe('program → function or tracepoint'),
+};
+
 const StrategySchema = z
   .strictObject({
-    name: z.string().regex(/^[a-z0-9][a-z0-9_-]*$/, 'write a-z, 0-9, - and _'),
-    summary: text().describe('one sentence for doctor: how it sees, and at what price'),
-    programs: z.array(text()).min(1).describe('programs of the BPF object to load'),
-    attach: z.array(text()).optional().describe('those that are attached; default all'),
+    ...programs,
     omit_maps: z.array(text()).optional().describe('maps that it does without'),
-    needs: z.array(FactSchema).optional(),
-    constants: z.record(z.string(), ParameterSchema).optional().describe('const volatile → value'),
-    hooks: z.record(z.string(), text()).optional().describe('program → function or tracepoint'),
     manual: z.boolean().optional().describe('chosen only when configured by name'),
   })
-  .superRefine((strategy, context) => {
-    for (const key of ['attach', 'hooks'] as const) {
-      const named = strategy[key] ?? [];
-      const names = Array.isArray(named) ? named : Object.keys(named);
-      for (const [n, name] of names.entries()) {
-        if (strategy.programs.includes(name)) continue;
-        const step = Array.isArray(named) ? n : name;
-        const message = `names ${name}, which is not among the strategy's programs`;
-        context.addIssue({ code: 'custom', path: [key, step], message });
-      }
-    }
-  });
+  .superRefine(ownPrograms);
+
+const ChoiceSchema = z
+  .strictObject({
+    ...programs,
+    maps: z.array(text()).optional().describe('maps that only it uses: not made without it'),
+  })
+  .superRefine(ownPrograms);
+
+const PartSchema = z.strictObject({
+  name: name(),
+  summary: text().describe('one sentence for doctor: what it adds'),
+  lacks: z.array(text()).min(1).describe('what is missing without it, as a person would say it'),
+  choices: z
+    .array(ChoiceSchema)
+    .min(1)
+    .describe('in order of preference')
+    .superRefine(distinct('choice of this part')),
+});
 
 /** The file's form; `npm run gen` makes its JSON schema of it. */
 export const ProfileSchema = z.strictObject({
@@ -106,13 +120,12 @@ export const ProfileSchema = z.strictObject({
     .array(StrategySchema)
     .min(1)
     .describe('in order of preference')
-    .superRefine((strategies, context) => {
-      for (const [n, { name }] of strategies.entries()) {
-        if (strategies.findIndex((other) => other.name === name) === n) continue;
-        const message = `is ${name}, as an earlier strategy`;
-        context.addIssue({ code: 'custom', path: [n, 'name'], message });
-      }
-    }),
+    .superRefine(distinct('strategy')),
+  parts: z
+    .array(PartSchema)
+    .optional()
+    .describe('what is seen besides, by whatever strategy, where the kernel lets it')
+    .superRefine((parts, context) => distinct('part')(parts ?? [], context)),
 });
 
 /** Reads `<folder>/<plugin>.yaml`. CONFIG_INVALID with file:line:column, or CONFIG_NOT_FOUND. */
@@ -135,8 +148,8 @@ export function parseProfile(plugin: string, file: string, content: string): Ker
   const source = new ConfigSource(file, content);
   const checked = check(ProfileSchema, source.value, new Map());
   if (checked.ok) {
-    const { plugin: named = plugin, strategies } = checked.value;
-    if (named === plugin) return { plugin, strategies: strategies as KernelProfile['strategies'] };
+    const { plugin: named = plugin } = checked.value;
+    if (named === plugin) return { ...checked.value, plugin } as KernelProfile;
     throw new ConfigError([source.problem(['plugin'], `is ${named}, but the file is ${plugin}'s`)]);
   }
   const place = ({ path, message, of }: Mistake) => source.problem(path, message, of);
@@ -156,4 +169,36 @@ function exactlyOne(
       ? `is empty: ${what} has one of ${keys.join(', ')}`
       : `has ${given.join(' and ')}: ${what} has only one of them`;
   context.addIssue({ code: 'custom', message });
+}
+
+interface NamesPrograms {
+  readonly programs: readonly string[];
+  readonly attach?: readonly string[] | undefined;
+  readonly hooks?: Readonly<Record<string, string>> | undefined;
+}
+
+function ownPrograms(
+  { programs, attach = [], hooks = {} }: NamesPrograms,
+  context: z.RefinementCtx,
+): void {
+  const named = [
+    ...attach.map((program, n) => ({ program, path: ['attach', n] })),
+    ...Object.keys(hooks).map((program) => ({ program, path: ['hooks', program] })),
+  ];
+  for (const { program, path } of named) {
+    if (programs.includes(program)) continue;
+    const message = `names ${program}, which is not among its programs`;
+    context.addIssue({ code: 'custom', path, message });
+  }
+}
+
+/** No two of one name. */
+function distinct(what: string) {
+  return (named: readonly { readonly name: string }[], context: z.RefinementCtx): void => {
+    for (const [n, { name }] of named.entries()) {
+      if (named.findIndex((other) => other.name === name) === n) continue;
+      const message = `is ${name}, as an earlier ${what}`;
+      context.addIssue({ code: 'custom', path: [n, 'name'], message });
+    }
+  };
 }

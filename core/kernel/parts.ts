@@ -1,0 +1,142 @@
+/**
+ * The parts of a profile beside a strategy: of each the first choice that works. Facts are asked
+ * first; where they all told the truth one load is enough. A load is all or nothing, so when it is
+ * refused the strategy is tried alone, and then the parts are added to it one by one: that is how
+ * the kernel is made to say which of them it does not want.
+ */
+import type { LoadedBpf, LoadOptions } from '../bpf/host.js';
+import { discard, type Ground, loadCombination } from './combination.js';
+import { missingFacts } from './facts.js';
+import type {
+  Choice,
+  Kernel,
+  KernelProfile,
+  Part,
+  PartReport,
+  Strategy,
+  StrategyVerdict,
+} from './kernel.js';
+import { isOurMistake, reasonOf } from './rejection.js';
+
+/** Throws what refused the strategy; a refused part is said in `parts`. */
+export function loadWithParts(
+  ground: Ground,
+  strategy: Strategy,
+  options: LoadOptions,
+): { readonly loaded: LoadedBpf; readonly parts: readonly PartReport[] } {
+  const { parts = [] } = ground.profile;
+  const searches = parts
+    .filter(({ name }) => options.without?.includes(name) !== true)
+    .map((part) => new PartSearch(part, ground.kernel));
+  const loaded = search(ground, strategy, searches, options);
+  const reports = searches.map((each) => each.report(loaded));
+  const untried = untriedParts(ground.profile);
+  return {
+    loaded,
+    parts: untried.map((none) => reports.find(({ part }) => part === none.part) ?? none),
+  };
+}
+
+function search(
+  ground: Ground,
+  strategy: Strategy,
+  searches: readonly PartSearch[],
+  options: LoadOptions,
+): LoadedBpf {
+  const load = (which: readonly PartSearch[]) => {
+    const choices = new Map(
+      which.flatMap(({ part: { name }, choice }) => (choice ? [[name, choice]] : [])),
+    );
+    return loadCombination(ground, { strategy, choices }, options);
+  };
+  const candidates = searches.filter(({ choice }) => choice !== undefined);
+  try {
+    return load(candidates);
+  } catch (error) {
+    if (candidates.length === 0 || isOurMistake(error)) throw error;
+  }
+  let loaded: LoadedBpf | undefined = load([]);
+  const working: PartSearch[] = [];
+  for (const candidate of candidates) {
+    while (candidate.choice !== undefined && !working.includes(candidate)) {
+      // Never two at once: what they hold in the kernel may be much.
+      if (loaded) discard(loaded, ground.logger);
+      loaded = undefined;
+      try {
+        loaded = load([...working, candidate]);
+        working.push(candidate);
+      } catch (error) {
+        if (isOurMistake(error)) throw error;
+        const {
+          part: { name: part },
+          choice: { name: choice },
+        } = candidate;
+        ground.logger.debug(
+          { strategy: strategy.name, part, choice, reason: reasonOf(error) },
+          'part rejected',
+        );
+        candidate.reject(reasonOf(error));
+      }
+    }
+  }
+  return loaded ?? load(working);
+}
+
+/** One part's way through its choices. */
+class PartSearch {
+  readonly #kernel: Kernel;
+  readonly #rejected = new Map<Choice, readonly string[]>();
+  #choice: Choice | undefined;
+
+  constructor(
+    readonly part: Part,
+    kernel: Kernel,
+  ) {
+    this.#kernel = kernel;
+    this.#choice = this.#next();
+  }
+
+  /** The best that was not rejected yet; undefined if all were. */
+  get choice(): Choice | undefined {
+    return this.#choice;
+  }
+
+  reject(reason: string): void {
+    if (this.#choice) this.#rejected.set(this.#choice, [reason]);
+    this.#choice = this.#next();
+  }
+
+  report({ parts }: LoadedBpf): PartReport {
+    const { name: part, choices } = this.part;
+    const chosen = parts.get(part);
+    const verdicts = choices.map((choice): StrategyVerdict => {
+      const reasons = this.#rejected.get(choice) ?? [];
+      const outcome =
+        choice.name === chosen ? 'chosen' : reasons.length > 0 ? 'rejected' : 'not-tried';
+      return { strategy: choice.name, outcome, reasons };
+    });
+    return { part, chosen, verdicts };
+  }
+
+  #next(): Choice | undefined {
+    return this.part.choices.find((choice) => {
+      if (this.#rejected.has(choice)) return false;
+      const missing = missingFacts(this.#kernel, choice);
+      if (missing.length > 0) this.#rejected.set(choice, missing);
+      return missing.length === 0;
+    });
+  }
+}
+
+/** The parts as they are where no strategy works, or the plugin does without them. */
+export function untriedParts({ parts = [] }: KernelProfile): PartReport[] {
+  return parts.map(({ name: part, choices }) => ({
+    part,
+    chosen: undefined,
+    verdicts: choices.map(({ name: strategy }) => ({
+      strategy,
+      outcome: 'not-tried',
+      reasons: [],
+    })),
+  }));
+}

@@ -1,0 +1,25 @@
+import { describeError, type ErrorCode, MemWatcherError } from '../errors.js';
+
+const OUR_MISTAKES: readonly ErrorCode[] = [
+  'BPF_LIBRARY_MISSING',
+  'BPF_OPEN_FAILED',
+  'CONFIG_INVALID',
+  'INTERNAL',
+  'LAYOUT_INVALID',
+  'SCOPE_CLOSED',
+];
+
+/** Errors that no other strategy and no other kernel would mend. */
+export function isOurMistake(error: unknown): boolean {
+  return !(error instanceof MemWatcherError) || OUR_MISTAKES.includes(error.code);
+}
+
+/** Lines of the verifier that a reason quotes: the last say why, those before say where. */
+const EVIDENCE_LINES = 4;
+
+/** Why something was rejected, in the kernel's words. */
+export function reasonOf(error: unknown): string {
+  const evidence = error instanceof MemWatcherError ? (error.detail ?? '') : '';
+  const lines = evidence.split('\n').filter((line) => line.trim() !== '');
+  return [describeError(error), ...lines.slice(-EVIDENCE_LINES)].join('\n');
+}
