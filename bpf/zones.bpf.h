@@ -115,19 +115,33 @@ static __always_inline __u32 types_of_area(const struct free_area *area)
 	return types;
 }
 
+static __always_inline void read_reserve(struct zone_detail *to, struct zone *zone)
+{
+	__u64 size = bpf_core_field_size(zone->lowmem_reserve);
+
+	if (size > sizeof(to->reserve))
+		size = sizeof(to->reserve);
+	to->zones = size / sizeof(long);
+	__builtin_memset(to->reserve, 0, sizeof(to->reserve));
+	if (bpf_probe_read_kernel(to->reserve, size, &zone->lowmem_reserve))
+		COUNT(read_failures);
+}
+
 static __always_inline void read_free_areas(struct zone_detail *to, struct zone *zone)
 {
 	const __u64 size = bpf_core_type_size(struct free_area);
 	__u32 orders = bpf_core_field_size(zone->free_area) / size;
 
 	to->orders = orders < MAX_ORDERS ? orders : MAX_ORDERS;
+	__builtin_memset(to->blocks, 0, sizeof(to->blocks));
+	__builtin_memset(to->types, 0, sizeof(to->types));
+	/* `continue` in place of `break` has clang lay the loop out so that 5.10's verifier refuses it
+	 * ("back-edge") */
 	for (__u32 order = 0; order < MAX_ORDERS; order++) {
 		struct free_area *area = (void *)&zone->free_area + order * size;
 
-		to->blocks[order] = 0;
-		to->types[order] = 0;
-		if (order >= to->orders)
-			continue;
+		if (order >= orders)
+			break;
 		to->blocks[order] = BPF_CORE_READ(area, nr_free);
 		if (to->blocks[order])
 			to->types[order] = types_of_area(area);
@@ -140,7 +154,6 @@ static __always_inline bool read_zone_detail(struct zone_detail *to, struct pgli
 					     __u32 index)
 {
 	struct zone *zone = zone_of_node(node, index);
-	__u32 zones;
 
 	if (!zone)
 		return false;
@@ -155,13 +168,7 @@ static __always_inline bool read_zone_detail(struct zone_detail *to, struct pgli
 	to->free_highatomic = bpf_core_field_exists(zone->nr_free_highatomic) ?
 				      (__s64)BPF_CORE_READ(zone, nr_free_highatomic) :
 				      -1;
-	zones = bpf_core_field_size(zone->lowmem_reserve) / sizeof(long);
-	to->zones = zones < MAX_ZONES ? zones : MAX_ZONES;
-	for (__u32 i = 0; i < MAX_ZONES; i++) {
-		to->reserve[i] = 0;
-		if (i < to->zones)
-			read_counter(&to->reserve[i], &zone->lowmem_reserve, i);
-	}
+	read_reserve(to, zone);
 	read_free_areas(to, zone);
 	return true;
 }
