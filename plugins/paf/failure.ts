@@ -2,6 +2,7 @@
  * A page allocation that failed, as far as it is known: what was asked for, by whom, and what there
  * was. Plain data, made by the decoder; the verdict and the event rest on it. Memory is in pages.
  */
+import type { ZoneDetail } from '../../core/memory/zone-detail.js';
 
 /** Who asked. In an interrupt it is whoever was interrupted. */
 export interface Requester {
@@ -27,42 +28,16 @@ export interface Request {
   readonly order: number;
   /** The GFP mask that the allocator used last: the caller's, after the task's context. */
   readonly gfp: number;
-  /** Number of the migrate type; undefined where the strategy does not see it. */
-  readonly migrateType: number | undefined;
+  /** Number of the migrate type: `MigrateTypes` names it. */
+  readonly migrateType: number;
 }
 
-export interface Watermarks {
-  /** Each with the boost, as the allocator compares. */
-  readonly min: number;
-  readonly low: number;
-  readonly high: number;
-}
-
-export interface FailureZone {
-  /** As /proc/zoneinfo: DMA, DMA32, Normal, HighMem, Movable, Device. */
-  readonly name: string;
-  /** Place in the node: enum zone_type. */
-  readonly index: number;
+/** A zone of the node at the moment of the failure. */
+export interface FailureZone extends ZoneDetail {
   /** The request may use it: it is not above the highest zone that its flags allow. */
   readonly eligible: boolean;
-  readonly free: number;
-  /** Part of `free`: in CMA areas, for movable requests only. */
-  readonly freeCma: number;
-  readonly watermark: Watermarks;
-  /** Part of each of `watermark`, while fragmentation is being fought. */
-  readonly boost: number;
-  readonly present: number;
-  readonly managed: number;
-  /** Kept from this request because a higher zone would do for it: lowmem_reserve. */
-  readonly reserve: number;
-  /** In blocks kept for atomic requests of order 1 and above. */
-  readonly reservedHighatomic: number;
-  /** Part of `free` and of `reservedHighatomic`; undefined where the kernel does not count them. */
-  readonly freeHighatomic: number | undefined;
-  /** Free blocks of 2^i pages. */
-  readonly blocks: readonly number[];
-  /** Numbers of the migrate types that have a free block of 2^i pages. */
-  readonly types: readonly (readonly number[])[];
+  /** Kept from this request because a higher zone would do for it: its entry of `reserve`. */
+  readonly kept: number;
   /** On its lists, active and inactive: what reclaim could take. */
   readonly file: number;
   readonly anon: number;
@@ -115,7 +90,7 @@ export interface Failure extends Request {
   readonly entitlement: Entitlement;
   /** ALLOC_* of the last attempt (mm/internal.h), where the strategy sees them. */
   readonly allocFlags: number | undefined;
-  /** Highest zone that the flags allow: DMA, DMA32, Normal, HighMem, Movable. */
+  /** Index of the highest zone that the flags allow; `zones` has its name if it has pages. */
   readonly highestZone: number;
   readonly node: number;
   /** `request`: the node that the request preferred. `cpu`: that of the CPU, its usual preference. */
