@@ -35,6 +35,10 @@ enum node_stat_item {
 
 enum zone_stat_item {
 	NR_FREE_PAGES,
+	NR_ZONE_INACTIVE_ANON, /* the reclaim lists of all cgroups, by zone */
+	NR_ZONE_ACTIVE_ANON,
+	NR_ZONE_INACTIVE_FILE,
+	NR_ZONE_ACTIVE_FILE,
 	NR_FREE_CMA_PAGES, /* part of NR_FREE_PAGES */
 };
 
@@ -43,6 +47,15 @@ enum zone_watermarks {
 	WMARK_LOW,
 	WMARK_HIGH,
 	NR_WMARK,
+};
+
+/* Lowest first; those that a configuration lacks do not count. Ask by bpf_core_enum_value(). */
+enum zone_type {
+	ZONE_DMA,
+	ZONE_DMA32,
+	ZONE_NORMAL,
+	ZONE_HIGHMEM,
+	ZONE_MOVABLE,
 };
 
 struct list_head {
@@ -85,7 +98,13 @@ struct pglist_data {
 	/* [0]: the zones of every node that have memory, nearest node first */
 	struct zonelist node_zonelists[1];
 	int node_id;
+	int kswapd_failures;	  /* runs in a row that reclaimed nothing */
 	atomic_long_t vm_stat[1]; /* by enum node_stat_item */
+};
+
+/* In 7.2, not yet in 6.18. */
+struct pglist_data___atomic {
+	atomic_t kswapd_failures;
 };
 
 struct lruvec {
@@ -99,14 +118,25 @@ struct mem_cgroup_per_node {
 	struct lruvec_stats_percpu *lruvec_stats_percpu; /* since 5.15 (7e1c0d6f5820) */
 };
 
+/* Pages charged, and the most that may be; PAGE_COUNTER_MAX (LONG_MAX in pages) is no limit. */
+struct page_counter {
+	atomic_long_t usage;
+	unsigned long max;
+};
+
 struct mem_cgroup {
 	struct cgroup_subsys_state css;
+	struct page_counter memory;
+	struct page_counter memsw; /* v1: memory and swap; on v2 its place is taken by swap alone */
+	struct page_counter kmem;  /* v1: kernel memory; gone without CONFIG_MEMCG_V1 (6.11) */
 	struct mem_cgroup_per_node *nodeinfo[]; /* by node, as many as nodes are possible */
 };
 
 /* What a request carries through mm/page_alloc.c. */
 struct alloc_context {
 	struct zoneref *preferred_zoneref;
+	int migratetype;
+	int highest_zoneidx; /* enum zone_type */
 };
 
 #pragma clang attribute pop

@@ -83,6 +83,7 @@ struct signal_struct {
 	unsigned long min_flt;
 	unsigned long maj_flt;
 	atomic_t live; /* threads that have not exited */
+	struct mm_struct *oom_mm; /* set once the OOM killer chose the process */
 };
 
 typedef struct {
@@ -97,8 +98,11 @@ struct kernfs_node {
 	__u64 id; /* what user space sees as the inode of the cgroup's folder */
 };
 
+struct cgroup_root;
+
 struct cgroup {
 	int level; /* 0 is the root of its hierarchy */
+	struct cgroup_root *root; /* the hierarchy */
 	struct kernfs_node *kn;
 };
 
@@ -117,8 +121,12 @@ struct css_set {
 	struct cgroup *dfl_cgrp;	       /* in the v2 hierarchy */
 };
 
+struct mem_cgroup;
+
 struct task_struct {
 	unsigned int flags;
+	int prio; /* below 100: real time */
+	struct mem_cgroup *active_memcg; /* charged in place of the task's own, if set */
 	int pid;
 	int tgid;
 	char comm[16];
