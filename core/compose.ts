@@ -156,8 +156,8 @@ function createAgent(
 ): Agent {
   const startTime = Date.now();
   const btfFile = config.kernel.btf;
-  const kernel = new RunningKernel({ btfFile });
   const profiles = config.kernel.profiles ?? installation.profiles;
+  const kernel = new RunningKernel({ btfFile, profiles });
   return new Agent({
     config,
     modules: plugins.filter(({ metadata }) => config.plugins[metadata.name]?.enabled),

@@ -48,7 +48,7 @@ describe('types by name', () => {
 
   it('reads enumerators of 32 and 64 bits, signed and not', () => {
     const writer = new BtfWriter();
-    writer.enumeration('', { LOOSE: 7 });
+    const loose = writer.enumeration('', { LOOSE: 7, ALIAS: 7 });
     const plain = writer.enumeration('plain', { A: 1, B: 0xffffffff });
     const signed = writer.enumeration('signed', { NEGATIVE: -3 }, true);
     const wide = writer.enumeration64('wide', { HUGE: 0x1_0000_0002n });
@@ -57,9 +57,18 @@ describe('types by name', () => {
     assert.equal(btf.enumerator(signed, 'NEGATIVE'), -3n);
     assert.equal(btf.enumerator(wide, 'HUGE'), 0x1_0000_0002n);
     assert.equal(btf.enumerator(plain, 'HUGE'), undefined);
-    assert.equal(btf.findEnumerator('LOOSE'), 7n);
-    assert.equal(btf.findEnumerator('HUGE'), 0x1_0000_0002n);
-    assert.equal(btf.findEnumerator('NONE'), undefined);
+    assert.equal(btf.findEnumWith('ALIAS'), loose);
+    assert.equal(btf.findEnumWith('HUGE'), wide);
+    assert.equal(btf.findEnumWith('NONE'), undefined);
+    assert.deepEqual(
+      [...btf.enumerators(loose)],
+      [
+        ['LOOSE', 7n],
+        ['ALIAS', 7n],
+      ],
+    );
+    assert.deepEqual([...btf.enumerators(signed)], [['NEGATIVE', -3n]]);
+    assert.deepEqual([...btf.enumerators(wide)], [['HUGE', 0x1_0000_0002n]]);
   });
 });
 

@@ -95,30 +95,42 @@ export class KernelBtf {
     return found;
   }
 
-  /** Value of an enumerator of whatever enum, named or not: a walk over all types. */
-  findEnumerator(name: string): bigint | undefined {
+  /** The first enum, named or not, that has the enumerator: a walk over all types. */
+  findEnumWith(enumerator: string): number | undefined {
     for (let id = 1; id <= this.typeCount; id++) {
       const kind = this.kind(id);
       if (kind !== Kind.ENUM && kind !== Kind.ENUM64) continue;
-      const value = this.enumerator(id, name);
-      if (value !== undefined) return value;
+      if (this.enumerator(id, enumerator) !== undefined) return id;
     }
     return undefined;
   }
 
   enumerator(id: number, name: string): bigint | undefined {
-    const wide = this.kind(id) === Kind.ENUM64;
-    const signed = this.#word(id, 1) >>> 31 === 1;
+    const each = this.kind(id) === Kind.ENUM64 ? 3 : 2;
     for (let n = 0; n < this.length(id); n++) {
-      const at = 3 + n * (wide ? 3 : 2);
-      const string = this.#word(id, at);
+      const string = this.#word(id, 3 + n * each);
       if (this.#strings[string] !== name.charCodeAt(0) || this.#string(string) !== name) continue;
-      const low = BigInt(this.#word(id, at + 1));
-      if (!wide) return signed ? BigInt.asIntN(32, low) : low;
-      const value = (BigInt(this.#word(id, at + 2)) << 32n) | low;
-      return signed ? BigInt.asIntN(64, value) : value;
+      return this.#enumeratorValue(id, n);
     }
     return undefined;
+  }
+
+  /** Of an enum, in its order; several may have one value. */
+  *enumerators(id: number): Generator<readonly [name: string, value: bigint]> {
+    const each = this.kind(id) === Kind.ENUM64 ? 3 : 2;
+    for (let n = 0; n < this.length(id); n++) {
+      yield [this.#string(this.#word(id, 3 + n * each)), this.#enumeratorValue(id, n)];
+    }
+  }
+
+  #enumeratorValue(id: number, n: number): bigint {
+    const wide = this.kind(id) === Kind.ENUM64;
+    const signed = this.#word(id, 1) >>> 31 === 1;
+    const at = 3 + n * (wide ? 3 : 2);
+    const low = BigInt(this.#word(id, at + 1));
+    if (!wide) return signed ? BigInt.asIntN(32, low) : low;
+    const value = (BigInt(this.#word(id, at + 2)) << 32n) | low;
+    return signed ? BigInt.asIntN(64, value) : value;
   }
 
   name(id: number): string {

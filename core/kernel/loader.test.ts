@@ -91,6 +91,7 @@ const kernel: Kernel = {
     if ('value' in parameter) return parameter.value;
     throw new NotSupported(`parameter ${Object.values(parameter)[0]}`);
   },
+  enumerators: () => undefined,
 };
 
 const strategy = (name: string, more: Partial<Strategy & Choice> = {}): Strategy => ({

@@ -93,7 +93,9 @@ parts:
     });
   });
 
-  for (const file of readdirSync(FOLDER).filter((name) => name.endsWith('.yaml'))) {
+  // gfp.yaml has flags, not ways to see; core/memory reads it.
+  const isProfile = (name: string) => name.endsWith('.yaml') && name !== 'gfp.yaml';
+  for (const file of readdirSync(FOLDER).filter(isProfile)) {
     it(`${file} is right`, () => {
       const plugin = basename(file, '.yaml');
       assert.equal(readProfile(FOLDER, plugin).plugin, plugin);

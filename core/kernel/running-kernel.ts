@@ -4,7 +4,7 @@ import { describeError, NotSupported } from '../errors.js';
 import { findField, findTypes } from './btf-field.js';
 import { normalizeType, tracepointPrototype } from './btf-prototype.js';
 import { capabilityName, hasCapability, isCapability, readCapabilities } from './capabilities.js';
-import type { Fact, FactResult, Kernel, Parameter } from './kernel.js';
+import type { EnumName, Fact, FactResult, Kernel, Parameter } from './kernel.js';
 import { KernelBtf, Kind } from './kernel-btf.js';
 import { KernelSymbols } from './symbols.js';
 import { Tracefs } from './tracefs.js';
@@ -13,6 +13,8 @@ import { Tracefs } from './tracefs.js';
 export interface KernelOptions {
   /** `--btf FILE`, for a kernel without its own. BTF_INVALID at once if it is not usable. */
   readonly btfFile?: string | undefined;
+  /** `kernel.profiles`: the folder of what is known of kernels, if not the program's own. */
+  readonly profiles?: string | undefined;
   readonly release?: string;
   readonly kallsymsFile?: string;
   readonly tracefsMounts?: readonly string[];
@@ -26,6 +28,7 @@ const lacks = (missing: string): FactResult => ({ holds: false, missing });
 export class RunningKernel implements Kernel {
   readonly release: string;
   readonly btfPath: string | undefined;
+  readonly profiles: string | undefined;
   readonly #options: KernelOptions;
   // Facts are asked for while plugins start. What they were read from has 12 MB: it is read when it
   // is first needed, and the garbage collector may have it back afterwards.
@@ -37,6 +40,7 @@ export class RunningKernel implements Kernel {
   constructor(options: KernelOptions = {}) {
     this.#options = options;
     this.release = options.release ?? release();
+    this.profiles = options.profiles;
     if (options.btfFile !== undefined) this.#btf = new WeakRef(KernelBtf.fromFile(options.btfFile));
     this.btfPath = options.btfFile ?? builtInBtf(this.release);
   }
@@ -78,6 +82,20 @@ export class RunningKernel implements Kernel {
       throw error instanceof NotSupported ? error : new NotSupported(describeError(error));
     }
     throw new NotSupported(`enumerator ${parameter.enumerator}`);
+  }
+
+  /** Never throws: a kernel that cannot be asked has no such enum. */
+  enumerators(of: EnumName): ReadonlyMap<string, number> | undefined {
+    try {
+      const btf = this.#readBtf();
+      const [found] = this.#enums(of);
+      if (found === undefined) return undefined;
+      return new Map(
+        [...btf.enumerators(found)].map(([name, value]) => [name, Number(value)] as const),
+      );
+    } catch {
+      return undefined;
+    }
   }
 
   #check(fact: Fact): FactResult {
@@ -149,15 +167,23 @@ export class RunningKernel implements Kernel {
   #enumerator(text: string): number | bigint | undefined {
     const btf = this.#readBtf();
     const dot = text.indexOf('.');
-    const value =
-      dot < 0
-        ? btf.findEnumerator(text)
-        : findTypes(btf, text.slice(0, dot))
-            .map((type) => btf.strip(type))
-            .filter((type) => [Kind.ENUM, Kind.ENUM64].some((kind) => kind === btf.kind(type)))
-            .map((type) => btf.enumerator(type, text.slice(dot + 1)))
-            .find((found) => found !== undefined);
+    const enumerator = text.slice(dot + 1);
+    const values = this.#enums(dot < 0 ? { having: enumerator } : { name: text.slice(0, dot) }).map(
+      (type) => btf.enumerator(type, enumerator),
+    );
+    const value = values.find((found) => found !== undefined);
     return value === undefined ? undefined : narrow(value);
+  }
+
+  #enums(of: EnumName): number[] {
+    const btf = this.#readBtf();
+    if ('having' in of) {
+      const found = btf.findEnumWith(of.having);
+      return found === undefined ? [] : [found];
+    }
+    return findTypes(btf, of.name)
+      .map((type) => btf.strip(type))
+      .filter((type) => [Kind.ENUM, Kind.ENUM64].some((kind) => kind === btf.kind(type)));
   }
 
   #offsetOf(path: string): number {

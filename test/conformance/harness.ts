@@ -39,6 +39,7 @@ const factlessKernel: KernelType = {
   resolve: () => {
     throw new NotSupported('everything');
   },
+  enumerators: () => undefined,
 };
 
 /** The plugin as main.ts builds it. */
