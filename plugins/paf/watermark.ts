@@ -120,7 +120,7 @@ function reserveAttempt(request: PageRequest, rule: ReserveRule): Attempt | unde
 
 const takesCma = ({ movable, scopes }: PageRequest) => movable && !scopes.includes('pin');
 
-/** `undefined` in `types`: the free lists are not known, and not judged on. */
+/** Without `types` the free lists are not known, and not judged on. */
 export function testZone(
   zone: FailureZone,
   attempt: Attempt,
@@ -128,13 +128,14 @@ export function testZone(
   types: MigrateTypeNumbers | undefined,
 ): ZoneTest {
   const usable = usablePages(zone, attempt, order);
-  const mark = attempt.noWatermarks ? 0 : markOf(zone, attempt, order) + zone.reserve;
+  const mark = attempt.noWatermarks ? 0 : markOf(zone, attempt, order) + zone.kept;
   const figures = { usable, mark };
   if (!attempt.noWatermarks && usable <= mark) {
     const withCma = !attempt.takesCma && usable + zone.freeCma > mark;
     return { ...figures, answer: withCma ? 'cma' : 'below' };
   }
-  if (!types || hasBlock(zone, order, typesFor(attempt, types))) return { ...figures, answer: 'ok' };
+  if (!types || hasBlock(zone, order, typesFor(attempt, types)))
+    return { ...figures, answer: 'ok' };
   // Without watermarks nothing was compared yet: no page at all is not a matter of its size.
   return { ...figures, answer: usable > 0 ? 'blocks' : 'below' };
 }
@@ -172,11 +173,11 @@ function hasBlock(zone: FailureZone, order: number, taken: ReadonlySet<number>):
 
 /** Order of the largest free block on one of these lists; undefined if there is none. */
 export function largestBlock(
-  zone: Pick<FailureZone, 'blocks' | 'types'>,
+  { blocks }: Pick<FailureZone, 'blocks'>,
   taken: ReadonlySet<number>,
 ): number | undefined {
-  const order = zone.types.findLastIndex(
-    (types, at) => (zone.blocks[at] ?? 0) > 0 && types.some((type) => taken.has(type)),
+  const order = blocks.findLastIndex(
+    ({ count, migrateTypes }) => count > 0 && migrateTypes.some((type) => taken.has(type)),
   );
   return order < 0 ? undefined : order;
 }

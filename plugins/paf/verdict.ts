@@ -1,0 +1,257 @@
+/**
+ * Why a page allocation failed: the figures of the moment, judged as the kernel judges.
+ *
+ * A request fails when every zone that it may use refuses it, or when its memory cgroup has no room
+ * for the page that it got. So zones are judged first, and among them the one that came nearest to
+ * serving it decides: a zone without a fitting block before one with nothing but CMA pages, that
+ * before one below its watermark. A cgroup at its limit explains the failure if some zone would have
+ * served it, or if a request like it is never refused for want of pages.
+ *
+ * That the request failed is certain, and its figures are from the moment after. So where two
+ * readings of the kernel's rule are possible, the one that explains the failure holds. What is not
+ * known is not judged on, and what nothing explains is `unknown`.
+ */
+import type { GfpFlags } from '../../core/memory/gfp.js';
+import type { MigrateTypes } from '../../core/memory/migrate-type.js';
+import type { Failure, FailureZone, MemcgCharge } from './failure.js';
+import { type Reclaim, reclaimOf } from './reclaim.js';
+import { sentenceOf } from './sentence.js';
+import {
+  type Attempt,
+  attemptsOf,
+  largestBlock,
+  type MigrateTypeNumbers,
+  type PageRequest,
+  type ReserveRule,
+  testZone,
+  typesFor,
+  type ZoneTest,
+} from './watermark.js';
+
+/** The whole set. README.md says of each what it means and what to do. */
+export const REASONS = [
+  'below_watermark',
+  'no_reclaim',
+  'cma_only',
+  'fragmentation',
+  'memcg_limit',
+  'no_zone',
+  'unknown',
+] as const;
+
+export type Reason = (typeof REASONS)[number];
+
+/** What of the kernel and the host the rule needs. */
+export interface VerdictContext {
+  readonly gfp: Pick<GfpFlags, 'has'>;
+  readonly migrateTypes: Pick<MigrateTypes, 'value'>;
+  /** Bytes. */
+  readonly pageSize: number;
+  /** Pages of swap that are free; undefined if unknown. */
+  readonly swapFree?: number | undefined;
+  /** How a person knows a cgroup, by kernfs id. */
+  readonly cgroupName?: (id: number) => string | undefined;
+}
+
+/** The reason, and the figures that it rests on: pages; absent what was not known or not looked at. */
+export interface Verdict {
+  readonly reason: Reason;
+  /** For people. */
+  readonly sentence: string;
+  readonly order: number;
+  /** The zone that decides, and how it answered. */
+  readonly zone?: FailureZone;
+  readonly node?: number;
+  /** Of the zone's free pages, those that count for this request; below 0 if its order takes more. */
+  readonly usable?: number;
+  /** What must stay free: the watermark after the request's privileges, and the zone's reserve. */
+  readonly mark?: number;
+  /** Order of the largest free block of the zone that the request may take; absent if there is none. */
+  readonly largestOrder?: number;
+  /** What became, or could have become, of reclaim; of reasons that it could have changed. */
+  readonly reclaim?: Reclaim;
+  /** Of `memcg_limit`. */
+  readonly memcg?: MemcgCharge;
+}
+
+/** How one zone answered the request's best attempt. */
+export interface ZoneVerdict extends ZoneTest {
+  readonly zone: FailureZone;
+  readonly attempt: Attempt;
+}
+
+export function judge(failure: Failure, context: VerdictContext): Verdict {
+  const found = findReason(failure, context);
+  return { ...found, sentence: sentenceOf(found, failure, context) };
+}
+
+type Found = Omit<Verdict, 'sentence'>;
+
+function findReason(failure: Failure, context: VerdictContext): Found {
+  const { order } = failure;
+  const request = requestOf(failure, context);
+  const zones = failure.zones.filter(({ eligible, managed }) => eligible && managed > 0);
+  const full = overLimit(failure, context);
+  const memcg: Found | undefined = full && { reason: 'memcg_limit', order, memcg: full };
+  if (failure.zones.length > 0 && zones.length === 0) return { reason: 'no_zone', order };
+  if (zones.length === 0 || !request) return memcg ?? { reason: 'unknown', order };
+  const answers = explaining(request, zones, context);
+  const refused = answers.every(({ answer }) => answer !== 'ok');
+  if (memcg && !(refused && failsForPages(failure, context))) return memcg;
+  return refused
+    ? refusal(failure, decidingOf(answers), answers, context)
+    : unexplained(failure, answers, context);
+}
+
+/** undefined where the kernel's flags are not known. */
+function requestOf(failure: Failure, { gfp, migrateTypes }: VerdictContext) {
+  const has = (name: Parameters<GfpFlags['has']>[1]) => gfp.has(failure.gfp, name);
+  const directReclaim = has('__GFP_DIRECT_RECLAIM');
+  if (directReclaim === undefined) return undefined;
+  const request: PageRequest = {
+    order: failure.order,
+    movable: failure.migrateType === migrateTypes.value('movable'),
+    scopes: failure.scopes,
+    entitlement: failure.entitlement,
+    flags: {
+      high: has('__GFP_HIGH') === true,
+      atomic: has('__GFP_ATOMIC') === true,
+      directReclaim,
+      memalloc: has('__GFP_MEMALLOC') === true,
+      noMemalloc: has('__GFP_NOMEMALLOC') === true,
+    },
+  };
+  return request;
+}
+
+const NO_ENTITLEMENT = { memalloc: false, oomVictim: false, realTime: false } as const;
+
+/**
+ * Each zone's answer by the reading of the rule under which all refuse; by the first if there is
+ * none. The lenient readings come first. In an interrupt the entitlements of the task that was
+ * interrupted do not hold, and nothing tells that it is one.
+ */
+function explaining(
+  request: PageRequest,
+  zones: readonly FailureZone[],
+  context: VerdictContext,
+): readonly ZoneVerdict[] {
+  const rules: readonly ReserveRule[] =
+    context.gfp.has(0, '__GFP_ATOMIC') === undefined
+      ? ['non-blocking']
+      : ['non-blocking', 'atomic'];
+  const types = typeNumbers(context);
+  const readings = rules.flatMap((rule) =>
+    [request, { ...request, entitlement: NO_ENTITLEMENT }].map((one) =>
+      answersOf(one, rule, zones, types),
+    ),
+  );
+  const explains = (answers: readonly ZoneVerdict[]) =>
+    answers.every(({ answer }) => answer !== 'ok');
+  return readings.find(explains) ?? readings[0] ?? [];
+}
+
+function answersOf(
+  request: PageRequest,
+  rule: ReserveRule,
+  zones: readonly FailureZone[],
+  types: MigrateTypeNumbers | undefined,
+): readonly ZoneVerdict[] {
+  const attempts = attemptsOf(request, rule);
+  return zones.flatMap((zone) =>
+    attempts
+      .map((attempt) => ({ zone, attempt, ...testZone(zone, attempt, request.order, types) }))
+      .sort(byNearness)
+      .slice(0, 1),
+  );
+}
+
+/** How near an answer is to a page. */
+const RANK = { ok: 0, blocks: 1, cma: 2, below: 3 } as const;
+
+const byNearness = (a: ZoneTest, b: ZoneTest) =>
+  RANK[a.answer] - RANK[b.answer] || b.usable - b.mark - (a.usable - a.mark);
+
+/** Of zones that are all below their marks the largest: a small one is so most of the time. */
+function decidingOf(answers: readonly ZoneVerdict[]): ZoneVerdict {
+  return answers.reduce((best, one) => {
+    if (best.answer === 'below' && one.answer === 'below') {
+      return one.zone.managed > best.zone.managed ? one : best;
+    }
+    return byNearness(one, best) < 0 ? one : best;
+  });
+}
+
+function refusal(
+  failure: Failure,
+  deciding: ZoneVerdict,
+  answers: readonly ZoneVerdict[],
+  context: VerdictContext,
+): Found {
+  const figures = figuresOf(failure, deciding, context);
+  if (deciding.answer === 'blocks') return { ...figures, reason: 'fragmentation' };
+  if (deciding.answer === 'cma') return { ...figures, reason: 'cma_only' };
+  const reclaim = reclaimOf(failure, answers, context);
+  const none = reclaim.outcome !== 'not enough';
+  return { ...figures, reason: none ? 'no_reclaim' : 'below_watermark', reclaim };
+}
+
+function unexplained(
+  failure: Failure,
+  answers: readonly ZoneVerdict[],
+  context: VerdictContext,
+): Found {
+  return { ...figuresOf(failure, decidingOf(answers), context), reason: 'unknown' };
+}
+
+function figuresOf(
+  { order, node }: Failure,
+  { zone, usable, mark, attempt }: ZoneVerdict,
+  context: VerdictContext,
+): Omit<Found, 'reason'> {
+  const types = typeNumbers(context);
+  const largestOrder = types && largestBlock(zone, typesFor(attempt, types));
+  const largest = largestOrder === undefined ? {} : { largestOrder };
+  return { order, node, zone, usable, mark, ...largest };
+}
+
+/** page_counter_try_charge(): the counter may not pass its limit by as much as a page. */
+function overLimit({ gfp, order, memcg }: Failure, context: VerdictContext) {
+  if (!memcg || memcg.limit === undefined) return undefined;
+  if (context.gfp.has(gfp, '__GFP_ACCOUNT') !== true) return undefined;
+  return memcg.usage + 2 ** order > memcg.limit ? memcg : undefined;
+}
+
+/** PAGE_ALLOC_COSTLY_ORDER: up to it the allocator tries again and again, and kills at last. */
+const COSTLY_ORDER = 3;
+
+/** Whether the allocator ever refuses such a request a page: __alloc_pages_slowpath(). */
+function failsForPages(
+  { gfp, order, entitlement, highestZone, zones }: Failure,
+  context: VerdictContext,
+): boolean {
+  const has = (name: Parameters<GfpFlags['has']>[1]) => context.gfp.has(gfp, name) === true;
+  const normal = zones.find(({ name }) => name === 'Normal')?.index;
+  return (
+    !has('__GFP_DIRECT_RECLAIM') ||
+    order > COSTLY_ORDER ||
+    has('__GFP_NORETRY') ||
+    has('__GFP_RETRY_MAYFAIL') ||
+    has('__GFP_THISNODE') ||
+    entitlement.memalloc ||
+    entitlement.oomVictim ||
+    (normal !== undefined && highestZone < normal)
+  );
+}
+
+/** undefined where the kernel's BTF does not tell, and free lists are not judged on. */
+function typeNumbers({ migrateTypes }: VerdictContext): MigrateTypeNumbers | undefined {
+  const unmovable = migrateTypes.value('unmovable');
+  const movable = migrateTypes.value('movable');
+  const reclaimable = migrateTypes.value('reclaimable');
+  if (unmovable === undefined || movable === undefined || reclaimable === undefined) {
+    return undefined;
+  }
+  const [highatomic, cma] = ['highatomic', 'cma'].map((name) => migrateTypes.value(name));
+  return { unmovable, movable, reclaimable, highatomic, cma };
+}
