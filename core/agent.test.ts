@@ -11,6 +11,7 @@ import { definePlugin, type Plugin } from './plugin.js';
 import type { PluginBindings } from './plugin-runner.js';
 import type { PointBatch } from './telemetry/points.js';
 import type { PluginSelf } from './telemetry/self.js';
+import { recordingLogger } from './telemetry/testing/samples.js';
 
 type Behaviour = (bindings: PluginBindings) => Plugin<number>;
 
@@ -76,7 +77,9 @@ function agentOf(behaviours: Record<string, Behaviour>, options: Partial<AgentOp
       assert.ok(behaviour);
       return behaviour(bindings);
     },
-    loaderFor: () => ({ load: () => ({ strategy: 'only', close() {} }) as unknown as LoadedBpf }),
+    loaderFor: () => ({
+      load: () => ({ strategy: 'only', lacks: ['a hook'], close() {} }) as unknown as LoadedBpf,
+    }),
     describe: (plugins) => {
       described.push(plugins);
       return { plugin: 'agent', time: 0, startTime: 0, metrics: [] };
@@ -226,14 +229,20 @@ test('an event carries its plugin and the severity of its metadata', async () =>
   await agent.stop();
 });
 
-test('the strategy that was loaded is in the status', async () => {
+test('the strategy that was loaded, and what it lacks, is in the status', async () => {
   const loading: Behaviour = ({ loader, scope }) => ({
     start: () => void scope.use(loader.load()),
     collect: () => 0,
   });
-  const { agent } = agentOf({ loading });
+  const logger = recordingLogger();
+  const { agent, changes } = agentOf({ loading }, { logger });
   await agent.start();
   assert.equal(agent.statuses[0]?.strategy, 'only');
+  assert.deepEqual(agent.statuses[0]?.lacks, ['a hook']);
+  assert.deepEqual(changes, ['loading ok INFO'], 'what a kernel does not give is no fault');
+  const line = logger.lines.find(({ message }) => message === 'loading is ok');
+  assert.equal(line?.level, 'info');
+  assert.deepEqual((line?.fields as { lacks?: unknown }).lacks, ['a hook']);
   await agent.stop();
 });
 

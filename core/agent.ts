@@ -193,8 +193,8 @@ export class Agent {
 
   #tell(status: PluginStatus): void {
     const { logger } = this.#options;
-    const { plugin, state, strategy, reason } = status;
-    const fields = { plugin, state, strategy, reason };
+    const { plugin, state, strategy, reason, lacks } = status;
+    const fields = { plugin, state, strategy, reason, ...(lacks.length > 0 && { lacks }) };
     // On the way up there is nothing to tell yet but the strategy, which comes again with `ok`.
     if (state === 'starting') {
       logger.debug(fields, `${plugin} is starting`);

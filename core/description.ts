@@ -51,6 +51,19 @@ export interface PluginDescription extends MetadataDescription {
     /** Taken only when configured by name. */
     readonly manual: boolean;
   }[];
+  /** What it sees besides, where the kernel lets it. */
+  readonly parts: readonly {
+    readonly name: string;
+    readonly summary: string;
+    /** What is missing without it. */
+    readonly lacks: readonly string[];
+    /** In order of preference. */
+    readonly choices: readonly {
+      readonly name: string;
+      readonly summary: string;
+      readonly needs: readonly string[];
+    }[];
+  }[];
 }
 
 export interface ConfigKey {
@@ -79,6 +92,16 @@ export function describePlugin(
         manual,
       }),
     ),
+    parts: (profile?.parts ?? []).map(({ name, summary, lacks, choices }) => ({
+      name,
+      summary,
+      lacks,
+      choices: choices.map(({ name, summary, needs = [] }) => ({
+        name,
+        summary,
+        needs: needs.map(describeFact),
+      })),
+    })),
   };
 }
 
@@ -105,6 +128,11 @@ export function describeMetadata(metadata: Metadata): MetadataDescription {
     events: named(metadata.events),
     spans: named(metadata.spans),
   };
+}
+
+/** An attribute's example as text. */
+export function exampleText(example: NonNullable<AttributeSpec['example']>): string {
+  return Array.isArray(example) ? JSON.stringify(example) : String(example);
 }
 
 /** Said once where there are several metrics; a single one lists its own. */

@@ -57,5 +57,5 @@ export class StatusVoice {
 }
 
 /** Figures in a reason are no news. */
-const newsOf = ({ state, reason }: PluginStatus) =>
-  `${state} ${reason?.replace(/\d+(\.\d+)?/g, '#')}`;
+const newsOf = ({ state, reason, lacks }: PluginStatus) =>
+  `${state} ${reason?.replace(/\d+(\.\d+)?/g, '#')} ${lacks.join()}`;

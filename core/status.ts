@@ -109,4 +109,8 @@ export class StatusKeeper implements Health {
   }
 }
 
+/** `lacks` in a person's words; undefined where nothing is lacking. */
+export const lacksText = (lacks: readonly string[]): string | undefined =>
+  lacks.length === 0 ? undefined : `not on this kernel: ${lacks.join(', ')}`;
+
 const withoutFigures = (reason: string | undefined) => reason?.replace(/\d+(\.\d+)?/g, '#');

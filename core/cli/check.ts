@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Collection } from '../agent.js';
 import type { PluginStatus } from '../plugin.js';
+import { lacksText } from '../status.js';
 import { type CliContext, ExitCode } from './context.js';
 import { formatElapsed } from './format.js';
 import { jsonLine, seconds } from './json.js';
@@ -56,7 +57,8 @@ async function check(context: CliContext, options: CheckOptions): Promise<number
 
 type Result = ReturnType<typeof resultOf>;
 
-function resultOf({ plugin, state, strategy, reason }: PluginStatus, { plugins }: Collection) {
+function resultOf(status: PluginStatus, { plugins }: Collection) {
+  const { plugin, state, strategy, reason, lacks } = status;
   const own = plugins.find(({ name }) => name === plugin);
   return {
     plugin,
@@ -65,6 +67,7 @@ function resultOf({ plugin, state, strategy, reason }: PluginStatus, { plugins }
     points: own ? pointCount(own.batch) : 0,
     duration_seconds: own ? seconds(own.durationMs) : undefined,
     reason,
+    ...(lacks.length === 0 ? {} : { lacks }),
   };
 }
 
@@ -94,7 +97,9 @@ function print({ stdout, env }: CliContext, file: string, results: readonly Resu
   );
   stdout.write(`${lines.join('\n')}\n`);
   // Whole, not in the table: a verifier's last words are what the reader came for.
-  for (const { plugin, reason } of results) {
-    if (reason !== undefined) stdout.write(`\n${plugin}: ${reason}\n`);
+  for (const { plugin, reason, lacks = [] } of results) {
+    for (const words of [reason, lacksText(lacks)]) {
+      if (words !== undefined) stdout.write(`\n${plugin}: ${words}\n`);
+    }
   }
 }

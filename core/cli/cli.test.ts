@@ -42,6 +42,13 @@ const degraded: FakeWorldOptions = {
   },
 };
 
+const lacking: FakeWorldOptions = {
+  build: (_, { health }) => {
+    health.lacks(['wake-ups', 'sizes']);
+    return new Pool({ owners: ['init'] });
+  },
+};
+
 test('--help on stdout with the commands, the aliases and the exit codes', async () => {
   const { code, stdout, stderr } = await run('--help');
   assert.equal(code, 0);
@@ -154,6 +161,30 @@ test('check tells each plugin, and its exit code follows the worst', async () =>
   assert.match(String(record?.reason), /verifier/);
 });
 
+test('what a kernel does not give is said once and fails nothing', async () => {
+  const words = 'not on this kernel: wake-ups, sizes';
+  const strict = await run('check --strict', lacking);
+  assert.equal(strict.code, 0);
+  assert.ok(strict.stdout.includes(`\npool: ${words}\n`));
+  const [record] = records((await run('check --json', lacking)).stdout);
+  assert.deepEqual([record?.status, record?.lacks], ['ok', ['wake-ups', 'sizes']]);
+  for (const line of ['pool --once', 'pool --json --count 2 --interval 0.1']) {
+    const { code, stderr } = await run(line, lacking);
+    assert.equal(code, 0);
+    assert.equal(stderr, `pool: ${words}\n`, line);
+  }
+});
+
+test('a live view on a terminal says what the kernel does not give under its head', async () => {
+  const world = new FakeWorld(folder, { env: { MEM_WATCHER_CONFIG: file }, ...lacking });
+  world.stdout.isTTY = true;
+  const code = runCli(['pool', '--interval', '0.1'], world.context);
+  await world.stdout.until(/not on this kernel: wake-ups, sizes[\s\S]*SIZE/);
+  world.interrupt();
+  assert.equal(await code, 0);
+  assert.equal(world.stderr.text, '');
+});
+
 for (const command of ['check', 'pool --once']) {
   test(`--btf is laid over the configuration: ${command}`, async () => {
     const world = new FakeWorld(folder, { env: { MEM_WATCHER_CONFIG: file } });
@@ -198,6 +229,17 @@ test('run off a terminal: one JSON line a collection, until it is interrupted', 
     assert.deepEqual([pool.status, pool.points], ['ok', 1]);
   }
   assert.equal(world.agents[0]?.statuses[0]?.state, 'stopped');
+});
+
+test('run says in each collection’s line what a kernel does not give', async () => {
+  const world = new FakeWorld(folder, { env: { MEM_WATCHER_CONFIG: file }, ...lacking });
+  const code = runCli(['run'], world.context);
+  await world.stdout.until(/"collection":1/);
+  world.interrupt();
+  assert.equal(await code, 0);
+  const [first] = records(world.stdout.text) as { plugins: { pool: Record<string, unknown> } }[];
+  const { status, lacks } = first?.plugins.pool ?? {};
+  assert.deepEqual([status, lacks], ['ok', ['wake-ups', 'sizes']]);
 });
 
 test('run --json: every point, one a line', async () => {

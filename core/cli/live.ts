@@ -4,6 +4,7 @@ import type { Override } from '../config/load.js';
 import { MemWatcherError } from '../errors.js';
 import type { PluginModule, PluginStatus } from '../plugin.js';
 import type { PluginCollection } from '../plugin-runner.js';
+import { lacksText } from '../status.js';
 import { type CliAgent, type CliContext, ExitCode } from './context.js';
 import { eventRecord, isoTime, jsonLine, pointRecords } from './json.js';
 import {
@@ -134,15 +135,19 @@ function presenter(
   options: LiveOptions,
   interval: number,
 ): Presenter {
-  const warn = onChange((reason: string) =>
-    context.stderr.write(`${module.metadata.name}: ${reason}\n`),
-  );
+  const say = () =>
+    onChange((words) => context.stderr.write(`${module.metadata.name}: ${words}\n`));
+  const [sayReason, sayLacks] = [say(), say()];
+  const warn = (status: PluginStatus | undefined) => {
+    sayReason(status?.reason);
+    sayLacks(status && lacksText(status.lacks));
+  };
   if (options.json) {
     const output = new RecordOutput(context);
     return {
       collection: (own, status) => {
         if (own) output.write(pointRecords(own.batch));
-        warn(status?.reason);
+        warn(status);
       },
       close: () => output.close(),
     };
@@ -156,7 +161,7 @@ function plainBlocks(
   { view }: PluginModule,
   { stdout, env }: CliContext,
   options: LiveOptions,
-  warn: (reason: string | undefined) => void,
+  warn: (status: PluginStatus | undefined) => void,
 ): Presenter {
   const width = stdout.isTTY ? stdout.columns || 80 : Number.POSITIVE_INFINITY;
   const style = styleFor(stdout, env);
@@ -164,7 +169,7 @@ function plainBlocks(
   let first = true;
   return {
     collection: (own, status) => {
-      warn(status?.reason);
+      warn(status);
       if (!own) return;
       const several = !options.once && options.count !== 1;
       const blocks = view
@@ -199,14 +204,16 @@ function redrawing(
         const time = last ? isoTime(last.batch.time) : 'nothing read yet';
         const head = `mem-watcher ${metadata.name}  ${time}  every ${interval / 1000} s  Ctrl-C ends`;
         const reason = status?.reason ? [style.warn(fit(harmless(status.reason), columns))] : [];
+        const lacking = status && lacksText(status.lacks);
+        const lacks = lacking ? [style.dim(fit(harmless(lacking), columns))] : [];
         const tables = last
           ? view.tables(last.records, {
-              rows: Math.max(1, rows - CHROME),
+              rows: Math.max(1, rows - CHROME - reason.length - lacks.length),
               bytes: options.bytes === true,
             })
           : [];
         const blocks = tables.map((table) => ['', ...renderTable(table, columns, style)]);
-        return [style.dim(fit(head, columns)), ...reason, ...blocks.flat()];
+        return [style.dim(fit(head, columns)), ...reason, ...lacks, ...blocks.flat()];
       });
     },
     close: () => screen.close(),

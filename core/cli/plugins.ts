@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { suggestion } from '../config/nearest.js';
-import { describePlugin, type PluginDescription } from '../description.js';
+import { describePlugin, exampleText, type PluginDescription } from '../description.js';
 import { MemWatcherError } from '../errors.js';
 import type { KernelProfile } from '../kernel/kernel.js';
 import { readProfile } from '../kernel/profile.js';
@@ -108,6 +108,7 @@ function detail({
   spans,
   config,
   strategies,
+  parts,
 }: PluginDescription): Table[] {
   const tables: Table[] = [
     {
@@ -136,7 +137,7 @@ function detail({
       rows: attributes.map(({ name, type, values, example, description }) => [
         name,
         type,
-        values?.join(', ') ?? (example === undefined ? '' : `for instance ${example}`),
+        values?.join(', ') ?? (example === undefined ? '' : `for instance ${exampleText(example)}`),
         description,
       ]),
     },
@@ -177,6 +178,13 @@ function detail({
         needs.join(', '),
         manual ? `${summary} (only when configured)` : summary,
       ]),
+    },
+    {
+      title: 'Parts, where the kernel lets it',
+      columns: [left('NAME'), left('CHOICE'), text('NEEDS', 1), text('HOW')],
+      rows: parts.flatMap(({ name, choices }) =>
+        choices.map((choice) => [name, choice.name, choice.needs.join(', '), choice.summary]),
+      ),
     },
   ];
   return tables.filter(({ rows }) => rows.length > 0);

@@ -53,12 +53,14 @@ export function linesDisplay(context: CliContext): RunDisplay {
   };
 }
 
-function summaryOf({ plugin, state, strategy, reason }: PluginStatus, { plugins }: Collection) {
+function summaryOf(status: PluginStatus, { plugins }: Collection) {
+  const { plugin, state, strategy, reason, lacks } = status;
   const own = plugins.find(({ name }) => name === plugin);
   return {
     status: state,
     strategy,
     ...(reason === undefined ? {} : { reason }),
+    ...(lacks.length === 0 ? {} : { lacks }),
     points: own ? pointCount(own.batch) : 0,
     duration_seconds: own ? seconds(own.durationMs) : undefined,
   };

@@ -2,6 +2,7 @@ import type { Collection } from '../agent.js';
 import type { AgentConfig } from '../config/schema.js';
 import type { PluginStatus } from '../plugin.js';
 import type { PluginCollection } from '../plugin-runner.js';
+import { lacksText } from '../status.js';
 import type { EventRecord } from '../telemetry/events.js';
 import type { CliContext } from './context.js';
 import { endpoints } from './endpoints.js';
@@ -83,11 +84,12 @@ export class RunTable implements RunDisplay {
     ];
   }
 
-  #status({ plugin, state, strategy, reason }: PluginStatus, columns: number): string {
+  #status(status: PluginStatus, columns: number): string {
+    const { plugin, state, strategy, reason, lacks } = status;
     const own = this.#collection?.plugins.find(({ name }) => name === plugin);
     const figures = own && `${pointCount(own.batch)} points in ${formatElapsed(own.durationMs)}`;
-    const words = [plugin, state, strategy, figures, reason].filter((word) => word).join('  ');
-    const line = fit(harmless(words), columns);
+    const words = [plugin, state, strategy, figures, reason, lacksText(lacks)];
+    const line = fit(harmless(words.filter((word) => word).join('  ')), columns);
     return state === 'ok' ? line : this.#style.warn(line);
   }
 

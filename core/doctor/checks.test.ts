@@ -209,6 +209,11 @@ describe('a plugin', () => {
     const named = { plugin: 'demo', strategies: [{ ...strategy, name: 'named', needs }] };
     const plain = kernelWith(['CAP_BPF', 'CAP_PERFMON']);
     assert.equal(pluginCapabilityCheck(plain, named).value, 'has CAP_BPF CAP_PERFMON');
+    const choice = { ...strategy, name: 'tp', needs: [{ tracefs_event: 'vmscan:x' }] };
+    const parts = [{ name: 'wakes', summary: 'x', lacks: ['x'], choices: [choice] }];
+    const lacking = pluginCapabilityCheck(plain, { ...named, parts });
+    assert.equal(lacking.status, 'ok');
+    assert.match(lacking.detail ?? '', /^CAP_DAC_READ_SEARCH .* is for wakes by tp$/);
   });
 
   it('that runs shows its strategy, and what became of the others', () => {

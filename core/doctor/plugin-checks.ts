@@ -2,6 +2,7 @@ import { describeError, MemWatcherError } from '../errors.js';
 import type { Kernel, KernelProfile, Strategy, StrategyReport } from '../kernel/kernel.js';
 import { explain } from '../kernel/loader.js';
 import type { PluginStatus } from '../plugin.js';
+import { lacksText } from '../status.js';
 import type { Check } from './check.js';
 
 /** What a plugin's start came to, what was tried on the way, and what the other strategies lack. */
@@ -16,7 +17,8 @@ export function startedCheck(
   // A plugin that found no strategy has no more to say than the strategies' own reasons.
   const isRejected = report?.chosen === undefined && report?.verdicts.some(wasTried) === true;
   const words = reason === undefined || isRejected ? [] : [reason];
-  if (lacks.length > 0) words.push(`not on this kernel: ${lacks.join(', ')}`);
+  const lacking = lacksText(lacks);
+  if (lacking !== undefined) words.push(lacking);
   const parts = report?.chosen === undefined ? [] : report.parts;
   return {
     check: `plugin.${plugin}`,

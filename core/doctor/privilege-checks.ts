@@ -1,5 +1,5 @@
 import { hasCapability } from '../kernel/capabilities.js';
-import type { Fact, Kernel, KernelProfile, Strategy } from '../kernel/kernel.js';
+import type { Choice, Fact, Kernel, KernelProfile, Strategy } from '../kernel/kernel.js';
 import { ALWAYS_NEEDED, grantCommands } from '../kernel/permission.js';
 import type { RunningKernel } from '../kernel/running-kernel.js';
 import { type Check, type ReadText, tryRead } from './check.js';
@@ -79,11 +79,12 @@ function memlockCheck(kernel: RunningKernel, read: ReadText): Check {
   };
 }
 
-/** Which capabilities a plugin has and lacks, over all its strategies. */
+/** Which capabilities a plugin has and lacks, over all its strategies and parts. */
 export function pluginCapabilityCheck(kernel: RunningKernel, profile: KernelProfile): Check {
   const has = (name: string) => hasCapability(kernel.capabilities, name);
-  const needs = (strategy: Strategy) => capabilitiesOf(kernel, strategy);
-  const all = [...new Set(profile.strategies.flatMap(needs))];
+  const needs = (candidate: Strategy | Choice) => capabilitiesOf(kernel, candidate);
+  const ways = [...profile.strategies, ...choicesOf(profile)];
+  const all = [...new Set(ways.flatMap(needs))];
   const lacking = all.filter((name) => !has(name));
   const check = `capabilities.${profile.plugin}`;
   if (lacking.length === 0) return { check, status: 'ok', value: `has ${all.join(' ')}` };
@@ -100,7 +101,7 @@ export function pluginCapabilityCheck(kernel: RunningKernel, profile: KernelProf
         .map((name) =>
           whatFor(
             name,
-            profile.strategies.filter((s) => needs(s).includes(name)),
+            ways.filter((way) => needs(way).includes(name)),
           ),
         )
         .join('\n'),
@@ -109,13 +110,22 @@ export function pluginCapabilityCheck(kernel: RunningKernel, profile: KernelProf
   };
 }
 
-function whatFor(capability: string, strategies: readonly Strategy[]): string {
+/** The choices of all parts, named as `part by choice`. */
+const choicesOf = ({ parts = [] }: KernelProfile): Choice[] =>
+  parts.flatMap(({ name, choices }) =>
+    choices.map((choice) => ({ ...choice, name: `${name} by ${choice.name}` })),
+  );
+
+function whatFor(capability: string, ways: readonly (Strategy | Choice)[]): string {
   const use = USES[capability] ?? 'asked for by the profile';
-  return `${capability} (${use}) is for ${strategies.map(({ name }) => name).join(', ')}`;
+  return `${capability} (${use}) is for ${ways.map(({ name }) => name).join(', ')}`;
 }
 
-/** What a strategy asks of the process, as far as its facts tell. */
-export function capabilitiesOf(kernel: Kernel, strategy: Strategy): string[] {
+/** What a strategy, or a part's choice, asks of the process, as far as its facts tell. */
+export function capabilitiesOf(
+  kernel: Kernel,
+  strategy: Pick<Strategy, 'needs' | 'constants'>,
+): string[] {
   const needed = new Set<string>(ALWAYS_NEEDED);
   for (const fact of strategy.needs ?? []) {
     const name = capabilityOf(kernel, fact);

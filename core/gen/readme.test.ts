@@ -10,6 +10,17 @@ const description = describePlugin(pool, {
     { name: 'look', summary: 'looks', programs: ['look'], needs: [{ btf_type: 'pool' }] },
     { name: 'ask', summary: 'asks a|b', programs: ['ask'], manual: true },
   ],
+  parts: [
+    {
+      name: 'depth',
+      summary: 'how deep it is',
+      lacks: ['depth', 'width'],
+      choices: [
+        { name: 'sound', summary: 'sounds', programs: ['sound'], needs: [{ btf_type: 'line' }] },
+        { name: 'dive', summary: 'dives', programs: ['dive'] },
+      ],
+    },
+  ],
 });
 
 const renew = (section: string) =>
@@ -51,6 +62,10 @@ test('the other tables', () => {
   assert.match(
     renew('strategies'),
     /\| `ask` \| asks a\\\|b \(only when configured by name\) \| {2}\|/,
+  );
+  assert.match(
+    renew('strategies'),
+    /\| `depth` \| how deep it is \| depth, width \| `sound`: sounds \| `btf type line` \|\n\| {2}\| {2}\| {2}\| `dive`: dives \| {2}\|/,
   );
 });
 

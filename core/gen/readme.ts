@@ -1,4 +1,4 @@
-import type { MetadataDescription, PluginDescription } from '../description.js';
+import { exampleText, type MetadataDescription, type PluginDescription } from '../description.js';
 
 /** A README with the tables between its markers renewed; the rest is the author's. */
 export function renewReadme(readme: string, description: Described): string {
@@ -45,7 +45,7 @@ const TABLES: Readonly<Record<string, (described: Described) => string>> = {
         code(name),
         type,
         values?.map(code).join(', ') ??
-          (example === undefined ? '' : `e.g. ${code(String(example))}`),
+          (example === undefined ? '' : `e.g. ${code(exampleText(example))}`),
         `${description}${optional ? '; absent where unknown' : ''}`,
       ]),
     ),
@@ -78,7 +78,7 @@ const TABLES: Readonly<Record<string, (described: Described) => string>> = {
         description,
       ]),
     ),
-  strategies: ({ strategies = [] }) =>
+  strategies: ({ strategies = [], parts = [] }) =>
     table(
       ['Strategy', 'How', 'Needs'],
       strategies.map(({ name, summary, needs, manual }) => [
@@ -86,8 +86,24 @@ const TABLES: Readonly<Record<string, (described: Described) => string>> = {
         manual ? `${summary} (only when configured by name)` : summary,
         needs.map(code).join(', '),
       ]),
-    ),
+    ) + partsTable(parts),
 };
+
+/** One row a choice; what belongs to the part is in the first. */
+function partsTable(parts: PluginDescription['parts']): string {
+  if (parts.length === 0) return '';
+  const rows = parts.flatMap(({ name, summary, lacks, choices }) =>
+    choices.map((choice, n) => [
+      n === 0 ? code(name) : '',
+      n === 0 ? summary : '',
+      n === 0 ? lacks.join(', ') : '',
+      `${code(choice.name)}: ${choice.summary}`,
+      choice.needs.map(code).join(', '),
+    ]),
+  );
+  const head = ['Part', 'What it adds', 'Without it there is no', 'How', 'Needs'];
+  return `\n\nBesides, by whatever strategy, where the kernel lets it:\n\n${table(head, rows)}`;
+}
 
 const code = (text: string) => `\`${text}\``;
 

@@ -27,6 +27,12 @@ export const selfMetadata = defineMetadata({
       optional: true,
       example: 'the map by_pid is full',
     },
+    'memwatcher.plugin.lacks': {
+      type: 'string[]',
+      description: 'What this kernel does not give the plugin by its strategy; no fault',
+      optional: true,
+      example: ['wake-ups of kswapd'],
+    },
     'memwatcher.collection.outcome': {
       type: 'string',
       description: 'missed: it threw, or the one before had not ended',
@@ -182,6 +188,7 @@ export const selfMetadata = defineMetadata({
         'memwatcher.plugin.state',
         'memwatcher.plugin.strategy',
         'memwatcher.plugin.reason',
+        'memwatcher.plugin.lacks',
       ],
     },
   },

@@ -4,7 +4,14 @@ import { FakeObject } from '../../test/fakes/bpf-host.js';
 import type { LoadedBpf, MapSpec } from '../bpf/host.js';
 import type { PluginStatus } from '../plugin.js';
 import { noOutcome } from './outcome.js';
-import { type PluginSelf, readBpf, readProcess, type SelfSource, selfBatch } from './self.js';
+import {
+  type PluginSelf,
+  readBpf,
+  readProcess,
+  type SelfSource,
+  selfBatch,
+  statusEvent,
+} from './self.js';
 import { selfMetadata } from './self.metadata.js';
 
 const status: PluginStatus = {
@@ -155,4 +162,13 @@ test('the process: what /proc says', () => {
   assert.ok(rss > 10 * 1024 * 1024 && rss < 4 * 1024 ** 3);
   assert.ok(cpuUser + cpuSystem > 0);
   assert.ok(startTime <= Date.now());
+});
+
+test('a change of status says what the kernel does not give, where it does not', () => {
+  const lacks = ['wake-ups', 'sizes'];
+  const event = statusEvent({ ...status, state: 'ok', reason: undefined, lacks });
+  assert.equal(event.severity, 'INFO');
+  assert.deepEqual(event.attributes['memwatcher.plugin.lacks'], lacks);
+  assert.equal(event.body, 'procstat is ok: not on this kernel: wake-ups, sizes');
+  assert.equal(statusEvent(status).attributes['memwatcher.plugin.lacks'], undefined);
 });

@@ -3,6 +3,7 @@ import type { LoadedBpf } from '../bpf/host.js';
 import { type ObjectStats, readStats } from '../bpf/stats.js';
 import type { EventAttributes, Severity } from '../metadata.js';
 import type { PluginState, PluginStatus } from '../plugin.js';
+import { lacksText } from '../status.js';
 import type { EventRecord } from './events.js';
 import type { ExporterOutcome, ExporterState } from './outcome.js';
 import { type PointBatch, PointBatchBuilder, type PointWriter } from './points.js';
@@ -82,20 +83,23 @@ export function report(source: SelfSource, out: PointWriter<SelfMetadata>): void
 const SEVERITIES: Partial<Record<PluginState, Severity>> = { failed: 'ERROR', degraded: 'WARN' };
 
 /** A change of a plugin's state, as an event. */
-export function statusEvent({ plugin, state, strategy, reason, since }: PluginStatus): EventRecord {
+export function statusEvent(status: PluginStatus): EventRecord {
+  const { plugin, state, strategy, reason, lacks, since } = status;
   const attributes: EventAttributes<SelfMetadata, 'memwatcher.agent.plugin.status_change'> = {
     'memwatcher.plugin': plugin,
     'memwatcher.plugin.state': state,
     'memwatcher.plugin.strategy': strategy,
     'memwatcher.plugin.reason': reason,
+    'memwatcher.plugin.lacks': lacks.length > 0 ? lacks : undefined,
   };
+  const words = [reason, lacksText(lacks)].filter((text) => text !== undefined).join('; ');
   return {
     plugin: selfMetadata.name,
     event: 'memwatcher.agent.plugin.status_change',
     time: since,
     severity: SEVERITIES[state] ?? 'INFO',
     attributes,
-    body: reason === undefined ? `${plugin} is ${state}` : `${plugin} is ${state}: ${reason}`,
+    body: words === '' ? `${plugin} is ${state}` : `${plugin} is ${state}: ${words}`,
   };
 }
 

@@ -68,7 +68,7 @@ export class FakeWorld {
         modules: plugins.filter(({ metadata }) => config.plugins[metadata.name]?.enabled),
         build,
         loaderFor: () => ({
-          load: () => ({ strategy: 'only', close() {} }) as unknown as LoadedBpf,
+          load: () => ({ strategy: 'only', lacks: [], close() {} }) as unknown as LoadedBpf,
         }),
         sinks: [],
         logger: silentLogger,
