@@ -9,8 +9,10 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-/* Pages that the kernel freed beside the lists. Part of a scan_control, never of anything else. */
-struct reclaim_state;
+/* Pages that were freed beside the lists, slab for instance. */
+struct reclaim_state {
+	unsigned long reclaimed; /* since 6.4, before reclaimed_slab (c7b23b68e2aa) */
+};
 
 /* A run's order and its progress: on the stack of whoever reclaims. */
 struct scan_control {
@@ -19,10 +21,7 @@ struct scan_control {
 	__s8 order;
 	__s8 priority; /* 12 at first, falls to 0 as the run gets desperate */
 	unsigned int gfp_mask;
-};
-
-struct scan_control___state {
-	char reclaim_state[1]; /* a struct, not a pointer: only its offset matters */
+	struct reclaim_state reclaim_state; /* the one that the task points to: a way back to here */
 };
 
 struct task_struct___reclaim {
