@@ -102,7 +102,7 @@ struct pglist_data {
 	atomic_long_t vm_stat[1]; /* by enum node_stat_item */
 };
 
-/* In 7.2, not yet in 6.18. */
+/* In 6.18, not yet in 6.12. */
 struct pglist_data___atomic {
 	atomic_t kswapd_failures;
 };

@@ -10,7 +10,7 @@
 #include "zones.bpf.h"
 
 #define PAF_FRAMES 48  /* of a stack */
-#define PAF_OTHERS 7   /* further nodes that are summarised */
+#define PAF_OTHERS 8   /* further nodes that are summarised; a power of two */
 #define PAF_ORDERS 16  /* of the folds for what finds no fold of its own */
 #define PAF_TYPES 8
 

@@ -1,0 +1,73 @@
+/** What one collection of paf tells: made by the plugin, made into points by `report`, shown by `view`. */
+import type { NodeZones } from '../../core/memory/zones.js';
+import type { FoldedFailures, Requester } from './failure.js';
+import type { Reason, Verdict } from './verdict.js';
+
+export interface PafRecords {
+  /** Every failure since the start, each counted once. */
+  readonly failures: readonly FailureCount[];
+  /** What was told since the last collection, oldest first; the newest few where there is much. */
+  readonly recent: readonly ToldFailures[];
+  /** The same of attempts; empty unless they are asked for. */
+  readonly attempts: readonly Attempt[];
+  readonly totals: Totals;
+  /** Every zone of the host; undefined where no metric of them is this plugin's. */
+  readonly zones: readonly NodeZones[] | undefined;
+}
+
+export interface FailureCount {
+  readonly order: number;
+  /** Its name, or its number where the kernel does not tell names. */
+  readonly migrateType: string;
+  readonly reason: Reason;
+  readonly count: number;
+}
+
+/** Failures that one event told of. */
+export interface ToldFailures extends FoldedFailures {
+  /** By the detail; undefined without one. */
+  readonly verdict: Verdict | undefined;
+  /** The stack for people, innermost first: `name+0x1c`, or the address alone. */
+  readonly frames: readonly string[];
+  /** `0::/path` as /proc/PID/cgroup has it, where it is known. */
+  readonly cgroup: string | undefined;
+  readonly containerId: string | undefined;
+  readonly podUid: string | undefined;
+}
+
+/** Since the start. */
+export interface Totals {
+  /** Failures that stand in the event of another one of their fold. */
+  readonly folded: number;
+  /** Events that had to wait because of `events_per_second`, and told of more failures then. */
+  readonly postponed: number;
+  /** Failures of which nothing but order and migrate type is known: `capacity` was used up. */
+  readonly overflowed: number;
+  /** Attempts beyond `attempts.rate`. */
+  readonly suppressedAttempts: number;
+  /** Allocations of which the kernel ran no program; nearly all will have had their page. */
+  readonly unseen: number;
+}
+
+/** One allocation attempt. Pages. */
+export interface Attempt {
+  /** Unix ms. */
+  readonly time: number;
+  readonly requester: Requester;
+  readonly order: number;
+  readonly gfp: number;
+  readonly migrateType: number;
+  readonly node: number;
+  /** undefined where the attempt was seen as it began. */
+  readonly failed: boolean | undefined;
+  /** The preferred zone: where a page is looked for first. */
+  readonly zone: {
+    readonly name: string;
+    readonly min: number;
+    readonly low: number;
+    readonly high: number;
+    readonly present: number;
+    readonly managed: number;
+    readonly free: number;
+  };
+}
