@@ -22,6 +22,7 @@ export interface Switchable {
 }
 
 const RESAMPLES = 2000;
+const SETTLE_MS = 80;
 
 /** A round is off, on, on, off: what drifts within it cancels. */
 export async function interleave({ rounds, on, measure }: Switchable): Promise<Ratio> {
@@ -32,13 +33,22 @@ export async function interleave({ rounds, on, measure }: Switchable): Promise<R
     const off = await on();
     let cost: number;
     try {
+      await settle(measure);
       cost = (await measure()) + (await measure());
     } finally {
       await off();
     }
+    await settle(measure);
     ratios.push(cost / (before + (await measure())));
   }
   return summary(ratios);
+}
+
+/** Closing a perf event makes the next 50 ms of its CPU a tenth slower: what it freed, it frees late. */
+async function settle(measure: Switchable['measure']): Promise<void> {
+  const end = performance.now() + SETTLE_MS;
+  do await measure();
+  while (performance.now() < end);
 }
 
 export function summary(ratios: readonly number[]): Ratio {
