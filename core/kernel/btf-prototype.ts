@@ -31,6 +31,13 @@ export function tracepointPrototype(btf: KernelBtf, name: string): string[] | un
   return undefined;
 }
 
+/** Parameter types of the kernel's function `name`; undefined if BTF has no such function. */
+export function functionPrototype(btf: KernelBtf, name: string): string[] | undefined {
+  const [id] = btf.find(name, Kind.FUNC);
+  if (id === undefined) return undefined;
+  return btf.parameters(btf.target(id)).map((type) => printType(btf, type));
+}
+
 export function printType(btf: KernelBtf, id: number): string {
   return new Declaration(btf, id).text.replaceAll(/\s+/g, ' ').trim();
 }

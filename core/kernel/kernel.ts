@@ -29,7 +29,11 @@ export type FactResult =
 
 /** One fact that a strategy needs; exactly one key. As written in config/kernel/<plugin>.yaml. */
 export type Fact =
-  | { readonly btf_function: string }
+  /**
+   * With a prototype, also that these are the types of all its parameters: where a program finds
+   * what the function returns depends on how many there are.
+   */
+  | { readonly btf_function: string; readonly prototype?: readonly string[] }
   | { readonly btf_type: string }
   /** `struct.field`, nested fields by more dots, `[n]` for an element of an array. */
   | { readonly btf_field: string }

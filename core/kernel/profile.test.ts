@@ -125,7 +125,7 @@ describe('a mistake in a profile', () => {
     [
       'a prototype of nothing',
       strategy('needs:\n  - btf_type: x\n    prototype: [int]'),
-      /only a tracepoint has a prototype/,
+      /only a tracepoint or a function has a prototype/,
     ],
     [
       'a mistake within not',

@@ -23,7 +23,7 @@ const FactKeys = z.strictObject({
   prototype: z
     .array(text())
     .optional()
-    .describe('the types of its first parameters, as the kernel declares them'),
+    .describe('the types of a tracepoint’s first parameters, or of all of a function’s'),
   tracefs_event: text().optional().describe('`group:event` of tracefs'),
   kallsyms: text().optional().describe('a kernel symbol; of data, also its address'),
   kprobe: text().optional().describe('a function that kprobes can hook, exactly so named'),
@@ -38,8 +38,9 @@ const FactKeys = z.strictObject({
 
 export const FactSchema: z.ZodType<Fact> = FactKeys.superRefine((fact, context) => {
   exactlyOne(fact, FACTS, 'a fact', context);
-  if (fact.prototype !== undefined && fact.tracepoint === undefined) {
-    context.addIssue({ code: 'custom', message: 'only a tracepoint has a prototype' });
+  if (fact.prototype && fact.tracepoint === undefined && fact.btf_function === undefined) {
+    const message = 'only a tracepoint or a function has a prototype';
+    context.addIssue({ code: 'custom', message });
   }
 }) as unknown as z.ZodType<Fact>;
 

@@ -96,6 +96,10 @@ describe('BTF facts equal what bpftool says', needsTruth, () => {
     assert(compared > 300, `only ${compared} tracepoints were compared`);
   });
 
+  it('of functions', () => {
+    assert.equal(missing({ btf_function: 'kfree', prototype: ['const void*'] }), undefined);
+  });
+
   it('of helpers', () => {
     for (const helper of [
       'bpf_get_current_task',
@@ -114,6 +118,14 @@ describe('a fact that does not hold says what is missing', needsBtf, () => {
     [{ btf_type: 'enum task_struct' }, 'type enum task_struct'],
     [{ btf_field: 'task_struct.no_such' }, 'field task_struct.no_such'],
     [{ btf_function: 'no_such' }, 'BTF of function no_such'],
+    [
+      { btf_function: 'kfree', prototype: ['int'] },
+      'function kfree(int); here it is kfree(const void *)',
+    ],
+    [
+      { btf_function: 'kfree', prototype: ['const void *', 'int'] },
+      'function kfree(const void *, int); here it is kfree(const void *)',
+    ],
     [{ btf_enumerator: 'node_stat_item.NR_NO_SUCH' }, 'enumerator node_stat_item.NR_NO_SUCH'],
     [{ btf_enumerator: 'task_struct.NR_NO_SUCH' }, 'enumerator task_struct.NR_NO_SUCH'],
     [{ tracepoint: 'no_such' }, 'BTF of tracepoint no_such'],

@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { release } from 'node:os';
 import { describeError, NotSupported } from '../errors.js';
 import { findField, findTypes } from './btf-field.js';
-import { normalizeType, tracepointPrototype } from './btf-prototype.js';
+import { functionPrototype, normalizeType, tracepointPrototype } from './btf-prototype.js';
 import { capabilityName, hasCapability, isCapability, readCapabilities } from './capabilities.js';
 import type { EnumName, Fact, FactResult, Kernel, Parameter } from './kernel.js';
 import { KernelBtf, Kind } from './kernel-btf.js';
@@ -103,8 +103,7 @@ export class RunningKernel implements Kernel {
       return this.#check(fact.not).holds ? lacks(`absence of ${describeFact(fact.not)}`) : HOLDS;
     }
     if ('btf_function' in fact) {
-      const found = this.#readBtf().find(fact.btf_function, Kind.FUNC).length > 0;
-      return found ? HOLDS : lacks(`BTF of function ${fact.btf_function}`);
+      return this.#function(fact.btf_function, fact.prototype);
     }
     if ('btf_type' in fact) {
       const found = findTypes(this.#readBtf(), fact.btf_type).length > 0;
@@ -133,6 +132,14 @@ export class RunningKernel implements Kernel {
     const helper = fact.helper.replace(/^(BPF_FUNC_|bpf_)/, '');
     const found = this.#enumerator(`bpf_func_id.BPF_FUNC_${helper}`) !== undefined;
     return found ? HOLDS : lacks(`BPF helper bpf_${helper}`);
+  }
+
+  #function(name: string, prototype: readonly string[] | undefined): FactResult {
+    const actual = functionPrototype(this.#readBtf(), name);
+    if (actual === undefined) return lacks(`BTF of function ${name}`);
+    const types = (list: readonly string[]) => list.map(normalizeType).join(', ');
+    if (prototype === undefined || types(prototype) === types(actual)) return HOLDS;
+    return lacks(`function ${name}(${prototype.join(', ')}); here it is ${name}(${types(actual)})`);
   }
 
   #tracepoint(name: string, prototype: readonly string[] | undefined): FactResult {
