@@ -2,26 +2,8 @@
  * A page allocation that failed, as far as it is known: what was asked for, by whom, and what there
  * was. Plain data, made by the decoder; the verdict and the event rest on it. Memory is in pages.
  */
+import type { Who } from '../../core/identity/who.js';
 import type { ZoneDetail } from '../../core/memory/zone-detail.js';
-
-/** Who asked. In an interrupt it is whoever was interrupted. */
-export interface Requester {
-  readonly pid: number;
-  readonly tid: number;
-  /** CLOCK_BOOTTIME ns, of the process. With the pid it is its identity. */
-  readonly startNs: number;
-  /** Unix ms. */
-  readonly startTime: number;
-  /** The thread's name, at most 15 bytes. */
-  readonly comm: string;
-  /** Base name of the file that it runs; `comm` where the kernel no longer says. */
-  readonly executable: string;
-  readonly kernelThread: boolean;
-  /** kernfs id; 0 if unknown. */
-  readonly cgroupId: number;
-  /** The id is of the memory controller's own hierarchy (v1). */
-  readonly cgroupV1: boolean;
-}
 
 /** What one failure has in common with all of its fold. */
 export interface Request {
@@ -82,7 +64,8 @@ export interface Entitlement {
 export interface Failure extends Request {
   /** Unix ms, fractions allowed. */
   readonly time: number;
-  readonly requester: Requester;
+  /** Who asked. In an interrupt it is whoever was interrupted. */
+  readonly requester: Who;
   /** What the caller passed; undefined where that cannot be known. */
   readonly requestedGfp: number | undefined;
   /** Scopes of the task that take bits away from what callers pass: noio, nofs, pin. */
@@ -117,7 +100,7 @@ export interface FoldedFailures {
   readonly first: number;
   readonly last: number;
   /** Who failed first in this fold; undefined for failures beyond what can be told apart. */
-  readonly requester: Requester | undefined;
+  readonly requester: Who | undefined;
   /** Return addresses, innermost first. */
   readonly stack: readonly bigint[];
   /** The first failure of the window; undefined if the ring was full. */

@@ -1,6 +1,8 @@
 /** What one collection of paf tells: made by the plugin, made into points by `report`, shown by `view`. */
+import type { Who } from '../../core/identity/who.js';
 import type { NodeZones } from '../../core/memory/zones.js';
-import type { FoldedFailures, Requester } from './failure.js';
+import type { KernelFrame } from '../../core/symbolize/kernel-frame.js';
+import type { FoldedFailures } from './failure.js';
 import type { Reason, Verdict } from './verdict.js';
 
 export interface PafRecords {
@@ -27,12 +29,8 @@ export interface FailureCount {
 export interface ToldFailures extends FoldedFailures {
   /** By the detail; undefined without one. */
   readonly verdict: Verdict | undefined;
-  /** The stack for people, innermost first: `name+0x1c`, or the address alone. */
-  readonly frames: readonly string[];
-  /** `0::/path` as /proc/PID/cgroup has it, where it is known. */
-  readonly cgroup: string | undefined;
-  readonly containerId: string | undefined;
-  readonly podUid: string | undefined;
+  /** The stack, innermost first; without functions where kallsyms does not tell. */
+  readonly frames: readonly KernelFrame[];
 }
 
 /** Since the start. */
@@ -53,7 +51,7 @@ export interface Totals {
 export interface Attempt {
   /** Unix ms. */
   readonly time: number;
-  readonly requester: Requester;
+  readonly requester: Who;
   readonly order: number;
   readonly gfp: number;
   readonly migrateType: number;
