@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { CgroupPaths } from './cgroup-paths.js';
+import { CgroupPaths, type CgroupSearch } from './cgroup-paths.js';
+
+/** Where no folder of a cgroup can be seen. */
+const nowhere: CgroupSearch = { find: () => undefined, confirms: () => undefined };
+
+const fakePaths = (read: (pid: number | 'self') => string, tree = nowhere) =>
+  new CgroupPaths({ read, tree: () => tree });
 
 it('asks once a cgroup, and again after it was forgotten', () => {
-  const asked: number[] = [];
-  const paths = new CgroupPaths((pid) => {
+  const asked: (number | 'self')[] = [];
+  const paths = fakePaths((pid) => {
     asked.push(pid);
     return `0::/group-of-${pid}\n`;
   });
@@ -20,14 +26,14 @@ it('asks once a cgroup, and again after it was forgotten', () => {
 });
 
 it('keeps the hierarchies apart, whose ids overlap', () => {
-  const paths = new CgroupPaths(() => '4:memory:/v1\n0::/v2\n');
+  const paths = fakePaths(() => '4:memory:/v1\n0::/v2\n');
   assert.equal(paths.of(1, 5)?.path, '/v2');
   assert.equal(paths.of(1, 5, 'memory')?.path, '/v1');
 });
 
 it('does not remember a process that was gone', () => {
   let gone = true;
-  const paths = new CgroupPaths(() => {
+  const paths = fakePaths(() => {
     if (gone) throw new Error('ENOENT');
     return '0::/there\n';
   });

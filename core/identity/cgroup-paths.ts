@@ -1,51 +1,115 @@
 import { readFileSync } from 'node:fs';
 import { type CgroupLine, type ContainerIdentity, cgroupLine, containerOf } from './cgroup.js';
+import { CgroupTree } from './cgroup-tree.js';
 
 export interface CgroupIdentity extends CgroupLine, ContainerIdentity {}
+
+/** What a search by id must offer; `CgroupTree` is the running system's. */
+export type CgroupSearch = Pick<CgroupTree, 'find' | 'confirms'>;
+
+export interface CgroupSources {
+  /** The text of /proc/PID/cgroup; throws if the process is gone. */
+  readonly read?: (pid: number | 'self') => string;
+  /** A hierarchy's cgroups by id; `controller` as for `CgroupPaths.of`. */
+  readonly tree?: (controller: string | undefined) => CgroupSearch;
+}
+
+const readLive = (pid: number | 'self') => readFileSync(`/proc/${pid}/cgroup`, 'utf8');
 
 /**
  * Paths and containers of cgroups, by the id that the kernel gives them (kernfs node id; one id
  * space a hierarchy). A host has few cgroups and many processes: /proc/PID/cgroup is read once a
  * cgroup, not once a process, and not again as long as the cgroup is seen.
+ *
+ * Who asks about the past may find the process gone, in another cgroup, or its pid used again:
+ * what /proc says must agree with the id of the cgroup's folder, and where it cannot, the cgroup is
+ * searched by that id.
  */
 export class CgroupPaths {
+  readonly #read: (pid: number | 'self') => string;
+  readonly #tree: (controller: string | undefined) => CgroupSearch;
+  readonly #trees = new Map<string | undefined, CgroupSearch>();
   #known = new Map<string, CgroupIdentity>();
   #seen = new Map<string, CgroupIdentity>();
+  /** Of the ids that were asked for since the last sweep but one. */
+  #unknownBefore = new Set<string>();
+  #unknownNow = new Set<string>();
+  #unknown = 0;
 
-  constructor(
-    private readonly read: (pid: number) => string = (pid) =>
-      readFileSync(`/proc/${pid}/cgroup`, 'utf8'),
-  ) {}
+  constructor({
+    read = readLive,
+    tree = (controller) => new CgroupTree(controller),
+  }: CgroupSources = {}) {
+    this.#read = read;
+    this.#tree = tree;
+  }
 
   /**
-   * The cgroup `id`, of which `pid` is a member. `controller` names the v1 hierarchy that the id is
-   * from; without it, v2. undefined if the process is gone before its cgroup could be asked for.
+   * The cgroup `id`, of which `pid` is or was a member. `controller` names the v1 hierarchy that the
+   * id is from; without it, v2. undefined if the cgroup was removed before it could be asked for, or
+   * cannot be seen from here.
    */
   of(id: number, pid: number, controller?: string): CgroupIdentity | undefined {
     const key = `${controller ?? ''}:${id}`;
-    const known = this.#seen.get(key) ?? this.#known.get(key) ?? this.#ask(pid, controller);
+    const known = this.#seen.get(key) ?? this.#known.get(key) ?? this.#ask(id, pid, controller);
     if (known) this.#seen.set(key, known);
+    else this.#countUnknown(key);
     return known;
   }
 
-  /** Forgets the cgroups that nobody asked for since the last call: their ids may be used again. */
+  /** Cgroups that were asked for and could not be told, since the beginning. */
+  get unknown(): number {
+    return this.#unknown;
+  }
+
+  /** Forgets the cgroups that nobody asked for since the last call. */
   sweep(): void {
     this.#known = this.#seen;
     this.#seen = new Map();
+    this.#unknownBefore = this.#unknownNow;
+    this.#unknownNow = new Set();
   }
 
   get size(): number {
     return new Set([...this.#known.keys(), ...this.#seen.keys()]).size;
   }
 
-  #ask(pid: number, controller: string | undefined): CgroupIdentity | undefined {
-    let text: string;
-    try {
-      text = this.read(pid);
-    } catch {
-      return undefined; // exited, or hidden by hidepid: the next member may be readable
+  #ask(id: number, pid: number, controller: string | undefined): CgroupIdentity | undefined {
+    const tree = this.#treeOf(controller);
+    const line = this.#lineOf(pid, controller);
+    if (line && tree.confirms(line.path, id) !== false) return identityOf(line);
+    const path = tree.find(id);
+    if (path === undefined) return undefined;
+    return identityOf({ line: `${this.#prefix(controller)}${path}`, path });
+  }
+
+  #treeOf(controller: string | undefined): CgroupSearch {
+    let tree = this.#trees.get(controller);
+    if (!tree) {
+      tree = this.#tree(controller);
+      this.#trees.set(controller, tree);
     }
-    const line = cgroupLine(text, controller);
-    return line && { ...line, ...containerOf(line.path) };
+    return tree;
+  }
+
+  #lineOf(pid: number | 'self', controller: string | undefined): CgroupLine | undefined {
+    try {
+      return cgroupLine(this.#read(pid), controller);
+    } catch {
+      return undefined; // exited, or hidden by hidepid
+    }
+  }
+
+  /** What stands in front of the path in a line of that hierarchy: `0::`, `4:memory:`. */
+  #prefix(controller: string | undefined): string {
+    const own = this.#lineOf('self', controller);
+    return own ? own.line.slice(0, own.line.length - own.path.length) : `0:${controller ?? ''}:`;
+  }
+
+  #countUnknown(key: string): void {
+    if (!this.#unknownNow.has(key) && !this.#unknownBefore.has(key)) this.#unknown++;
+    this.#unknownNow.add(key);
   }
 }
+
+const identityOf = (line: CgroupLine): CgroupIdentity => ({ ...line, ...containerOf(line.path) });

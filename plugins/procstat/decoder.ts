@@ -1,4 +1,5 @@
 import type { StructLayout } from '../../core/bpf/layout.js';
+import { startTimeOf } from '../../core/identity/who.js';
 import { Group } from './group.js';
 import { processOffsets, threadOffsets } from './offsets.js';
 import type { Activity, Memory, Process } from './process.js';
@@ -144,7 +145,7 @@ export class ProcstatDecoder {
     const memory = view.getUint32(at + o.hasMemory, true) !== 0 ? at + o.memory : group.memory;
     if (memory < 0) return undefined;
     const startNs = u64(view, at + o.startTime);
-    const startTime = this.#bootTime + Math.floor(startNs / 1e6);
+    const startTime = startTimeOf(startNs, this.#bootTime);
     const process = group.processOf(startNs, startTime);
     process.ppid = view.getUint32(at + o.ppid, true);
     process.uid = view.getUint32(at + o.uid, true);

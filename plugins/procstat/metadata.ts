@@ -1,6 +1,7 @@
 import * as z from 'zod';
+import { filterConfig, userFilterConfig } from '../../core/identity/filter.js';
+import { processAttributes } from '../../core/identity/who.js';
 import { defineMetadata } from '../../core/metadata.js';
-import { isNamePattern } from './filter.js';
 import { SORTS } from './select.js';
 
 /** What says whose memory it is. A series for a group or for all others lacks what differs in it. */
@@ -24,24 +25,7 @@ export const metadata = defineMetadata({
     'tables, peak; and its context switches and page faults. Read from the kernel by one pass over ' +
     'all tasks, without /proc. The largest processes are series of their own, the rest is one.',
   attributes: {
-    'process.pid': {
-      type: 'int',
-      optional: true,
-      description: 'Process id on the host',
-      example: 4711,
-    },
-    'process.creation.time': {
-      type: 'string',
-      optional: true,
-      description: 'When it began, ISO 8601; tells apart processes that had the same pid',
-      example: '2026-11-23T09:25:34.853Z',
-    },
-    'process.executable.name': {
-      type: 'string',
-      optional: true,
-      description: 'Base name of the file that it runs (first 63 bytes)',
-      example: 'postgres',
-    },
+    ...processAttributes,
     'process.command': {
       type: 'string',
       optional: true,
@@ -53,24 +37,6 @@ export const metadata = defineMetadata({
       optional: true,
       description: 'Whole command line; only with `command_line`, as it may hold secrets',
       example: 'postgres -D /var/lib/postgresql',
-    },
-    'process.linux.cgroup': {
-      type: 'string',
-      optional: true,
-      description: 'Its line of /proc/PID/cgroup: v2, or the memory controller of v1',
-      example: '0::/system.slice/postgresql.service',
-    },
-    'container.id': {
-      type: 'string',
-      optional: true,
-      description: 'Innermost container, from the cgroup path',
-      example: 'a3bf90e006b2a3bf90e006b2a3bf90e006b2a3bf90e006b2a3bf90e006b2a3bf',
-    },
-    'k8s.pod.uid': {
-      type: 'string',
-      optional: true,
-      description: 'Pod, from the cgroup path',
-      example: '275ecb36-5aa8-4c2a-9c47-d8bb681b9aff',
     },
     'memwatcher.process.other': {
       type: 'boolean',
@@ -196,19 +162,8 @@ export const metadata = defineMetadata({
       .enum(['process', 'executable', 'container'])
       .default('process')
       .describe('what is one series; processes outside of containers are one together'),
-    pids: z.array(z.int().min(1)).default([]).describe('only these processes'),
-    names: z
-      .array(z.string().min(1).refine(isNamePattern, 'is not a regular expression'))
-      .default([])
-      .describe('only names that fit: post*, or a regular expression as /^post/'),
-    users: z
-      .array(z.union([z.string().min(1), z.int().min(0)]))
-      .default([])
-      .describe('only processes of these users, by name or number'),
-    cgroups: z
-      .array(z.string().startsWith('/'))
-      .default([])
-      .describe('only processes in these cgroups or below: /system.slice'),
+    ...filterConfig,
+    ...userFilterConfig,
     command_line: z
       .boolean()
       .default(false)

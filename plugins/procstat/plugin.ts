@@ -4,13 +4,13 @@ import type { BpfLink, LoadedBpf } from '../../core/bpf/host.js';
 import { MemWatcherError } from '../../core/errors.js';
 import { bootTimeByClock } from '../../core/identity/boot-clock.js';
 import { CgroupPaths } from '../../core/identity/cgroup-paths.js';
+import { type Filter, makeFilter, passwdUserId } from '../../core/identity/filter.js';
 import { bootTime, pageSize, possibleCpus } from '../../core/identity/host.js';
 import type { Plugin } from '../../core/plugin.js';
 import { BpfLoader, Config, Health, Scope } from '../../core/tokens.js';
 import { SeriesActivity } from './activity.js';
 import { Commands } from './commands.js';
 import { ProcstatDecoder } from './decoder.js';
-import { type Filter, makeFilter, passwdUserId } from './filter.js';
 import { Losses } from './losses.js';
 import type { ProcstatMetadata } from './metadata.js';
 import type { Process } from './process.js';
@@ -30,7 +30,7 @@ export class ProcstatPlugin implements Plugin<ProcstatSnapshot> {
    */
   readonly #early = Math.max(0, bootTimeByClock() - bootTime());
   readonly #activity = new SeriesActivity(Date.now() - this.#early);
-  readonly #filter: Filter;
+  readonly #filter: Filter<Process>;
   #decoder: ProcstatDecoder | undefined;
   #iterator: BpfLink | undefined;
   #losses: Losses | undefined;
@@ -44,7 +44,7 @@ export class ProcstatPlugin implements Plugin<ProcstatSnapshot> {
     const commands = new Commands(config.command_length);
     this.#whose = new Whose(commands, new CgroupPaths(), config.command_line);
     this.#filter = makeFilter(config, {
-      cgroupPath: (process) => this.#whose.cgroupOf(process)?.path,
+      cgroup: (process) => this.#whose.cgroupOf(process),
       userId: (name) => passwdUserId(readFileSync('/etc/passwd', 'utf8'), name),
     });
   }

@@ -99,7 +99,7 @@ describe('view', () => {
     assert.deepEqual(given('sort', 'VSWAP'), { sort: 'swap' });
     assert.deepEqual(given('sort', 'size'), { sort: 'peak' });
     assert.deepEqual(given('top', '0'), { top: 0 });
-    for (const flag of ['sort', 'by', 'user', 'cgroup']) {
+    for (const flag of ['sort', 'by', 'user', 'cgroup', 'container']) {
       const key = Object.keys(given(flag, 'x') ?? {})[0] ?? '';
       assert.ok(key in metadata.config.shape, `${flag} sets ${key}`);
     }

@@ -1,6 +1,6 @@
+import { filterOptions, userFilterOption, wholeNumber } from '../../core/cli/filter-options.js';
 import { formatBytes, formatCount } from '../../core/cli/format.js';
 import type { Column, Table, View, ViewContext, ViewOption } from '../../core/cli/view.js';
-import { MemWatcherError } from '../../core/errors.js';
 import type { Memory } from './process.js';
 import { SORTS } from './select.js';
 import type { ProcstatSeries, ProcstatSnapshot } from './snapshot.js';
@@ -123,30 +123,8 @@ function footer(snapshot: ProcstatSnapshot, shown: number): { footer?: string } 
 function options(): readonly ViewOption[] {
   const sorts = [...SORTS, ...FIGURES.map(({ title }) => title.toLowerCase())];
   return [
-    {
-      flags: '--pid <pid...>',
-      description: 'only these processes',
-      config: (value) => ({
-        pids: list(value)
-          .flatMap((item) => item.split(','))
-          .map((pid) => integer('--pid', pid, 1)),
-      }),
-    },
-    {
-      flags: '--name <pattern...>',
-      description: 'only names that fit: post*, or /^post/',
-      config: (value) => ({ names: list(value) }),
-    },
-    {
-      flags: '--user <user...>',
-      description: 'only processes of these users, by name or number',
-      config: (value) => ({ users: list(value) }),
-    },
-    {
-      flags: '--cgroup <path...>',
-      description: 'only processes in these cgroups or below',
-      config: (value) => ({ cgroups: list(value) }),
-    },
+    ...filterOptions,
+    userFilterOption,
     {
       flags: '--sort <figure>',
       description: `largest first by ${sorts.join(', ')}`,
@@ -155,7 +133,7 @@ function options(): readonly ViewOption[] {
     {
       flags: '--top <count>',
       description: 'rows before the rest is summed into one; 0: every process',
-      config: (value) => ({ top: integer('--top', String(value), 0) }),
+      config: (value) => ({ top: wholeNumber('--top', String(value), 0) }),
     },
     {
       flags: '--by <what>',
@@ -163,14 +141,6 @@ function options(): readonly ViewOption[] {
       config: (value) => ({ by: String(value) }),
     },
   ];
-}
-
-const list = (value: unknown): string[] => (Array.isArray(value) ? value : [value]).map(String);
-
-function integer(flag: string, text: string, min: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= min) return value;
-  throw new MemWatcherError('USAGE', `${flag} ${text}: write a whole number from ${min} up`);
 }
 
 function sortOf(text: string): string {

@@ -1,4 +1,5 @@
 import type { CgroupIdentity, CgroupPaths } from '../../core/identity/cgroup-paths.js';
+import { attributesOfContainer, attributesOfProcess } from '../../core/identity/who.js';
 import type { Command, Commands } from './commands.js';
 import type { Process } from './process.js';
 import type { WhoseAttributes } from './snapshot.js';
@@ -49,8 +50,7 @@ export class Whose {
   }
 
   container(member: Process): WhoseAttributes {
-    const cgroup = this.cgroupOf(member);
-    return withoutUnknown({ 'container.id': cgroup?.containerId, 'k8s.pod.uid': cgroup?.podUid });
+    return attributesOfContainer(this.cgroupOf(member));
   }
 
   cgroupOf({ pid, cgroupId, cgroupV1 }: Process): CgroupIdentity | undefined {
@@ -71,19 +71,10 @@ export class Whose {
     command: Command | undefined,
     cgroup: CgroupIdentity | undefined,
   ): WhoseAttributes {
-    return withoutUnknown({
-      'process.pid': process.pid,
-      'process.creation.time': new Date(process.startTime).toISOString(),
-      'process.executable.name': process.executable,
-      'process.command': command?.command,
-      'process.command_line': this.withCommandLine ? command?.line : undefined,
-      'process.linux.cgroup': cgroup?.line,
-      'container.id': cgroup?.containerId,
-      'k8s.pod.uid': cgroup?.podUid,
-    });
+    return {
+      ...attributesOfProcess({ ...process, cgroup }),
+      ...(command && { 'process.command': command.command }),
+      ...(command && this.withCommandLine && { 'process.command_line': command.line }),
+    };
   }
-}
-
-function withoutUnknown(attributes: WhoseAttributes): WhoseAttributes {
-  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined));
 }

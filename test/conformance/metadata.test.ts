@@ -35,6 +35,8 @@ const CONVENTION = new Set([
   'system.memory.linux.slab.state',
   'system.memory.state',
   'system.paging.fault.type',
+  'thread.id',
+  'thread.name',
 ]);
 
 /** The units in use, in UCUM's case-sensitive spelling. */

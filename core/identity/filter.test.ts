@@ -1,19 +1,32 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type FilterConfig, makeFilter, namePattern, passwdUserId } from './filter.js';
-import { metadata } from './metadata.js';
-import { sample } from './sample.js';
+import * as z from 'zod';
+import {
+  type FilterConfig,
+  type FilterSubject,
+  filterConfig,
+  makeFilter,
+  namePattern,
+  passwdUserId,
+} from './filter.js';
 
-const process = sample({ pid: 42, uid: 33, comm: 'php-fpm: www', executable: 'php-fpm8.2' });
+const subject: FilterSubject = {
+  pid: 42,
+  uid: 33,
+  comm: 'php-fpm: www',
+  executable: 'php-fpm8.2',
+};
+const CONTAINER = '0123456789abcdef'.repeat(4);
+const none: FilterConfig = { pids: [], names: [], users: [], cgroups: [], containers: [] };
 
-const passes = (config: Partial<FilterConfig>, path: string | undefined = '/system.slice/php') =>
-  makeFilter(
-    { pids: [], names: [], users: [], cgroups: [], ...config },
+const passes = (config: Partial<FilterConfig>) =>
+  makeFilter<FilterSubject>(
+    { ...none, ...config },
     {
-      cgroupPath: () => path,
+      cgroup: () => ({ path: '/system.slice/php', containerId: CONTAINER }),
       userId: (name) => passwdUserId('root:x:0:0::/:/bin/sh\nwww-data:x:33:33::/:\n', name),
     },
-  )(process);
+  )(subject);
 
 const TABLE: readonly (readonly [string, Partial<FilterConfig>, boolean])[] = [
   ['nothing', {}, true],
@@ -36,6 +49,10 @@ const TABLE: readonly (readonly [string, Partial<FilterConfig>, boolean])[] = [
   ['cgroup with a slash', { cgroups: ['/system.slice/'] }, true],
   ['the root cgroup', { cgroups: ['/'] }, true],
   ['the beginning of a name', { cgroups: ['/system'] }, false],
+  ['container', { containers: [CONTAINER] }, true],
+  ['container by its first digits', { containers: ['0123456789ab'] }, true],
+  ['another container', { containers: ['0123456789ac', 'f'.repeat(64)] }, false],
+  ['one of two containers', { containers: ['f'.repeat(64), CONTAINER.slice(0, 20)] }, true],
   ['all that is asked', { pids: [42], users: [0] }, false],
 ];
 
@@ -44,10 +61,17 @@ describe('makeFilter', () => {
     it(what, () => assert.equal(passes(config), expected));
   }
 
-  it('does not pass a process of unknown cgroup', () => {
-    const config = { pids: [], names: [], users: [], cgroups: ['/'] };
-    const filter = makeFilter(config, { cgroupPath: () => undefined, userId: () => undefined });
-    assert.equal(filter(process), false);
+  it('does not pass what is asked for and unknown', () => {
+    for (const config of [{ cgroups: ['/'] }, { containers: [CONTAINER] }]) {
+      const filter = makeFilter({ ...none, ...config }, { cgroup: () => undefined });
+      assert.equal(filter(subject), false);
+    }
+    const { comm, pid } = subject;
+    const filter = (config: Partial<FilterConfig>) =>
+      makeFilter<FilterSubject>({ ...none, ...config }, { cgroup: () => undefined });
+    assert.equal(filter({ users: [0] })({ pid, comm }), false);
+    assert.equal(filter({ names: ['php-fpm8.2'] })({ pid, comm }), false);
+    assert.equal(filter({ names: ['php-fpm: www'] })({ pid, comm }), true);
   });
 
   it('refuses users and patterns that cannot be', () => {
@@ -56,12 +80,26 @@ describe('makeFilter', () => {
   });
 
   it('has patterns that cannot be refused with the configuration', () => {
-    const check = (names: string[]) => metadata.config.safeParse({ names });
+    const check = (names: string[]) => z.object(filterConfig).safeParse({ names });
     assert(check(['post*', '/^post/i', '[', '(']).success);
     const { error } = check(['post*', '/(/']);
     assert.deepEqual(
       error?.issues.map(({ path, message }) => [path, message]),
       [[['names', 1], 'is not a regular expression']],
     );
+  });
+
+  it('takes ids of containers that are long enough to mean one', () => {
+    const check = (id: string) => z.object(filterConfig).safeParse({ containers: [id] }).success;
+    assert(check(CONTAINER) && check(CONTAINER.slice(0, 12)));
+    for (const id of [
+      '',
+      CONTAINER.slice(0, 11),
+      `${CONTAINER}0`,
+      'my-container',
+      '0123456789AB',
+    ]) {
+      assert(!check(id), id);
+    }
   });
 });
