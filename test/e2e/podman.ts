@@ -68,7 +68,7 @@ export class Podman {
   }
 
   close(): void {
-    for (const id of this.#containers) this.#podman('rm', '--force', id);
+    for (const id of this.#containers) this.#podman('rm', '--force', '--time', '0', id);
     rmSync(this.#dir, { recursive: true, force: true });
   }
 
