@@ -1,0 +1,15 @@
+/** A group in which no page is to be had any more. */
+import { MemoryCgroup } from './memory-cgroup.js';
+
+/** Less than the pipes of a test hold, and enough for what the kernel itself needs of a process. */
+const LIMIT = 256 * 1024;
+
+export const exhausted = (path?: string): MemoryCgroup =>
+  MemoryCgroup.make({ limit: LIMIT, ...(path === undefined ? {} : { path }) });
+
+/**
+ * The first steps of a process that enters one: it takes no fault there, and nothing kills it (of
+ * version 1 the group itself says so).
+ */
+export const UNKILLABLE: readonly string[] =
+  MemoryCgroup.version === 1 ? ['lock'] : ['oom=-1000', 'lock'];
