@@ -125,6 +125,7 @@ export interface BpfMap {
   readonly fullness: number | undefined;
   /** Control path only: one FFI call each. Values of per-CPU maps are concatenated by CPU. */
   lookup(key: Uint8Array): Uint8Array | undefined;
+  /** Of a queue or stack, whose keys have no bytes, it appends. */
   update(key: Uint8Array, value: Uint8Array): void;
   delete(key: Uint8Array): boolean;
   keys(): IterableIterator<Uint8Array>;

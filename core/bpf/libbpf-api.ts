@@ -108,7 +108,7 @@ function declare() {
     ) => number,
     update: bpf.func('int bpf_map_update_elem(int fd, void *key, void *value, uint64_t flags)') as (
       fd: number,
-      key: Uint8Array,
+      key: Uint8Array | null,
       value: Uint8Array,
       flags: number,
     ) => number,

@@ -85,8 +85,9 @@ export class LibbpfMap implements BpfMap {
   }
 
   update(key: Uint8Array, value: Uint8Array): void {
-    this.#checked(key, 'key');
-    const error = this.#api.update(this.#fd, key, this.#checked(value, 'value'), 0);
+    // The kernel wants no key where there is none: of a queue, `update` appends.
+    const keyed = this.#checked(key, 'key').length > 0 ? key : null;
+    const error = this.#api.update(this.#fd, keyed, this.#checked(value, 'value'), 0);
     if (error < 0) throw this.#failed('update', error);
   }
 

@@ -53,7 +53,7 @@ export class FakeMap implements BpfMap {
   readonly entries = new Map<string, Uint8Array>();
   /** What `mapped` shows; the test writes here. */
   readonly bytes: Uint8Array;
-  /** What the next `drain` hands out. */
+  /** What the next `drain` hands out; of a queue, what was appended. */
   readonly records: Uint8Array[] = [];
   /** Readers and mappings not yet closed. */
   open = 0;
@@ -91,6 +91,10 @@ export class FakeMap implements BpfMap {
   }
 
   update(key: Uint8Array, value: Uint8Array): void {
+    if (this.spec.keySize === 0) {
+      this.records.push(value.slice());
+      return;
+    }
     this.entries.set(hex(key), value.slice());
   }
 
