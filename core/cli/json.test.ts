@@ -35,6 +35,24 @@ test('points, histograms with the upper bounds of their buckets', () => {
   );
 });
 
+test('exemplars of a histogram name their span', () => {
+  const builder = new PointBatchBuilder(poolMetadata, () => true);
+  const span = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: '00f067aa0ba902b7' };
+  const time = Date.UTC(2026, 10, 23);
+  const wait = { count: 1, sum: 7, zeroCount: 0, offset: 2, buckets: [1] };
+  const exemplars = [{ value: 7, time, span }];
+  builder.histogram('memwatcher.pool.wait', { ...wait, exemplars }, {});
+  const [record] = [...pointRecords(builder.build(time, 0))];
+  const shown = { time: '2026-11-23T00:00:00.000Z', value: 7 };
+  assert.deepEqual(record?.value, {
+    count: 1,
+    sum: 7,
+    zero_count: 0,
+    buckets: [{ le: 8, count: 1 }],
+    exemplars: [{ ...shown, trace_id: span.traceId, span_id: span.spanId }],
+  });
+});
+
 test('events', () => {
   const event = {
     plugin: 'pool',

@@ -19,6 +19,15 @@ export interface HistogramJson {
   readonly zero_count: number;
   /** Not cumulative; those that counted nothing are left out. */
   readonly buckets: readonly { readonly le: number; readonly count: number }[];
+  /** Values of which there is a span, newest first. */
+  readonly exemplars?: readonly ExemplarJson[];
+}
+
+export interface ExemplarJson {
+  readonly time: string;
+  readonly value: number;
+  readonly trace_id: string;
+  readonly span_id: string;
 }
 
 export interface EventJson {
@@ -52,7 +61,7 @@ export function* pointRecords(batch: PointBatch): Generator<PointJson> {
 }
 
 function histogramRecord(point: HistogramPoint): HistogramJson {
-  const { count, sum, min, max, zeroCount, offset, buckets } = point;
+  const { count, sum, min, max, zeroCount, offset, buckets, exemplars = [] } = point;
   return {
     count,
     sum,
@@ -62,6 +71,14 @@ function histogramRecord(point: HistogramPoint): HistogramJson {
     buckets: buckets
       .map((count, index) => ({ le: 2 ** (index + offset + 1), count }))
       .filter((bucket) => bucket.count > 0),
+    ...(exemplars.length > 0 && {
+      exemplars: exemplars.map(({ time, value, span }) => ({
+        time: isoTime(time),
+        value,
+        trace_id: span.traceId,
+        span_id: span.spanId,
+      })),
+    }),
   };
 }
 

@@ -173,3 +173,26 @@ test('histograms: a bucket that fell is a reset', () => {
   assert.deepEqual(sent?.buckets, [1, 9]);
   assert.equal(sent?.startTime, at(10));
 });
+
+test('an exemplar is sent in the interval that it came in, and once', () => {
+  const exemplar = (n: number) => ({
+    value: n,
+    time: at(n),
+    span: { traceId: `${n}`.padStart(32, '0'), spanId: `${n}`.padStart(16, '0') },
+  });
+  const delta = converter();
+  const send = (count: number, ids: readonly number[], time: number) => {
+    const point = { count, sum: 0, zeroCount: 0, offset: 0, buckets: [count] };
+    const exemplars = ids.map(exemplar);
+    const batch = sampleBatch(
+      (out) => out.histogram('memwatcher.sample.duration', { ...point, exemplars }, {}),
+      time,
+    );
+    const [sent] = delta.convert(batch).metrics.flatMap(({ histograms }) => histograms);
+    return sent?.exemplars?.map(({ value }) => value);
+  };
+  assert.deepEqual(send(2, [2, 1], at(10)), [2, 1]);
+  // The kernel tells late: 3 ended before the last collection, and came after it.
+  assert.deepEqual(send(4, [11, 3, 2], at(20)), [11, 3]);
+  assert.deepEqual(send(4, [11, 3, 2], at(30)), []);
+});

@@ -10,7 +10,7 @@
  * Series that began by themselves (a process) are forgotten once they vanish; those as old as their
  * plugin stay, since a cgroup or an order may come back, and are bounded by `maxSeries`.
  */
-import type { HistogramPoint, MetricPoints, PointBatch, ScalarPoint } from './points.js';
+import type { Exemplar, HistogramPoint, MetricPoints, PointBatch, ScalarPoint } from './points.js';
 
 export interface DeltaOptions {
   /** Unix ms: counters that began later were never sent by anyone. */
@@ -183,7 +183,21 @@ function subtractHistogram(now: HistogramPoint, before: HistogramPoint) {
   const zeroCount = now.zeroCount - before.zeroCount;
   if (count < 0 || zeroCount < 0 || buckets.some((bucket) => bucket < 0)) return undefined;
   const sum = now.sum - before.sum;
-  return withoutExtremes({ ...now, count, sum, zeroCount, offset, buckets });
+  return withoutExtremes({
+    ...now,
+    count,
+    sum,
+    zeroCount,
+    offset,
+    buckets,
+    ...(now.exemplars && { exemplars: unsent(now.exemplars, before.exemplars) }),
+  });
+}
+
+/** Those that were not with the point before: each belongs to the interval that it came in. */
+function unsent(now: readonly Exemplar[], before: readonly Exemplar[] = []): readonly Exemplar[] {
+  const sent = new Set(before.map(({ span }) => span.spanId));
+  return now.filter(({ span }) => !sent.has(span.spanId));
 }
 
 /** The smallest and largest value since the beginning say nothing about an interval. */

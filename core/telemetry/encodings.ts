@@ -1,7 +1,6 @@
 /** How each signal is written in each protocol. */
 import {
   JsonLogsSerializer,
-  JsonMetricsSerializer,
   JsonTraceSerializer,
   ProtobufLogsSerializer,
   ProtobufTraceSerializer,
@@ -10,12 +9,13 @@ import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import type { ResourceMetrics } from '@opentelemetry/sdk-metrics';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { countPoints } from './metric-reader.js';
+import { metricsJson } from './metrics-json.js';
 import { MetricsProtobuf } from './metrics-protobuf.js';
 import type { Encoding } from './otlp-exporter.js';
 import type { Protocol } from './settings.js';
 
 export const metricsEncoding = (protocol: Protocol): Encoding<ResourceMetrics> => ({
-  serializer: protocol === 'http/json' ? JsonMetricsSerializer : new MetricsProtobuf(),
+  serializer: protocol === 'http/json' ? metricsJson : new MetricsProtobuf(),
   count: countPoints,
 });
 

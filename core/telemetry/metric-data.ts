@@ -8,8 +8,23 @@ import {
   type MetricData,
   type ScopeMetrics,
 } from '@opentelemetry/sdk-metrics';
-import type { HistogramPoint, MetricPoints, PointAttributes, PointBatch } from './points.js';
+import type {
+  Exemplar,
+  HistogramPoint,
+  MetricPoints,
+  PointAttributes,
+  PointBatch,
+} from './points.js';
 import type { Temporality } from './settings.js';
+
+/** The SDK's histogram point, with what it has no place for. */
+interface HistogramDataPoint extends DataPoint<ExponentialHistogram> {
+  readonly exemplars?: readonly Exemplar[];
+}
+
+/** Those of a point that was made here. */
+export const exemplarsOf = (point: DataPoint<unknown>): readonly Exemplar[] =>
+  (point as HistogramDataPoint).exemplars ?? [];
 
 /**
  * One plugin is one instrumentation scope. `temporality` is that of counters and histograms in
@@ -46,11 +61,14 @@ function toMetricData(metric: MetricPoints, times: Times, temporality: Temporali
         descriptor,
         dataPointType: DataPointType.EXPONENTIAL_HISTOGRAM,
         aggregationTemporality: preferred,
-        dataPoints: metric.histograms.map((point) => ({
-          ...times.of(point.startTime),
-          attributes: toAttributes(point.attributes),
-          value: toExponential(point),
-        })),
+        dataPoints: metric.histograms.map(
+          (point): HistogramDataPoint => ({
+            ...times.of(point.startTime),
+            attributes: toAttributes(point.attributes),
+            value: toExponential(point),
+            ...(point.exemplars && { exemplars: point.exemplars }),
+          }),
+        ),
       };
     case 'counter':
     case 'updowncounter':

@@ -51,6 +51,42 @@ test('integers, times and temporality, read by hand', () => {
   assert.match(text, /"name":"memwatcher\.sample\.failures".*?"temporality":"1","monotonic":true/s);
 });
 
+test('exemplars: value, time and the span, in the metric’s own type', () => {
+  const span = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: '00f067aa0ba902b7' };
+  const other = { traceId: 'f'.repeat(32), spanId: '0'.repeat(15).concat('1') };
+  const point = { count: 2, sum: 3.5, zeroCount: 0, offset: 0, buckets: [2] };
+  const exemplars = [
+    { value: 2.5, time: START + 0.25, span },
+    { value: 1, time: START + 2, span: other },
+  ];
+  const batch = sampleBatch((out) => {
+    out.histogram('memwatcher.sample.duration', { ...point, exemplars }, { zone: 'DMA' });
+    out.histogram('memwatcher.sample.duration', point, { zone: 'Normal' });
+  });
+  const pointsOf = (bytes: Uint8Array) => {
+    const text = textOf(bytes);
+    return [...text.matchAll(/"exemplars":(\[.*?\])/g)].map(([, list = '']) => JSON.parse(list));
+  };
+  const metrics = metricsOf(batch, 'cumulative');
+  const time = ['1800000000000250000', '1800000000002000000'];
+  const decoded = pointsOf(new MetricsProtobuf().serializeRequest(metrics));
+  // The metric is of integers: what is whole is sent so.
+  assert.deepEqual(decoded[0], [
+    { time: time[0], asDouble: 2.5, ...span },
+    { time: time[1], asInt: '1', ...other },
+  ]);
+  assert.equal(decoded.length, 2, 'one a scope: the point without exemplars has none');
+});
+
+test('an attribute that is an array is what the SDK makes of it', () => {
+  const attributes = { 'process.command_args': ['a', 'ü'], numbers: [1, -2], none: [] };
+  const metrics = { resource: resourceFromAttributes(attributes), scopeMetrics: [] };
+  const ours = decode(new MetricsProtobuf().serializeRequest(metrics), metricsRequest);
+  const theirs = ProtobufMetricsSerializer.serializeRequest(metrics);
+  assert.ok(theirs);
+  assert.deepEqual(withoutEmpty(ours), withoutEmpty(decode(theirs, metricsRequest)));
+});
+
 test('thousands of points keep their order, whatever the first guess of the size was', () => {
   const many = sampleBatch((out) => {
     for (let node = 0; node < 3000; node++) {

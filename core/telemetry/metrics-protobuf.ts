@@ -15,7 +15,9 @@ import {
   type ResourceMetrics,
   type ScopeMetrics,
 } from '@opentelemetry/sdk-metrics';
+import { exemplarsOf, toHrTime } from './metric-data.js';
 import type { PartialSuccess } from './otlp-exporter.js';
+import type { Exemplar } from './points.js';
 import { FIXED64, ProtobufWriter, VARINT } from './protobuf-writer.js';
 
 export class MetricsProtobuf implements ISerializer<ResourceMetrics, PartialSuccess> {
@@ -44,6 +46,7 @@ class Encoder {
   readonly #regions: number[] = [];
   readonly #start = new Nanoseconds();
   readonly #end = new Nanoseconds();
+  readonly #exemplarTime = new Nanoseconds();
 
   constructor(sizeHint: number) {
     this.#writer = new ProtobufWriter(sizeHint);
@@ -89,7 +92,7 @@ class Encoder {
         break;
       case DataPointType.EXPONENTIAL_HISTOGRAM:
         this.#varintField(2, temporality(metric));
-        this.#points(metric.dataPoints, (point) => this.#histogram(point));
+        this.#points(metric.dataPoints, (point) => this.#histogram(point, valueType));
         writer.endBytes(10, from);
         break;
       default:
@@ -122,10 +125,12 @@ class Encoder {
     this.#time(2, startTime);
   }
 
-  #histogram({ startTime, endTime, attributes, value }: DataPoint<ExponentialHistogram>): void {
+  #histogram(point: DataPoint<ExponentialHistogram>, type: ValueType): void {
+    const { startTime, endTime, attributes, value } = point;
     const writer = this.#writer;
     if (value.max !== undefined) this.#doubleField(13, value.max);
     if (value.min !== undefined) this.#doubleField(12, value.min);
+    for (const exemplar of exemplarsOf(point).toReversed()) this.#exemplar(11, exemplar, type);
     this.#buckets(9, value.negative);
     this.#buckets(8, value.positive);
     writer.int64(value.zeroCount);
@@ -138,6 +143,23 @@ class Encoder {
     this.#time(3, endTime);
     this.#time(2, startTime);
     this.#attributes(HISTOGRAM_ATTRIBUTES, attributes);
+  }
+
+  #exemplar(field: number, { value, time, span }: Exemplar, type: ValueType): void {
+    const writer = this.#writer;
+    const from = writer.length;
+    const whole = type === ValueType.INT && Number.isSafeInteger(value);
+    if (whole) {
+      writer.int64(value);
+      writer.tag(6, FIXED64);
+    }
+    writer.hex(5, span.traceId);
+    writer.hex(4, span.spanId);
+    if (!whole) this.#doubleField(3, value);
+    this.#exemplarTime.set(toHrTime(time));
+    writer.words(this.#exemplarTime.low, this.#exemplarTime.high);
+    writer.tag(2, FIXED64);
+    writer.endBytes(field, from);
   }
 
   #buckets(field: number, { offset, bucketCounts }: ExponentialHistogram['positive']): void {
@@ -185,13 +207,26 @@ class Encoder {
       writer.string(1, value);
     } else if (typeof value === 'boolean') {
       this.#varintField(2, value ? 1 : 0);
+    } else if (Array.isArray(value)) {
+      this.#arrayValue(value);
     } else if (typeof value !== 'number') {
-      throw new TypeError('an attribute is a string, a number or a boolean');
+      throw new TypeError('an attribute is a string, a number, a boolean, or a list of them');
     } else if (Number.isSafeInteger(value)) {
       this.#varintField(3, value);
     } else {
       this.#doubleField(4, value);
     }
+  }
+
+  #arrayValue(values: readonly (AttributeValue | null | undefined)[]): void {
+    const writer = this.#writer;
+    const from = writer.length;
+    for (const value of [...values].reverse()) {
+      const itemFrom = writer.length;
+      if (value !== null && value !== undefined) this.#anyValue(value);
+      writer.endBytes(1, itemFrom);
+    }
+    writer.endBytes(5, from);
   }
 
   #varintField(field: number, value: number): void {

@@ -98,6 +98,14 @@ export class ProtobufWriter {
     this.tag(field, BYTES);
   }
 
+  /** A bytes field, tag included, of lower-case hex digits. */
+  hex(field: number, digits: string): void {
+    const size = digits.length / 2;
+    this.#bytes.write(digits, this.#claim(size), size, 'hex');
+    this.varint(size);
+    this.tag(field, BYTES);
+  }
+
   /** Writes again what was written between the lengths `from` and `to`. */
   repeat(from: number, to: number): void {
     const size = to - from;

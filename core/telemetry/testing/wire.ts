@@ -10,12 +10,13 @@ interface Message {
 
 export type Decoded = { [name: string]: unknown };
 
-const anyValue: Message = {
+const scalarValue: Message = {
   1: ['string', 'string'],
   2: ['bool', 'bool'],
   3: ['int', 'int'],
   4: ['double', 'double'],
 };
+const anyValue: Message = { ...scalarValue, 5: ['array', { 1: ['values[]', scalarValue] }] };
 const keyValue: Message = { 1: ['key', 'string'], 2: ['value', anyValue] };
 const resource: Message = { 1: ['attributes[]', keyValue], 2: ['dropped', 'uint'] };
 const scope: Message = { 1: ['name', 'string'], 2: ['version', 'string'] };
@@ -27,6 +28,14 @@ const numberPoint: Message = {
   7: ['attributes[]', keyValue],
 };
 const buckets: Message = { 1: ['offset', 'sint'], 2: ['counts', 'uint packed'] };
+const exemplar: Message = {
+  2: ['time', 'fixed64'],
+  3: ['asDouble', 'double'],
+  4: ['spanId', 'hex'],
+  5: ['traceId', 'hex'],
+  6: ['asInt', 'sfixed64'],
+  7: ['attributes[]', keyValue],
+};
 const histogramPoint: Message = {
   1: ['attributes[]', keyValue],
   2: ['start', 'fixed64'],
@@ -37,6 +46,7 @@ const histogramPoint: Message = {
   7: ['zeroCount', 'fixed64'],
   8: ['positive', buckets],
   9: ['negative', buckets],
+  11: ['exemplars[]', exemplar],
   12: ['min', 'double'],
   13: ['max', 'double'],
 };
