@@ -69,6 +69,16 @@ test('events', () => {
   );
 });
 
+test('an attribute that is a list is one in the record too', () => {
+  const happened = { plugin: 'pool', event: 'e', time: 0, severity: 'INFO' as const, body: '' };
+  const attributes = { names: ['a', '\x1b'], numbers: [1, 2], none: [] };
+  const line = jsonLine(eventRecord({ ...happened, attributes }));
+  assert.ok(
+    line.includes('"attributes":{"names":["a","\\u001b"],"numbers":[1,2],"none":[]}'),
+    line,
+  );
+});
+
 test('a record is one line without control characters, whatever is in it', () => {
   const hostile = { name: '\x1b[2J\n\u009b2J\u007f' };
   const line = jsonLine(hostile);

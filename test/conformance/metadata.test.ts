@@ -74,7 +74,11 @@ for (const metadata of everything) {
           'the unit is not part of the name',
         );
         assert.equal(new Set(spec.attributes).size, spec.attributes.length);
-        for (const key of spec.attributes) assert.ok(key in attributes, `${key} is not declared`);
+        for (const key of spec.attributes) {
+          assert.ok(key in attributes, `${key} is not declared`);
+          const type = attributes[key]?.type ?? '';
+          assert.doesNotMatch(type, /\[\]$/, `${key}: a series is told by scalars`);
+        }
       });
     }
 
@@ -114,11 +118,22 @@ for (const metadata of everything) {
   });
 }
 
-test('no two plugins have a name, a flag, or a metric in common', () => {
+test('no two plugins have a name or a flag in common', () => {
   const unique = (names: readonly string[]) => assert.deepEqual([...new Set(names)], names);
   unique(everything.map(({ name }) => name));
   unique(plugins.flatMap(({ view }) => view.alias ?? []));
-  unique(everything.flatMap(({ metrics }) => Object.keys(metrics)));
+});
+
+test('a metric that several plugins declare is one and the same', () => {
+  const known = new Map<string, object>();
+  for (const { name, metrics, attributes } of everything) {
+    for (const [metric, { enabled: _, ...spec }] of Object.entries(metrics)) {
+      // Whichever of them reports it, a backend sees the same series.
+      const whole = { spec, attributes: spec.attributes.map((key) => attributes[key]) };
+      assert.deepEqual(whole, known.get(metric) ?? whole, `${metric} of ${name}`);
+      known.set(metric, whole);
+    }
+  }
 });
 
 test('what several plugins call by one name has one type', () => {
