@@ -1,4 +1,4 @@
-import type { GfpFlags } from '../../core/memory/gfp.js';
+import type { GfpName } from '../../core/memory/gfp.js';
 import type { Failure, FailureZone } from './failure.js';
 import type { VerdictContext, ZoneVerdict } from './verdict.js';
 
@@ -23,7 +23,7 @@ export function reclaimOf(
   answers: readonly ZoneVerdict[],
   context: VerdictContext,
 ): Reclaim {
-  const has = (name: Parameters<GfpFlags['has']>[1]) => context.gfp.has(failure.gfp, name) === true;
+  const has = (name: GfpName) => context.gfp.has(failure.gfp, name) === true;
   const withAnon = has('__GFP_IO') && context.swapFree !== 0;
   const of = (zone: FailureZone) => zone.file + (withAnon ? zone.anon : 0);
   const reclaimable = answers.reduce((sum, { zone }) => sum + of(zone), 0);

@@ -1,4 +1,5 @@
 /** Failures for tests: what differs from an unremarkable one is said. */
+import type { Who } from '../../core/identity/who.js';
 import type { GfpName } from '../../core/memory/gfp.js';
 import type { Failure, FailureZone } from './failure.js';
 import type { VerdictContext } from './verdict.js';
@@ -84,6 +85,23 @@ export function blocks(types: Readonly<Record<number, readonly number[]>>): Fail
   });
 }
 
+/** A thread of postgres in a container. */
+export function requester(values: Partial<Who> = {}): Who {
+  const containerId = 'ab'.repeat(32);
+  const path = `/system.slice/docker-${containerId}.scope`;
+  return {
+    pid: 4711,
+    tid: 4712,
+    startNs: 1_000_000_000,
+    startTime: Date.UTC(2026, 10, 23, 9, 0),
+    comm: 'walwriter',
+    executable: 'postgres',
+    isKernelThread: false,
+    cgroup: { line: `0::${path}`, path, containerId, podUid: undefined },
+    ...values,
+  };
+}
+
 /** GFP_KERNEL, order 0, unmovable, of a process without privileges. */
 export function failure(values: Partial<Failure> = {}): Failure {
   return {
@@ -92,17 +110,7 @@ export function failure(values: Partial<Failure> = {}): Failure {
     gfp: KERNEL,
     requestedGfp: KERNEL,
     migrateType: 0,
-    requester: {
-      pid: 4711,
-      tid: 4712,
-      startNs: 1_000_000_000,
-      startTime: Date.UTC(2026, 10, 23, 9, 0),
-      comm: 'worker',
-      executable: 'postgres',
-      kernelThread: false,
-      cgroupId: 77,
-      cgroupV1: false,
-    },
+    requester: requester(),
     scopes: [],
     entitlement: { memalloc: false, oomVictim: false, realTime: false },
     allocFlags: undefined,

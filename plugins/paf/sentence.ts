@@ -40,6 +40,15 @@ class Words {
     );
   }
 
+  highatomic_only(): string {
+    const { zone } = this.#found;
+    const reserved = zone?.freeHighatomic ?? zone?.reservedHighatomic;
+    return (
+      `Only the reserve for atomic requests of higher orders is free: ${this.#room()}, and more than ` +
+      `${this.#mark()} must be; up to ${this.#size(reserved)} of it are reserved and not for this request.`
+    );
+  }
+
   fragmentation(): string {
     return (
       `Fragmented: ${this.#room()}, more than the ${this.#mark()} that must be, ` +
@@ -51,11 +60,13 @@ class Words {
     const { memcg, order } = this.#found;
     if (!memcg) return '';
     const { cgroupId, chargedId, counter, usage, limit } = memcg;
-    const above =
-      cgroupId === chargedId ? '' : `, above ${this.#cgroup(chargedId)}, which is charged`;
+    const charged =
+      cgroupId === chargedId
+        ? ''
+        : ` The request is charged to ${this.#cgroup(chargedId)} below it.`;
     return (
-      `The limit of cgroup ${this.#cgroup(cgroupId)}${above} is reached: ${this.#size(usage)} of ` +
-      `${this.#size(limit)} used (${COUNTERS[counter]}), no room for ${this.#size(2 ** order)} more.`
+      `Cgroup ${this.#cgroup(cgroupId)} is at its limit: ${this.#size(usage)} of ${this.#size(limit)} ` +
+      `used (${COUNTERS[counter]}), no room for ${this.#size(2 ** order)} more.${charged}`
     );
   }
 
@@ -122,7 +133,7 @@ class Words {
   }
 
   #cgroup(id: number): string {
-    return this.#context.cgroupName?.(id) ?? String(id);
+    return this.#context.cgroupName?.(id, this.#found.memcg?.v1 === true) ?? String(id);
   }
 
   #size(pages: number | undefined): string {

@@ -3,15 +3,15 @@
  *
  * A request fails when every zone that it may use refuses it, or when its memory cgroup has no room
  * for the page that it got. So zones are judged first, and among them the one that came nearest to
- * serving it decides: a zone without a fitting block before one with nothing but CMA pages, that
- * before one below its watermark. A cgroup at its limit explains the failure if some zone would have
+ * serving it decides: a zone that has enough pages but no fitting block, before one that would have
+ * enough with pages kept for others, before one below its watermark. A cgroup at its limit explains the failure if some zone would have
  * served it, or if a request like it is never refused for want of pages.
  *
  * That the request failed is certain, and its figures are from the moment after. So where two
  * readings of the kernel's rule are possible, the one that explains the failure holds. What is not
  * known is not judged on, and what nothing explains is `unknown`.
  */
-import type { GfpFlags } from '../../core/memory/gfp.js';
+import type { GfpFlags, GfpName } from '../../core/memory/gfp.js';
 import type { MigrateTypes } from '../../core/memory/migrate-type.js';
 import type { Failure, FailureZone, MemcgCharge } from './failure.js';
 import { type Reclaim, reclaimOf } from './reclaim.js';
@@ -33,6 +33,7 @@ export const REASONS = [
   'below_watermark',
   'no_reclaim',
   'cma_only',
+  'highatomic_only',
   'fragmentation',
   'memcg_limit',
   'no_zone',
@@ -49,8 +50,8 @@ export interface VerdictContext {
   readonly pageSize: number;
   /** Pages of swap that are free; undefined if unknown. */
   readonly swapFree?: number | undefined;
-  /** How a person knows a cgroup, by kernfs id. */
-  readonly cgroupName?: (id: number) => string | undefined;
+  /** How a person knows a cgroup, by kernfs id; `v1`: in the memory controller's own hierarchy. */
+  readonly cgroupName?: (id: number, v1: boolean) => string | undefined;
 }
 
 /** The reason, and the figures that it rests on: pages; absent what was not known or not looked at. */
@@ -93,22 +94,28 @@ function findReason(failure: Failure, context: VerdictContext): Found {
   const zones = failure.zones.filter(({ eligible, managed }) => eligible && managed > 0);
   const full = overLimit(failure, context);
   const memcg: Found | undefined = full && { reason: 'memcg_limit', order, memcg: full };
-  if (failure.zones.length > 0 && zones.length === 0) return { reason: 'no_zone', order };
+  if (failure.zones.length > 0 && zones.length === 0 && !mayGoElsewhere(failure, context)) {
+    return { reason: 'no_zone', order };
+  }
   if (zones.length === 0 || !request) return memcg ?? { reason: 'unknown', order };
   const answers = explaining(request, zones, context);
   const refused = answers.every(({ answer }) => answer !== 'ok');
   if (memcg && !(refused && failsForPages(failure, context))) return memcg;
-  return refused
-    ? refusal(failure, decidingOf(answers), answers, context)
-    : unexplained(failure, answers, context);
+  return answerOf(failure, decidingOf(answers), answers, context);
 }
 
+const mayGoElsewhere = ({ gfp, otherNodes }: Failure, context: VerdictContext) =>
+  otherNodes.length > 0 && context.gfp.has(gfp, '__GFP_THISNODE') !== true;
+
 /** undefined where the kernel's flags are not known. */
-function requestOf(failure: Failure, { gfp, migrateTypes }: VerdictContext) {
-  const has = (name: Parameters<GfpFlags['has']>[1]) => gfp.has(failure.gfp, name);
+function requestOf(
+  failure: Failure,
+  { gfp, migrateTypes }: VerdictContext,
+): PageRequest | undefined {
+  const has = (name: GfpName) => gfp.has(failure.gfp, name);
   const directReclaim = has('__GFP_DIRECT_RECLAIM');
   if (directReclaim === undefined) return undefined;
-  const request: PageRequest = {
+  return {
     order: failure.order,
     movable: failure.migrateType === migrateTypes.value('movable'),
     scopes: failure.scopes,
@@ -121,7 +128,6 @@ function requestOf(failure: Failure, { gfp, migrateTypes }: VerdictContext) {
       noMemalloc: has('__GFP_NOMEMALLOC') === true,
     },
   };
-  return request;
 }
 
 const NO_ENTITLEMENT = { memalloc: false, oomVictim: false, realTime: false } as const;
@@ -136,10 +142,8 @@ function explaining(
   zones: readonly FailureZone[],
   context: VerdictContext,
 ): readonly ZoneVerdict[] {
-  const rules: readonly ReserveRule[] =
-    context.gfp.has(0, '__GFP_ATOMIC') === undefined
-      ? ['non-blocking']
-      : ['non-blocking', 'atomic'];
+  const rules: ReserveRule[] = ['urgent', 'urgent-orders'];
+  if (context.gfp.has(0, '__GFP_ATOMIC') !== undefined) rules.push('atomic');
   const types = typeNumbers(context);
   const readings = rules.flatMap((rule) =>
     [request, { ...request, entitlement: NO_ENTITLEMENT }].map((one) =>
@@ -167,7 +171,7 @@ function answersOf(
 }
 
 /** How near an answer is to a page. */
-const RANK = { ok: 0, blocks: 1, cma: 2, below: 3 } as const;
+const RANK = { ok: 0, blocks: 1, highatomic: 2, cma: 3, below: 4 } as const;
 
 const byNearness = (a: ZoneTest, b: ZoneTest) =>
   RANK[a.answer] - RANK[b.answer] || b.usable - b.mark - (a.usable - a.mark);
@@ -182,26 +186,24 @@ function decidingOf(answers: readonly ZoneVerdict[]): ZoneVerdict {
   });
 }
 
-function refusal(
+const REASON_OF = {
+  ok: 'unknown',
+  blocks: 'fragmentation',
+  highatomic: 'highatomic_only',
+  cma: 'cma_only',
+} as const;
+
+function answerOf(
   failure: Failure,
   deciding: ZoneVerdict,
   answers: readonly ZoneVerdict[],
   context: VerdictContext,
 ): Found {
   const figures = figuresOf(failure, deciding, context);
-  if (deciding.answer === 'blocks') return { ...figures, reason: 'fragmentation' };
-  if (deciding.answer === 'cma') return { ...figures, reason: 'cma_only' };
+  if (deciding.answer !== 'below') return { ...figures, reason: REASON_OF[deciding.answer] };
   const reclaim = reclaimOf(failure, answers, context);
   const none = reclaim.outcome !== 'not enough';
   return { ...figures, reason: none ? 'no_reclaim' : 'below_watermark', reclaim };
-}
-
-function unexplained(
-  failure: Failure,
-  answers: readonly ZoneVerdict[],
-  context: VerdictContext,
-): Found {
-  return { ...figuresOf(failure, decidingOf(answers), context), reason: 'unknown' };
 }
 
 function figuresOf(
@@ -230,7 +232,7 @@ function failsForPages(
   { gfp, order, entitlement, highestZone, zones }: Failure,
   context: VerdictContext,
 ): boolean {
-  const has = (name: Parameters<GfpFlags['has']>[1]) => context.gfp.has(gfp, name) === true;
+  const has = (name: GfpName) => context.gfp.has(gfp, name) === true;
   const normal = zones.find(({ name }) => name === 'Normal')?.index;
   return (
     !has('__GFP_DIRECT_RECLAIM') ||

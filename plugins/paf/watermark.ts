@@ -37,11 +37,12 @@ export interface MigrateTypeNumbers {
 }
 
 /**
- * `atomic`: the reserves are for __GFP_ATOMIC, real time tasks and OOM victims. `non-blocking`: for
- * __GFP_HIGH, and deeper for those of them that cannot wait: 1ebbb21811b7 (6.3, and since 2024 in
- * stable kernels back to 6.1, where nothing tells it).
+ * Whom the reserves are for. `atomic`: __GFP_ATOMIC, real time tasks, OOM victims. `urgent`:
+ * __GFP_HIGH, and more of them for those that cannot wait as well; 1ebbb21811b7 (6.3, and since 2024
+ * in stable kernels back to 6.1). `urgent-orders`: the same until 281dd25c1a01 (6.12), when blocks
+ * reserved for atomic requests were for those of order 1 and above alone.
  */
-export type ReserveRule = 'atomic' | 'non-blocking';
+export type ReserveRule = 'atomic' | 'urgent' | 'urgent-orders';
 
 /** One attempt of the allocator, by what it entitles to. */
 export interface Attempt {
@@ -57,8 +58,11 @@ export interface Attempt {
   readonly takesCma: boolean;
 }
 
-/** `cma`: enough free pages, but only with those in CMA areas. `blocks`: none of a fitting size. */
-export type ZoneAnswer = 'ok' | 'below' | 'cma' | 'blocks';
+/**
+ * `cma`: enough free pages, but only with those in CMA areas. `highatomic`: only with those reserved
+ * for atomic requests of higher orders. `blocks`: enough, but none of a fitting size.
+ */
+export type ZoneAnswer = 'ok' | 'blocks' | 'highatomic' | 'cma' | 'below';
 
 /** How the zone answered an attempt, and the figures of the answer. */
 export interface ZoneTest {
@@ -97,8 +101,8 @@ function plainAttempt(request: PageRequest, rule: ReserveRule): Attempt {
     shares: urgent ? (nonBlocking ? [2, 4] : [2]) : [],
     ignoresBoost: urgent,
     countsHighatomic: urgent || nonBlocking,
-    // of order 0 since 281dd25c1a01, above only the urgent since 6a204d4b14c9
-    takesHighatomic: nonBlocking && (order === 0 || flags.high),
+    // above order 0 only the urgent since 6a204d4b14c9 (6.18)
+    takesHighatomic: nonBlocking && (order === 0 ? rule === 'urgent' : flags.high),
   };
 }
 
@@ -113,7 +117,7 @@ function reserveAttempt(request: PageRequest, rule: ReserveRule): Attempt | unde
     noWatermarks,
     ignoresBoost: false,
     countsHighatomic: true,
-    takesHighatomic: !noWatermarks && rule === 'non-blocking',
+    takesHighatomic: !noWatermarks && rule !== 'atomic',
     takesCma: takesCma(request),
   };
 }
@@ -129,28 +133,54 @@ export function testZone(
 ): ZoneTest {
   const usable = usablePages(zone, attempt, order);
   const mark = attempt.noWatermarks ? 0 : markOf(zone, attempt, order) + zone.kept;
-  const figures = { usable, mark };
-  if (!attempt.noWatermarks && usable <= mark) {
-    const withCma = !attempt.takesCma && usable + zone.freeCma > mark;
-    return { ...figures, answer: withCma ? 'cma' : 'below' };
-  }
-  if (!types || hasBlock(zone, order, typesFor(attempt, types)))
-    return { ...figures, answer: 'ok' };
-  // Without watermarks nothing was compared yet: no page at all is not a matter of its size.
-  return { ...figures, answer: usable > 0 ? 'blocks' : 'below' };
+  const enough = attempt.noWatermarks || usable > mark;
+  const answer = enough
+    ? answerOfLists(zone, attempt, order, types)
+    : answerBelow(zone, attempt, usable, mark);
+  return { usable, mark, answer };
+}
+
+/** What would have been enough, had the request been let take it. */
+function answerBelow(
+  zone: FailureZone,
+  attempt: Attempt,
+  usable: number,
+  mark: number,
+): ZoneAnswer {
+  if (!attempt.countsHighatomic && usable + highatomicOf(zone) > mark) return 'highatomic';
+  if (!attempt.takesCma && usable + zone.freeCma > mark) return 'cma';
+  return 'below';
+}
+
+function answerOfLists(
+  zone: FailureZone,
+  attempt: Attempt,
+  order: number,
+  types: MigrateTypeNumbers | undefined,
+): ZoneAnswer {
+  if (!types) return 'ok';
+  const largest = largestBlock(zone, typesFor(attempt, types));
+  if (largest !== undefined && largest >= order) return 'ok';
+  // Any free page is a block of order 0: lists that look empty were read too early or too late.
+  if (order > 0) return largest === undefined && zone.free === 0 ? 'below' : 'blocks';
+  if (zone.free === 0) return 'below';
+  const reserved =
+    types.highatomic !== undefined && largestBlock(zone, new Set([types.highatomic]));
+  return typeof reserved === 'number' ? 'highatomic' : 'ok';
 }
 
 /** __zone_watermark_unusable_free() taken off. */
 function usablePages(zone: FailureZone, attempt: Attempt, order: number): number {
-  // Counted exactly since c928807f6f6b (6.12); before, all of the reserve is taken for free.
-  const highatomic = zone.freeHighatomic ?? zone.reservedHighatomic;
   return (
     zone.free -
     (2 ** order - 1) -
-    (attempt.countsHighatomic ? 0 : highatomic) -
+    (attempt.countsHighatomic ? 0 : highatomicOf(zone)) -
     (attempt.takesCma ? 0 : zone.freeCma)
   );
 }
+
+/** Counted exactly since c928807f6f6b (6.12); before, all of the reserve was taken for free. */
+const highatomicOf = (zone: FailureZone) => zone.freeHighatomic ?? zone.reservedHighatomic;
 
 function markOf(zone: FailureZone, attempt: Attempt, order: number): number {
   const unboosted = order === 0 && attempt.ignoresBoost;
@@ -165,10 +195,6 @@ export function typesFor(attempt: Attempt, types: MigrateTypeNumbers): ReadonlyS
   if (attempt.takesCma && cma !== undefined) taken.add(cma);
   if (attempt.takesHighatomic && highatomic !== undefined) taken.add(highatomic);
   return taken;
-}
-
-function hasBlock(zone: FailureZone, order: number, taken: ReadonlySet<number>): boolean {
-  return (largestBlock(zone, taken) ?? -1) >= order;
 }
 
 /** Order of the largest free block on one of these lists; undefined if there is none. */
