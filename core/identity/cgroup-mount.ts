@@ -32,7 +32,7 @@ function mountsOfLine(line: string): CgroupMount[] {
   const [, , , root, point] = mount.split(' ');
   const [type, , options = ''] = system.split(' ');
   if (root === undefined || point === undefined) return [];
-  const where = { root: unescaped(root), point: unescape(point) };
+  const where = { root: unescaped(root), point: unescaped(point) };
   if (type === 'cgroup2') return [{ controller: undefined, ...where }];
   if (type !== 'cgroup') return [];
   return options.split(',').map((controller) => ({ controller, ...where }));

@@ -41,3 +41,49 @@ it('does not remember a process that was gone', () => {
   gone = false;
   assert.equal(paths.of(1, 6)?.path, '/there');
 });
+
+const A = 'a1b2c3d4'.repeat(8);
+const found = (paths: Readonly<Record<number, string>>): CgroupSearch => ({
+  find: (id) => paths[id],
+  confirms: (path, id) => (Object.values(paths).includes(path) ? paths[id] === path : undefined),
+});
+
+it('searches the cgroup of a process that is gone', () => {
+  const read = (pid: number | 'self') => {
+    if (pid !== 'self') throw new Error('ENOENT');
+    return '4:memory:/own\n0::/\n';
+  };
+  const paths = fakePaths(read, found({ 7: `/docker/${A}` }));
+  assert.deepEqual(paths.of(7, 100, 'memory'), {
+    line: `4:memory:/docker/${A}`,
+    path: `/docker/${A}`,
+    containerId: A,
+    podUid: undefined,
+  });
+  assert.equal(paths.of(7, 100)?.line, `0::/docker/${A}`);
+  assert.equal(paths.unknown, 0);
+});
+
+it('does not take the cgroup that a process has moved to for the one it was in', () => {
+  const paths = fakePaths(() => '0::/now\n', found({ 7: '/then', 8: '/now' }));
+  assert.equal(paths.of(7, 100)?.path, '/then');
+  assert.equal(paths.of(8, 100)?.path, '/now');
+  // Removed: where the process is now is known, and not asked for.
+  assert.equal(paths.of(9, 100), undefined);
+});
+
+it('believes /proc where no folder says otherwise', () => {
+  const paths = fakePaths(() => '0::/../outside (deleted)\n', found({ 7: '/then' }));
+  assert.equal(paths.of(9, 100)?.path, '/../outside');
+});
+
+it('counts each cgroup that it cannot tell, once while it is asked for', () => {
+  const paths = fakePaths(() => '');
+  for (let turn = 0; turn < 3; turn++) {
+    paths.of(5, 1);
+    paths.of(5, 2);
+    paths.of(6, 1, 'memory');
+    paths.sweep();
+  }
+  assert.equal(paths.unknown, 2);
+});

@@ -28,7 +28,9 @@ export interface WhoRecord {
 export interface Who {
   readonly pid: number;
   readonly tid: number;
-  /** Of the process, Unix ms. */
+  /** CLOCK_BOOTTIME ns. With the pid it is the process's identity: pids are used again. */
+  readonly startNs: number;
+  /** The same in Unix ms. */
   readonly startTime: number;
   /** Of the thread. */
   readonly comm: string;
@@ -129,6 +131,7 @@ export class WhoIs {
     return {
       pid,
       tid,
+      startNs: record.start_time,
       startTime: startTimeOf(record.start_time, this.#bootTime),
       comm,
       executable: executable || own || undefined,
@@ -175,7 +178,7 @@ export function attributesOfProcess({
   startTime,
   executable,
   cgroup,
-}: Omit<Who, 'tid' | 'comm' | 'isKernelThread'>): ProcessAttributes {
+}: Pick<Who, 'pid' | 'startTime' | 'executable' | 'cgroup'>): ProcessAttributes {
   return known({
     'process.pid': pid,
     'process.creation.time': new Date(startTime).toISOString(),
