@@ -13,7 +13,7 @@ import type { Logger } from './logger.js';
 import type { PluginModule, PluginStatus } from './plugin.js';
 import { type PluginBuilder, type PluginCollection, PluginRunner } from './plugin-runner.js';
 import { StatusVoice } from './status-voice.js';
-import type { Emitter, EventRecord, SpanRecord } from './telemetry/events.js';
+import type { Emitter, EventRecord, SpanIds, SpanRecord } from './telemetry/events.js';
 import type { PointBatch } from './telemetry/points.js';
 import { type PluginSelf, statusEvent } from './telemetry/self.js';
 import { newSpanIds } from './telemetry/span-ids.js';
@@ -57,6 +57,7 @@ export class Agent {
   readonly #runners: readonly PluginRunner[];
   readonly #collectionListeners: ((collection: Collection) => void)[] = [];
   readonly #eventListeners: ((event: EventRecord) => void)[] = [];
+  readonly #spanListeners: ((span: SpanRecord) => void)[] = [];
   readonly #voice = new StatusVoice((status) => this.#tell(status));
   #number = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -77,6 +78,11 @@ export class Agent {
 
   onEvent(listener: (event: EventRecord) => void): void {
     this.#eventListeners.push(listener);
+  }
+
+  /** Someone who listens takes spans, as a sink does. */
+  onSpan(listener: (span: SpanRecord) => void): void {
+    this.#spanListeners.push(listener);
   }
 
   /** Starts every plugin. Resolves in any case; `statuses` say how it went. */
@@ -214,12 +220,14 @@ export class Agent {
         const time = options.time ?? Date.now();
         this.#event({ plugin, event, time, severity, attributes, body });
       },
-      span: (name, span) => {
-        const ids = newSpanIds();
-        const taken = this.#options.sinks.map((sink) => sink.span({ plugin, ids, name, ...span }));
-        return taken.includes(true) ? ids : undefined;
-      },
+      span: (name, span) => this.#span({ plugin, ids: newSpanIds(), name, ...span }),
     };
+  }
+
+  #span(span: SpanRecord): SpanIds | undefined {
+    const taken = this.#options.sinks.map((sink) => sink.span(span));
+    for (const listener of this.#spanListeners) listener(span);
+    return taken.includes(true) || this.#spanListeners.length > 0 ? span.ids : undefined;
   }
 
   #event(event: EventRecord): void {

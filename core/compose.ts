@@ -47,7 +47,7 @@ export function createQuietAgent(
 export function createSupervisor(
   foundation: Foundation,
   config: AgentConfig,
-  options: Pick<SupervisorOptions, 'onCollection' | 'onEvent'> & {
+  options: Pick<SupervisorOptions, 'onCollection' | 'onEvent' | 'onSpan'> & {
     /** Takes the log lines instead of stderr, as text. */
     readonly log?: (line: string) => void;
   },

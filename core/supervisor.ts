@@ -4,7 +4,7 @@ import type { AgentConfig } from './config/schema.js';
 import { describeError, MemWatcherError } from './errors.js';
 import type { Logger } from './logger.js';
 import type { PluginStatus } from './plugin.js';
-import type { EventRecord } from './telemetry/events.js';
+import type { EventRecord, SpanRecord } from './telemetry/events.js';
 
 /** An agent and what was made for it alone. */
 export interface Assembly {
@@ -27,6 +27,7 @@ export interface SupervisorOptions {
   readonly logger: Logger;
   readonly onCollection?: (collection: Collection) => void;
   readonly onEvent?: (event: EventRecord) => void;
+  readonly onSpan?: (span: SpanRecord) => void;
 }
 
 /**
@@ -120,10 +121,11 @@ export class Supervisor {
   }
 
   async #assemble(config: AgentConfig, previous?: Assembly): Promise<Assembly> {
-    const { assemble, onCollection, onEvent } = this.#options;
+    const { assemble, onCollection, onEvent, onSpan } = this.#options;
     const assembly = await assemble(config, previous);
     if (onCollection) assembly.agent.onCollection(onCollection);
     if (onEvent) assembly.agent.onEvent(onEvent);
+    if (onSpan) assembly.agent.onSpan(onSpan);
     return assembly;
   }
 

@@ -255,6 +255,38 @@ test('run --json: every point, one a line', async () => {
   );
 });
 
+for (const command of ['pool', 'run']) {
+  test(`${command} --json: events and spans in the same stream; without --json no one takes spans`, async () => {
+    const ids: unknown[] = [];
+    const eventful: FakeWorldOptions = {
+      build: (_, { emitter }) => ({
+        start: () => {
+          const time = Date.UTC(2026, 10, 23);
+          const span = { startTime: time, endTime: time + 5, attributes: {} as never };
+          emitter.event('memwatcher.pool.exhausted', 'it is empty', {} as never, { time });
+          ids.push(emitter.span('memwatcher.pool.wait' as never, span)?.spanId);
+        },
+        collect: () => ({ owners: ['init'], bytes: 1 }),
+      }),
+    };
+    for (const flags of [['--json'], []]) {
+      const env = { MEM_WATCHER_CONFIG: file };
+      const world = new FakeWorld(folder, { env, ...eventful });
+      const code = runCli([command, ...flags], world.context);
+      await world.stdout.until(flags.length > 0 ? /"value":1/ : /1 +init|"collection":1/);
+      world.interrupt();
+      assert.equal(await code, 0);
+      if (flags.length === 0) continue;
+      const [event, span] = records(world.stdout.text).filter(({ plugin }) => plugin === 'pool');
+      assert.deepEqual([event?.event, event?.severity], ['memwatcher.pool.exhausted', 'WARN']);
+      assert.deepEqual([span?.span, span?.duration_seconds], ['memwatcher.pool.wait', 0.005]);
+      assert.equal(span?.span_id, ids[0]);
+    }
+    assert.match(String(ids[0]), /^[0-9a-f]{16}$/);
+    assert.equal(ids[1], undefined);
+  });
+}
+
 test('SIGHUP: a good file is taken, a bad one is not, and the old one stays in force', async () => {
   const own = join(folder, 'reloaded.yaml');
   writeFileSync(own, 'interval: 100ms\n');

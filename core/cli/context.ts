@@ -7,7 +7,7 @@ import type { LoadedConfig, LoadOptions } from '../config/load.js';
 import type { AgentConfig } from '../config/schema.js';
 import type { StrategyReport } from '../kernel/kernel.js';
 import type { PluginModule, PluginStatus } from '../plugin.js';
-import type { EventRecord } from '../telemetry/events.js';
+import type { EventRecord, SpanRecord } from '../telemetry/events.js';
 
 /** Documented in `--help` and README; scripts rely on them. */
 export const ExitCode = {
@@ -41,6 +41,7 @@ export interface CliAgent {
   stop(): Promise<void>;
   readonly statuses: readonly PluginStatus[];
   onEvent(listener: (event: EventRecord) => void): void;
+  onSpan(listener: (span: SpanRecord) => void): void;
 }
 
 /** The part of `Supervisor` that `run` uses. */
@@ -54,6 +55,8 @@ export interface CliSupervisor {
 export interface CliSupervisorOptions {
   readonly onCollection: (collection: Collection) => void;
   readonly onEvent: (event: EventRecord) => void;
+  /** Only where spans are shown: whoever listens takes them. */
+  readonly onSpan?: (span: SpanRecord) => void;
   /** Takes the agent's log lines while the terminal is a live table; else they go to stderr. */
   readonly log?: (line: string) => void;
 }

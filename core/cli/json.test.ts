@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pool, poolMetadata } from '../../test/fakes/plugin.js';
 import { PointBatchBuilder } from '../telemetry/points.js';
-import { eventRecord, jsonLine, pointRecords } from './json.js';
+import { eventRecord, jsonLine, pointRecords, spanRecord } from './json.js';
 
 test('points, histograms with the upper bounds of their buckets', () => {
   const builder = new PointBatchBuilder(poolMetadata, () => true);
@@ -66,6 +66,23 @@ test('events', () => {
     jsonLine(eventRecord(event)),
     '{"time":"2026-11-23T00:00:00.000Z","plugin":"pool","event":"memwatcher.pool.exhausted",' +
       '"severity":"WARN","attributes":{"memwatcher.pool.owner":"a"},"body":"the pool is empty"}\n',
+  );
+});
+
+test('spans', () => {
+  const span = {
+    plugin: 'pool',
+    ids: { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: '00f067aa0ba902b7' },
+    name: 'memwatcher.pool.wait',
+    startTime: Date.UTC(2026, 10, 23) + 0.75,
+    endTime: Date.UTC(2026, 10, 23) + 13.25,
+    attributes: { 'process.pid': 7 },
+  };
+  assert.equal(
+    jsonLine(spanRecord(span)),
+    '{"time":"2026-11-23T00:00:00.000Z","plugin":"pool","span":"memwatcher.pool.wait",' +
+      '"duration_seconds":0.0125,"trace_id":"0af7651916cd43dd8448eb211c80319c",' +
+      '"span_id":"00f067aa0ba902b7","attributes":{"process.pid":7}}\n',
   );
 });
 

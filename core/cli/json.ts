@@ -1,5 +1,5 @@
 /** The records of `--json`: one a line, documented in docs/json.md. Stable: only keys are added. */
-import type { EventRecord } from '../telemetry/events.js';
+import type { EventRecord, SpanRecord } from '../telemetry/events.js';
 import type { HistogramPoint, PointAttributes, PointBatch } from '../telemetry/points.js';
 
 export interface PointJson {
@@ -37,6 +37,17 @@ export interface EventJson {
   readonly severity: string;
   readonly attributes: PointAttributes;
   readonly body: string;
+}
+
+export interface SpanJson {
+  /** When it began. */
+  readonly time: string;
+  readonly plugin: string;
+  readonly span: string;
+  readonly duration_seconds: number;
+  readonly trace_id: string;
+  readonly span_id: string;
+  readonly attributes: PointAttributes;
 }
 
 /** Unix ms → ISO 8601, UTC. */
@@ -91,6 +102,25 @@ export function eventRecord({
   body,
 }: EventRecord): EventJson {
   return { time: isoTime(time), plugin, event, severity, attributes, body };
+}
+
+export function spanRecord({
+  plugin,
+  ids,
+  name,
+  startTime,
+  endTime,
+  attributes,
+}: SpanRecord): SpanJson {
+  return {
+    time: isoTime(startTime),
+    plugin,
+    span: name,
+    duration_seconds: seconds(endTime - startTime),
+    trace_id: ids.traceId,
+    span_id: ids.spanId,
+    attributes,
+  };
 }
 
 /** One line. DEL and C1 controls are escaped too: JSON does not ask for it, a terminal does. */

@@ -5,8 +5,9 @@ import { MemWatcherError } from '../errors.js';
 import type { PluginModule, PluginStatus } from '../plugin.js';
 import type { PluginCollection } from '../plugin-runner.js';
 import { lacksText } from '../status.js';
+import type { EventRecord, SpanRecord } from '../telemetry/events.js';
 import { type CliAgent, type CliContext, ExitCode } from './context.js';
-import { eventRecord, isoTime, jsonLine, pointRecords } from './json.js';
+import { eventRecord, isoTime, pointRecords, spanRecord } from './json.js';
 import {
   btfOption,
   configOption,
@@ -53,7 +54,7 @@ export function registerLive(
     .addOption(intervalOption(DEFAULT_INTERVAL))
     .addOption(countOption())
     .option('--once', 'one collection: the same as --count 1')
-    .addOption(jsonOption('metric points and events, one JSON record a line (docs/json.md)'))
+    .addOption(jsonOption('metric points, events and spans, one JSON record a line (docs/json.md)'))
     .option('-b, --bytes', 'plain bytes instead of KiB, MiB, GiB')
     .option('--strategy <name>', 'how to see; mem-watcher doctor says which this kernel can do');
   for (const { flags, description } of view.options) {
@@ -74,9 +75,9 @@ async function live(module: PluginModule, context: CliContext, options: LiveOpti
   const rounds = options.once ? 1 : (options.count ?? Number.POSITIVE_INFINITY);
   let seen = false;
   try {
-    agent.onEvent((event) => {
-      if (options.json && event.plugin === name) context.stdout.write(jsonLine(eventRecord(event)));
-    });
+    const { event, span } = show;
+    if (event) agent.onEvent((happened) => happened.plugin === name && event(happened));
+    if (span) agent.onSpan(span);
     await agent.start();
     const status = statusOf(agent, name);
     if (status?.state === 'failed') throw failure(status);
@@ -126,6 +127,9 @@ function liveOverrides(
 
 interface Presenter {
   collection(own: PluginCollection | undefined, status: PluginStatus | undefined): void;
+  /** Of this plugin; where events and spans are shown. */
+  readonly event?: (event: EventRecord) => void;
+  readonly span?: (span: SpanRecord) => void;
   close(): void;
 }
 
@@ -149,6 +153,8 @@ function presenter(
         if (own) output.write(pointRecords(own.batch));
         warn(status);
       },
+      event: (event) => output.write([eventRecord(event)]),
+      span: (span) => output.write([spanRecord(span)]),
       close: () => output.close(),
     };
   }

@@ -1,21 +1,23 @@
 import type { Collection } from '../agent.js';
 import type { PluginStatus } from '../plugin.js';
-import type { EventRecord } from '../telemetry/events.js';
+import type { EventRecord, SpanRecord } from '../telemetry/events.js';
 import type { PointBatch } from '../telemetry/points.js';
 import type { CliContext } from './context.js';
-import { eventRecord, isoTime, pointRecords, seconds } from './json.js';
+import { eventRecord, isoTime, pointRecords, seconds, spanRecord } from './json.js';
 import { RecordOutput } from './record-output.js';
 
 /** What `run` shows of each collection. */
 export interface RunDisplay {
   collection(collection: Collection, statuses: readonly PluginStatus[]): void;
   event(event: EventRecord): void;
+  /** Where spans are shown. */
+  readonly span?: (span: SpanRecord) => void;
   /** Takes the agent's log where it would spoil the display. */
   readonly log?: (line: string) => void;
   close(): void;
 }
 
-/** `run --json`: every point and event. */
+/** `run --json`: every point, event and span. */
 export function jsonDisplay(context: CliContext): RunDisplay {
   const output = new RecordOutput(context);
   return {
@@ -24,6 +26,7 @@ export function jsonDisplay(context: CliContext): RunDisplay {
       output.write(batches.values().flatMap(pointRecords));
     },
     event: (event) => output.write([eventRecord(event)]),
+    span: (span) => output.write([spanRecord(span)]),
     close: () => output.close(),
   };
 }

@@ -27,7 +27,9 @@ export function registerRun(program: Command, context: CliContext, exit: (code: 
     .addOption(configOption())
     .addOption(intervalOption())
     .addOption(btfOption())
-    .addOption(jsonOption('every metric point and event, one JSON record a line (docs/json.md)'))
+    .addOption(
+      jsonOption('every metric point, event and span, one JSON record a line (docs/json.md)'),
+    )
     .action(async (options: RunOptions) => exit(await run(context, options)));
 }
 
@@ -51,6 +53,7 @@ async function run(context: CliContext, options: RunOptions): Promise<number> {
       display.collection(collection, statuses);
     },
     onEvent: (event) => display.event(event),
+    ...(display.span ? { onSpan: display.span } : {}),
     ...(display.log ? { log: display.log } : {}),
   });
   const ignoreReload = context.onReload(() => void supervisor.reload(load));

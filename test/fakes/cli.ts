@@ -85,12 +85,13 @@ export class FakeWorld {
       plugins,
       loadConfig: (given) => loadConfig({ ...given, env, root, plugins }),
       createAgent: agentOf,
-      createSupervisor: (_config, { onCollection, onEvent }) => {
+      createSupervisor: (_config, { onCollection, onEvent, onSpan }) => {
         const supervised: SupervisorOptions = {
           assemble: async (config) => ({ agent: agentOf(config), config, release: async () => {} }),
           logger: silentLogger,
           onCollection: (collection: Collection) => onCollection(collection),
           onEvent,
+          ...(onSpan && { onSpan }),
         };
         const supervisor = new Supervisor(supervised);
         const reload = supervisor.reload.bind(supervisor);
