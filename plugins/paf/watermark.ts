@@ -115,7 +115,7 @@ function reserveAttempt(request: PageRequest, rule: ReserveRule): Attempt | unde
   return {
     shares: noWatermarks ? [] : [2],
     noWatermarks,
-    ignoresBoost: false,
+    ignoresBoost: rule === 'atomic' && flags.atomic,
     countsHighatomic: true,
     takesHighatomic: !noWatermarks && rule !== 'atomic',
     takesCma: takesCma(request),
@@ -160,13 +160,16 @@ function answerOfLists(
 ): ZoneAnswer {
   if (!types) return 'ok';
   const largest = largestBlock(zone, typesFor(attempt, types));
-  if (largest !== undefined && largest >= order) return 'ok';
-  // Any free page is a block of order 0: lists that look empty were read too early or too late.
-  if (order > 0) return largest === undefined && zone.free === 0 ? 'below' : 'blocks';
+  if (largest !== undefined) return largest >= order ? 'ok' : 'blocks';
+  // Not a page that it may take: whose are they?
+  const { highatomic, cma } = types;
+  if (highatomic !== undefined && largestBlock(zone, new Set([highatomic])) !== undefined) {
+    return 'highatomic';
+  }
+  if (cma !== undefined && largestBlock(zone, new Set([cma])) !== undefined) return 'cma';
   if (zone.free === 0) return 'below';
-  const reserved =
-    types.highatomic !== undefined && largestBlock(zone, new Set([types.highatomic]));
-  return typeof reserved === 'number' ? 'highatomic' : 'ok';
+  // Any free page is a block of order 0: lists that look empty were read too early or too late.
+  return order === 0 ? 'ok' : 'blocks';
 }
 
 /** __zone_watermark_unusable_free() taken off. */
