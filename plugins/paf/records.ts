@@ -8,10 +8,10 @@ import type { Reason, Verdict } from './verdict.js';
 export interface PafRecords {
   /** Every failure since the start, each counted once. */
   readonly failures: readonly FailureCount[];
-  /** What was told since the last collection, oldest first; the newest few where there is much. */
+  /** The last that were told, oldest first, kept from collection to collection: the live view's rows. */
   readonly recent: readonly ToldFailures[];
-  /** The same of attempts; empty unless they are asked for. */
-  readonly attempts: readonly Attempt[];
+  /** The last attempts, oldest first; undefined unless they are asked for. */
+  readonly attempts: readonly Attempt[] | undefined;
   readonly totals: Totals;
   /** Every zone of the host; undefined where no metric of them is this plugin's. */
   readonly zones: readonly NodeZones[] | undefined;
@@ -27,6 +27,9 @@ export interface FailureCount {
 
 /** Failures that one event told of. */
 export interface ToldFailures extends FoldedFailures {
+  /** The effective mask in names, `GFP_KERNEL|__GFP_NOWARN`; and the caller's where it is known. */
+  readonly flags: string;
+  readonly requestedFlags: string | undefined;
   /** By the detail; undefined without one. */
   readonly verdict: Verdict | undefined;
   /** The stack, innermost first; without functions where kallsyms does not tell. */
@@ -54,6 +57,8 @@ export interface Attempt {
   readonly requester: Who;
   readonly order: number;
   readonly gfp: number;
+  /** The same in names. */
+  readonly flags: string;
   readonly migrateType: number;
   readonly node: number;
   /** undefined where the attempt was seen as it began. */
