@@ -33,6 +33,7 @@ const Mask = z.strictObject({
     .array(FlagName)
     .min(1)
     .describe('flags without __GFP_, and other masks by their whole name'),
+  also: z.array(FlagName).default([]).describe('flags that count where the kernel has them'),
 });
 
 export const GfpTableSchema = z.strictObject({

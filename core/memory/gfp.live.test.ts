@@ -98,7 +98,9 @@ test('masks are split as the kernel splits them', { skip }, () => {
       parts.push(name);
       rest = (rest & ~value) >>> 0;
     }
-    // The kernel's order of single flags is its own, and differs from kernel to kernel.
-    assert.deepEqual(gfp.names(mask ?? 0).toSorted(), parts.toSorted(), mask?.toString(16));
+    // The kernel's order of single flags differs from kernel to kernel, and its table may lag behind
+    // its enum.
+    const ours = gfp.names(mask ?? 0).filter((name) => known.has(name));
+    assert.deepEqual(ours.toSorted(), parts.toSorted(), mask?.toString(16));
   }
 });

@@ -156,15 +156,22 @@ function enumerated(kernel: Kernel, enumerator: string | undefined): [string, nu
   });
 }
 
-/** The value of each name that stands for several flags, the first of a name; none that is 0. */
+/** The value of each name that stands for several flags, the first of a name. */
 function composites(masks: GfpTable['masks'], flags: ReadonlyMap<string, number>): NamedMask[] {
-  const sumOf = (part: string, within: readonly string[]): number => {
-    const mask = within.includes(part) ? undefined : masks.find(({ name }) => name === part);
-    if (mask === undefined) return flags.get(part) ?? 0;
-    return mask.of.reduce((sum, inner) => (sum | sumOf(inner, [...within, part])) >>> 0, 0);
+  const maskOf = (part: string, within: readonly string[]): number | undefined => {
+    const found = within.includes(part) ? undefined : masks.find(({ name }) => name === part);
+    if (found === undefined) return flags.get(part);
+    let sum = 0;
+    for (const inner of found.of) {
+      const mask = maskOf(inner, [...within, part]);
+      // Without one of its flags the name would be said of masks that it does not mean.
+      if (mask === undefined) return undefined;
+      sum = (sum | mask) >>> 0;
+    }
+    return found.also.reduce((all, flag) => (all | (flags.get(flag) ?? 0)) >>> 0, sum);
   };
-  const named = new Map(masks.map(({ name }) => [name, sumOf(name, [])]));
-  return [...named]
-    .filter(([, mask]) => mask !== 0)
-    .map(([name, mask]) => ({ name: name as GfpName, mask }));
+  return [...new Set(masks.map(({ name }) => name))].flatMap((name): NamedMask[] => {
+    const mask = maskOf(name, []);
+    return mask === undefined ? [] : [{ name: name as GfpName, mask }];
+  });
 }
