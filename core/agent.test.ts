@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import * as z from 'zod';
 import { Agent, type AgentOptions, type Collection, type Sink } from './agent.js';
 import type { LoadedBpf } from './bpf/host.js';
@@ -9,7 +9,7 @@ import { type Logger, silentLogger } from './logger.js';
 import { defineMetadata } from './metadata.js';
 import { definePlugin, type Plugin } from './plugin.js';
 import type { PluginBindings } from './plugin-runner.js';
-import type { PointBatch } from './telemetry/points.js';
+import type { PointBatch, PointBatchBuilder } from './telemetry/points.js';
 import type { PluginSelf } from './telemetry/self.js';
 import { recordingLogger } from './telemetry/testing/samples.js';
 
@@ -241,8 +241,8 @@ test('the strategy that was loaded, and what it lacks, is in the status', async 
   assert.deepEqual(agent.statuses[0]?.lacks, ['a hook']);
   assert.deepEqual(changes, ['loading ok INFO'], 'what a kernel does not give is no fault');
   const line = logger.lines.find(({ message }) => message === 'loading is ok');
-  assert.equal(line?.level, 'info');
-  assert.deepEqual((line?.fields as { lacks?: unknown }).lacks, ['a hook']);
+  const { lacks } = (line?.fields ?? {}) as { lacks?: unknown };
+  assert.deepEqual([line?.level, lacks], ['info', ['a hook']]);
   await agent.stop();
 });
 
@@ -274,4 +274,74 @@ test('a timer that fires early is one collection, not two', async (context) => {
   await agent.collect();
   assert.equal(published.length, 3, 'two ticks and the one asked for');
   await agent.stop();
+});
+
+describe('a metric that two plugins declare', () => {
+  const zone = {
+    kind: 'gauge',
+    unit: '{page}',
+    description: 'free pages',
+    attributes: [],
+  } as const;
+  const sharing = (name: string) => {
+    const own = module(name);
+    const metrics = { ...own.metadata.metrics, 'memwatcher.zone.free': zone };
+    const report: typeof own.report = (records, out) => {
+      own.report(records, out);
+      (out as PointBatchBuilder).point('memwatcher.zone.free', 1, {});
+    };
+    return { ...own, metadata: { ...own.metadata, metrics }, report };
+  };
+  const broken: Behaviour = () => ({
+    start: () => {
+      throw new Error('no');
+    },
+    collect: () => 0,
+  });
+
+  /** Who reports it, and what the second one was told when it was built. */
+  async function reporters(first: Behaviour, metrics: Readonly<Record<string, boolean>> = {}) {
+    const told: boolean[] = [];
+    const second: Behaviour = (bindings) => {
+      told.push(bindings.metrics.isOn('memwatcher.zone.free'));
+      return steady(2)(bindings);
+    };
+    const modules = ['first', 'second'].map(sharing);
+    const slice = { enabled: true, strategy: 'auto', metrics: {}, options: {} };
+    const config = {
+      ...AgentSchema.parse({}),
+      plugins: { first: { ...slice, metrics }, second: slice },
+    };
+    const { agent, published } = agentOf({ first, second }, { modules, config });
+    await agent.start();
+    await agent.collect();
+    await agent.stop();
+    const names = (published[0] ?? [])
+      .filter((batch) => batch.metrics.some(({ name }) => name === 'memwatcher.zone.free'))
+      .map(({ plugin }) => plugin);
+    return { names, told };
+  }
+
+  test('is the first one’s', async () => {
+    assert.deepEqual(await reporters(steady(1)), { names: ['first'], told: [false] });
+  });
+
+  test('is the second one’s where the first has it switched off', async () => {
+    const off = { 'memwatcher.zone.free': false };
+    assert.deepEqual(await reporters(steady(1), off), { names: ['second'], told: [true] });
+  });
+
+  test('is the second one’s where the first could not start', async () => {
+    assert.deepEqual(await reporters(broken), { names: ['second'], told: [true] });
+  });
+
+  test('is the second one’s where the first does not run', async () => {
+    const modules = [sharing('second')];
+    const { agent, published } = agentOf({ second: steady(2) }, { modules });
+    await agent.start();
+    await agent.collect();
+    await agent.stop();
+    const names = published[0]?.[0]?.metrics.map(({ name }) => name);
+    assert.deepEqual(names, ['memwatcher.second.level', 'memwatcher.zone.free']);
+  });
 });

@@ -186,15 +186,13 @@ export class Agent {
     });
   }
 
-  /** A plugin earlier in the list, switched on for it: see `Metrics`. */
+  /**
+   * By a plugin earlier in the list, see `Metrics`. One that failed reports nothing; as plugins
+   * start in this order, that is known before a later one is built.
+   */
   #reportedBefore(module: PluginModule, metric: string): boolean {
-    const { config, modules } = this.#options;
-    return modules.slice(0, modules.indexOf(module)).some(({ metadata: { name, metrics } }) => {
-      const spec = metrics[metric];
-      return (
-        spec !== undefined && (config.plugins[name]?.metrics[metric] ?? spec.enabled !== false)
-      );
-    });
+    const before = this.#runners.slice(0, this.#options.modules.indexOf(module));
+    return before.some(({ status, isOn }) => status.state !== 'failed' && isOn(metric));
   }
 
   #tell(status: PluginStatus): void {

@@ -73,6 +73,14 @@ export class PluginRunner {
     return this.#status.current;
   }
 
+  /** Whether it reports this metric: see `Metrics`. */
+  readonly isOn = (metric: string): boolean => {
+    const { module, config, reportedElsewhere } = this.#options;
+    const spec = module.metadata.metrics[metric];
+    if (spec === undefined || reportedElsewhere?.(metric) === true) return false;
+    return config.metrics[metric] ?? spec.enabled !== false;
+  };
+
   /** What the agent tells of this plugin. Asks the kernel, so once a collection is enough. */
   describe(): PluginSelf {
     return {
@@ -96,7 +104,7 @@ export class PluginRunner {
         emitter,
         loader: { load: (options) => this.#load(options) },
         health: this.#status,
-        metrics: { isOn: (metric) => this.#isOn(metric) },
+        metrics: { isOn: this.isOn },
       });
       await withDeadline(() => plugin.start(), deadline, `starting ${this.name}`);
       this.#startTime = Date.now();
@@ -145,17 +153,10 @@ export class PluginRunner {
     const began = performance.now();
     const time = Date.now();
     const records = await plugin.collect();
-    const builder = new PointBatchBuilder(module.metadata, (metric) => this.#isOn(metric));
+    const builder = new PointBatchBuilder(module.metadata, this.isOn);
     module.report(records, builder);
     const batch = builder.build(time, this.#startTime);
     return { name: this.name, records, batch, durationMs: performance.now() - began };
-  }
-
-  #isOn(metric: string): boolean {
-    const { module, config, reportedElsewhere } = this.#options;
-    const spec = module.metadata.metrics[metric];
-    if (spec === undefined || reportedElsewhere?.(metric) === true) return false;
-    return config.metrics[metric] ?? spec.enabled !== false;
   }
 
   /** A closed or refused object costs its own figures, not the collection. */
