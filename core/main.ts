@@ -9,24 +9,18 @@ import 'reflect-metadata';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { container, type InjectionToken } from 'tsyringe';
 import { plugins } from '../plugins/index.js';
+import { tokenValues } from './bindings.js';
 import { runCli } from './cli/cli.js';
 import { processContext } from './cli/process-context.js';
 import { createQuietAgent, createSupervisor, type Foundation } from './compose.js';
 import { findInstallation } from './install.js';
 import { readProfile } from './kernel/profile.js';
 import type { Plugin } from './plugin.js';
-import { BpfLoader, Config, Emitter, Health, Kernel, Logger, Metrics, Scope } from './tokens.js';
 
 const build: Foundation['build'] = (module, bindings, kernel) => {
   const child = container.createChildContainer();
-  child.register(Scope, { useValue: bindings.scope });
-  child.register(Config, { useValue: bindings.config });
-  child.register(Logger, { useValue: bindings.logger });
-  child.register(BpfLoader, { useValue: bindings.loader });
-  child.register(Emitter, { useValue: bindings.emitter });
-  child.register(Health, { useValue: bindings.health });
-  child.register(Metrics, { useValue: bindings.metrics });
-  child.register(Kernel, { useValue: kernel });
+  for (const [token, useValue] of tokenValues(bindings, kernel))
+    child.register(token, { useValue });
   return child.resolve(module.Plugin as InjectionToken<Plugin>);
 };
 

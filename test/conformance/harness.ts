@@ -2,6 +2,7 @@
 import 'reflect-metadata';
 import { join, resolve } from 'node:path';
 import { container, type InjectionToken } from 'tsyringe';
+import { tokenValues } from '../../core/bindings.js';
 import type { BpfLoader, LoadedBpf } from '../../core/bpf/host.js';
 import { agentSchema, toAgentConfig } from '../../core/config/schema.js';
 import { MemWatcherError, NotSupported } from '../../core/errors.js';
@@ -10,18 +11,8 @@ import { readProfile } from '../../core/kernel/profile.js';
 import { silentLogger } from '../../core/logger.js';
 import type { Plugin, PluginModule } from '../../core/plugin.js';
 import type { PluginBindings } from '../../core/plugin-runner.js';
-import { Scope as ScopeClass } from '../../core/scope.js';
+import { Scope } from '../../core/scope.js';
 import { StatusKeeper } from '../../core/status.js';
-import {
-  BpfLoader as BpfLoaderToken,
-  Config,
-  Emitter,
-  Health,
-  Kernel,
-  Logger,
-  Metrics,
-  Scope,
-} from '../../core/tokens.js';
 import { FakeMap, FakeObject, fakeLoader } from '../fakes/bpf-host.js';
 
 // Through here, because the decorators of plugins need the polyfill above before they are read.
@@ -45,20 +36,14 @@ const factlessKernel: KernelType = {
 /** The plugin as main.ts builds it. */
 export function buildWith(module: PluginModule, bindings: PluginBindings, kernel: KernelType) {
   const child = container.createChildContainer();
-  child.register(Scope, { useValue: bindings.scope });
-  child.register(Config, { useValue: bindings.config });
-  child.register(Logger, { useValue: bindings.logger });
-  child.register(BpfLoaderToken, { useValue: bindings.loader });
-  child.register(Emitter, { useValue: bindings.emitter });
-  child.register(Health, { useValue: bindings.health });
-  child.register(Metrics, { useValue: bindings.metrics });
-  child.register(Kernel, { useValue: kernel });
+  for (const [token, useValue] of tokenValues(bindings, kernel))
+    child.register(token, { useValue });
   return child.resolve(module.Plugin as InjectionToken<Plugin>);
 }
 
 /** The plugin on its default configuration, with nothing real but itself. */
 export function build(module: PluginModule, loader: BpfLoader) {
-  const scope = new ScopeClass();
+  const scope = new Scope();
   const { name } = module.metadata;
   const { options = {} } = toAgentConfig(agentSchema([module]).parse({})).plugins[name] ?? {};
   const bindings: PluginBindings = {
@@ -89,18 +74,30 @@ class AnyObject extends FakeObject {
   }
 }
 
-/** A kernel in which the plugin's first strategy loads, and that shows it nothing. */
-export function emptyLoader({ metadata: { name } }: PluginModule): BpfLoader {
-  const [strategy] = readProfile(profiles, name).strategies;
-  const { programs = [], attach = programs } = strategy ?? {};
-  const sections = programs.map((program) => [
-    program,
-    { section: attach.includes(program) ? 'iter/task' : 'raw_tp', run: () => 1 },
-  ]);
+export const hasParts = ({ metadata: { name } }: PluginModule): boolean =>
+  (readProfile(profiles, name).parts ?? []).length > 0;
+
+/** A kernel in which the plugin's first strategy loads, its parts too if `partsLoad`, and that shows it nothing. */
+export function emptyLoader(
+  { metadata: { name } }: PluginModule,
+  partsLoad: boolean = true,
+): BpfLoader {
+  const { strategies, parts = [] } = readProfile(profiles, name);
+  const [strategy] = strategies;
+  const chosen = partsLoad ? parts : [];
+  const ways = [strategy, ...chosen.map(({ choices }) => choices[0])];
+  const sections = ways.flatMap((way) => {
+    const { programs = [], attach = programs } = way ?? {};
+    return programs.map((program) => {
+      const section = attach.includes(program) ? 'iter/task' : 'raw_tp';
+      return [program, { section, run: () => 1 }] as const;
+    });
+  });
   const file = join(root, 'dist', 'bpf', `${name}.bpf.o`);
   return fakeLoader(
     new AnyObject({ file, programs: Object.fromEntries(sections) }),
     strategy?.name,
+    new Map(chosen.map((part) => [part.name, part.choices[0]?.name ?? ''])),
   );
 }
 

@@ -278,10 +278,17 @@ export class FakeBpfHost implements BpfHost {
   }
 }
 
-/** What a plugin asks for, already loaded: `object`'s programs attached but those only run. */
-export function fakeLoader(object: FakeObject, strategy = 'fake'): BpfLoader {
+/**
+ * What a plugin asks for, already loaded: `object`'s programs attached but those only run. `parts`
+ * are those that this kernel has, with the choice of each.
+ */
+export function fakeLoader(
+  object: FakeObject,
+  strategy = 'fake',
+  parts: ReadonlyMap<string, string> = new Map(),
+): BpfLoader {
   return {
-    load({ constants = {}, maxEntries = {} }: LoadOptions = {}): LoadedBpf {
+    load({ constants = {}, maxEntries = {}, without = [] }: LoadOptions = {}): LoadedBpf {
       for (const [name, value] of Object.entries(constants)) object.setConstant(name, value);
       for (const [name, entries] of Object.entries(maxEntries)) object.setMaxEntries(name, entries);
       object.load();
@@ -293,7 +300,7 @@ export function fakeLoader(object: FakeObject, strategy = 'fake'): BpfLoader {
         programs,
         object,
         links: new Map(links),
-        parts: new Map(),
+        parts: new Map([...parts].filter(([part]) => !without.includes(part))),
         lacks: [],
         close: () => object.close(),
       };
