@@ -13,6 +13,8 @@ export interface PafRecords {
   /** The last attempts, oldest first; undefined unless they are asked for. */
   readonly attempts: readonly Attempt[] | undefined;
   readonly totals: Totals;
+  /** Bytes. */
+  readonly pageSize: number;
   /** Every zone of the host; undefined where no metric of them is this plugin's. */
   readonly zones: readonly NodeZones[] | undefined;
 }
@@ -27,8 +29,8 @@ export interface FailureCount {
 
 /** Failures that one event told of. */
 export interface ToldFailures extends FoldedFailures {
-  /** The effective mask in names, `GFP_KERNEL|__GFP_NOWARN`; and the caller's where it is known. */
-  readonly flags: string;
+  /** The effective mask in names, `GFP_KERNEL|__GFP_NOWARN`; and the caller's. undefined: unknown. */
+  readonly flags: string | undefined;
   readonly requestedFlags: string | undefined;
   /** By the detail; undefined without one. */
   readonly verdict: Verdict | undefined;
