@@ -1,6 +1,7 @@
 /** Every plugin of the agent; one line each. */
 import type { PluginModule } from '../core/plugin.js';
+import { paf } from './paf/index.js';
 import { procstat } from './procstat/index.js';
 import { sysstat } from './sysstat/index.js';
 
-export const plugins: readonly PluginModule[] = [sysstat, procstat];
+export const plugins: readonly PluginModule[] = [sysstat, procstat, paf];

@@ -218,6 +218,8 @@ static __always_inline void read_charge(struct paf_detail *to, struct task_struc
 		return;
 	css = task_css(task, bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id));
 	v1 = memory_is_v1(css, task);
+	if (v1)
+		to->known |= PAF_MEMCG_V1;
 	active = bpf_core_field_exists(task->active_memcg) ? BPF_CORE_READ(task, active_memcg) : NULL;
 	if (active)
 		css = (void *)active + bpf_core_field_offset(struct mem_cgroup, css);
@@ -275,7 +277,7 @@ static __always_inline void take_detail(__u32 slot, struct paf_fold *fold,
 static __always_inline int on_failure(void *ctx, const struct request *request)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
-	__u64 now = bpf_ktime_get_boot_ns();
+	__u64 now = bpf_ktime_get_ns();
 	__u32 zero = 0, slot = spare_slot(request), level;
 	struct paf_totals *total = bpf_map_lookup_elem(&totals, &zero);
 	struct cpu_state *cpu = bpf_map_lookup_elem(&cpu_states, &zero);

@@ -8,8 +8,11 @@ import type { ZoneDetail } from '../../core/memory/zone-detail.js';
 /** What one failure has in common with all of its fold. */
 export interface Request {
   readonly order: number;
-  /** The GFP mask that the allocator used last: the caller's, after the task's context. */
-  readonly gfp: number;
+  /**
+   * The GFP mask that the allocator used last: the caller's, after the task's context. undefined
+   * for failures beyond what can be told apart.
+   */
+  readonly gfp: number | undefined;
   /** Number of the migrate type: `MigrateTypes` names it. */
   readonly migrateType: number;
 }
@@ -42,6 +45,8 @@ export interface MemcgCharge {
   readonly cgroupId: number;
   /** The cgroup that the request charges, kernfs id. */
   readonly chargedId: number;
+  /** These are in the memory controller's own hierarchy. */
+  readonly v1: boolean;
   /** `memory`; or of v1: `memsw` (with swap), `kmem`. */
   readonly counter: 'memory' | 'memsw' | 'kmem';
   readonly usage: number;
@@ -62,6 +67,7 @@ export interface Entitlement {
 
 /** One failure in full: the first of a fold's window. */
 export interface Failure extends Request {
+  readonly gfp: number;
   /** Unix ms, fractions allowed. */
   readonly time: number;
   /** Who asked. In an interrupt it is whoever was interrupted. */

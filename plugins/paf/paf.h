@@ -2,7 +2,7 @@
 /*
  * What paf hands to user space: folds, which count every failure, in memory that both sides see;
  * details of the first failure of a window, by a ring; and attempts, by another. Memory is in pages
- * of the kernel, times are CLOCK_BOOTTIME in ns.
+ * of the kernel, times are CLOCK_MONOTONIC in ns.
  */
 #pragma once
 
@@ -43,10 +43,10 @@ struct paf_fold {
 enum paf_known {
 	PAF_REQUESTED = 1,    /* `requested` */
 	PAF_REQUEST_NODE = 2, /* `node` is what the request preferred; else it is the CPU's */
-	PAF_MIGRATE_TYPE = 4,
-	PAF_MEMCG = 8,
-	PAF_ALLOC_FLAGS = 16,
-	PAF_KSWAPD = 32,
+	PAF_ALLOC_FLAGS = 4,
+	PAF_KSWAPD = 8,
+	PAF_MEMCG = 16,
+	PAF_MEMCG_V1 = 32, /* its cgroups are in the memory controller's own hierarchy */
 };
 
 enum paf_counter {

@@ -1,0 +1,161 @@
+import { type Column, Columns } from '../../core/bpf/columns.js';
+import type { BpfObject, MappedArray } from '../../core/bpf/host.js';
+import type { FieldLayout, StructLayout } from '../../core/bpf/layout.js';
+import { type RecordDecoder, recordDecoder, type WithBigints } from '../../core/bpf/record.js';
+import { MemWatcherError } from '../../core/errors.js';
+import type { WhoRecord } from '../../core/identity/who.js';
+import type { PafFold } from './events.gen.js';
+import type { Request } from './failure.js';
+
+/** PAF_ORDERS * PAF_TYPES of paf.h: slots for failures that found none of their own. */
+export const SPARE = 16 * 8;
+const TYPES = 8;
+/** GIVE_AT_ONCE of fold.h. */
+const GIVE_AT_ONCE = 1024;
+
+/** What all failures of a slot have in common. */
+export interface FoldKey {
+  readonly slot: number;
+  readonly generation: number;
+  readonly request: Request;
+  /** Of the first failure; undefined for the slots of what cannot be told apart. */
+  readonly who: WhoRecord | undefined;
+  /** Return addresses, innermost first. */
+  readonly stack: readonly bigint[];
+}
+
+/** Failures of one slot since it was last asked for. */
+export interface FoldChange {
+  readonly key: FoldKey;
+  readonly count: number;
+  /** Of `count`: of other processes than that of `who`. */
+  readonly others: number;
+  /** CLOCK_MONOTONIC ns; `first` of all failures of the key, not only of these. */
+  readonly first: number;
+  readonly last: number;
+}
+
+type FoldRecord = WithBigints<PafFold, 'stack'>;
+
+/**
+ * The map `folds`, live. Counts only grow, whatever a slot is used for: what is new is what was
+ * added since the last look, and nothing has to be reset while the kernel writes.
+ */
+export class Folds {
+  readonly #object: BpfObject;
+  readonly #mapped: MappedArray;
+  readonly #record: RecordDecoder<FoldRecord>;
+  readonly #key: FieldLayout;
+  readonly #count: Column;
+  readonly #others: Column;
+  readonly #generation: Column;
+  readonly #last: Column;
+  readonly #counted: Float64Array;
+  readonly #countedOthers: Float64Array;
+  readonly #keys: (FoldKey | undefined)[];
+
+  /** `mapped` is of the map `folds` of `object`, whose slots are all made free. */
+  constructor(object: BpfObject, mapped: MappedArray) {
+    const layout = object.layout('paf_fold');
+    const columns = new Columns(layout).bind(mapped.bytes, mapped.stride);
+    this.#object = object;
+    this.#mapped = mapped;
+    this.#key = fieldOf(layout, 'key');
+    this.#record = recordDecoder<PafFold, 'stack'>(layout, { bigints: ['stack'] });
+    this.#count = columns.column('count');
+    this.#others = columns.column('others');
+    this.#generation = columns.column('generation');
+    this.#last = columns.column('last');
+    this.#counted = new Float64Array(mapped.entries);
+    this.#countedOthers = new Float64Array(mapped.entries);
+    this.#keys = new Array<FoldKey | undefined>(mapped.entries).fill(undefined);
+    this.#giveBack(SPARE, mapped.entries - SPARE);
+  }
+
+  get capacity(): number {
+    return this.#mapped.entries - SPARE;
+  }
+
+  /** Slots that have failures since the last call. */
+  changes(): FoldChange[] {
+    const changes: FoldChange[] = [];
+    for (let slot = 0; slot < this.#mapped.entries; slot++) {
+      const count = this.#count.at(slot);
+      const counted = this.#counted[slot] ?? 0;
+      if (count !== counted) changes.push(this.#change(slot, count, counted));
+    }
+    return changes;
+  }
+
+  /** The next such failure takes another slot; this one may still be written to. */
+  drop({ slot }: FoldKey): void {
+    const { bytes, stride } = this.#mapped;
+    const at = slot * stride + this.#key.offset;
+    this.#object.map('slots').delete(bytes.slice(at, at + this.#key.size));
+  }
+
+  /** Long enough after `drop` that no program still writes to it. */
+  free({ slot }: FoldKey): void {
+    this.#keys[slot] = undefined;
+    this.#giveBack(slot, 1);
+  }
+
+  #change(slot: number, count: number, counted: number): FoldChange {
+    const others = this.#others.at(slot);
+    const othersBefore = this.#countedOthers[slot] ?? 0;
+    this.#counted[slot] = count;
+    this.#countedOthers[slot] = others;
+    const { key, first } = this.#keyOf(slot);
+    const last = this.#last.at(slot);
+    return { key, count: count - counted, others: others - othersBefore, first, last };
+  }
+
+  /** Decoded once a generation. `first`: when that began. */
+  #keyOf(slot: number): { key: FoldKey; first: number } {
+    const generation = this.#generation.at(slot);
+    const known = this.#keys[slot];
+    const record = this.#decode(slot);
+    if (known?.generation === generation) return { key: known, first: record.first };
+    const key: FoldKey = slot < SPARE ? spare(slot) : keyOf(slot, record);
+    this.#keys[slot] = key;
+    return { key, first: record.first };
+  }
+
+  #decode(slot: number): FoldRecord {
+    const { bytes, stride } = this.#mapped;
+    const copy = bytes.slice(slot * stride, slot * stride + this.#record.layout.size);
+    return this.#record.decode(new DataView(copy.buffer), 0, copy.length);
+  }
+
+  #giveBack(first: number, count: number): void {
+    for (let given = 0; given < count; given += GIVE_AT_ONCE) {
+      const some = Math.min(GIVE_AT_ONCE, count - given);
+      const context = new Uint8Array(new BigUint64Array([first + given, some].map(BigInt)).buffer);
+      const { retval } = this.#object.run('give_back', { context });
+      if (retval !== some) {
+        throw new MemWatcherError(
+          'BPF_RUN_FAILED',
+          `${some - retval} slots could not be made free`,
+        );
+      }
+    }
+  }
+}
+
+function spare(slot: number): FoldKey {
+  const request = { order: Math.floor(slot / TYPES), migrateType: slot % TYPES, gfp: undefined };
+  return { slot, generation: 0, request, who: undefined, stack: [] };
+}
+
+function keyOf(slot: number, { generation, key, who, frames, stack }: FoldRecord): FoldKey {
+  const request = { order: key.order, gfp: key.gfp, migrateType: key.migrate_type };
+  return { slot, generation, request, who, stack: stack.slice(0, frames) };
+}
+
+function fieldOf(layout: StructLayout, name: string): FieldLayout {
+  const field = layout.fields.find((one) => one.name === name);
+  if (field !== undefined) return field;
+  throw new MemWatcherError('LAYOUT_INVALID', `struct ${layout.name} has no ${name}`, {
+    hint: 'the BPF object and the agent are of different builds: build both again',
+  });
+}

@@ -1,0 +1,163 @@
+import type { Who, WhoRecord } from '../../core/identity/who.js';
+import type { Detail } from './decoder.js';
+import type { Failure } from './failure.js';
+import { Fold } from './fold.js';
+import type { FoldChange, FoldKey, Folds } from './folds.js';
+import type { Reason, Verdict } from './verdict.js';
+
+/** A slot without failures for so long is another's: sooner when slots are scarce. ms. */
+const IDLE = 300_000;
+const IDLE_WHEN_SCARCE = 10_000;
+const SCARCE = 0.75;
+/** From dropping a key to giving its slot back: no program runs for so long. ms. */
+const GRACE = 2000;
+const REAP_EVERY = 1000;
+
+export type Told = ReturnType<Fold['take']>;
+
+export interface WatchOptions {
+  readonly folds: Pick<Folds, 'changes' | 'drop' | 'free' | 'capacity'>;
+  /** The details that the ring has. */
+  readonly details: () => readonly Detail[];
+  readonly judge: (failure: Failure) => Verdict;
+  readonly who: (record: WhoRecord) => Who;
+  /** Whether the filters let it pass. */
+  readonly wanted: (record: WhoRecord) => boolean;
+  /** Unix ms of CLOCK_MONOTONIC ns. */
+  readonly unix: (ns: number) => number;
+  /** Between two events of a fold, ms. */
+  readonly window: number;
+  readonly eventsPerSecond: number;
+  readonly tell: (told: Told) => void;
+}
+
+/**
+ * From counts that grow to events and counters. Each look takes what was added since the last,
+ * counts it under the reason of its fold's last detail, and tells of it: a fold's first failures and
+ * those of each window in one event, all folds together no faster than configured. What must wait
+ * is told later, of more failures.
+ */
+export class FailureWatch {
+  readonly #options: WatchOptions;
+  readonly #folds = new Map<number, Fold>();
+  /** Those with failures not told of, in the order in which they came. */
+  readonly #pending = new Set<Fold>();
+  readonly #dropped = new Map<Fold, number>();
+  readonly #counts = new Map<
+    string,
+    { order: number; type: number; reason: Reason; count: number }
+  >();
+  #tokens: number;
+  #lookedAt = 0;
+  #reapAt = 0;
+  folded = 0;
+  postponed = 0;
+  overflowed = 0;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.#tokens = options.eventsPerSecond;
+  }
+
+  get counts() {
+    return [...this.#counts.values()];
+  }
+
+  /** Slots in use. */
+  get used(): number {
+    return this.#folds.size;
+  }
+
+  /** `now` is Unix ms. */
+  look(now: number): void {
+    const { details, folds } = this.#options;
+    // A detail is written after its failure was counted, and may come while the counts are read.
+    const before = details();
+    const changes = folds.changes();
+    const changed = changes.map((change) => this.#add(change, now));
+    for (const detail of [...before, ...details()]) this.#describe(detail);
+    for (const [n, fold] of changed.entries()) this.#count(fold, changes[n]?.count ?? 0);
+    this.#refill(now);
+    for (const fold of this.#pending) this.#tellOf(fold, now);
+    this.#reap(now);
+  }
+
+  #add({ key, count, others, first, last }: FoldChange, now: number): Fold {
+    const { unix } = this.#options;
+    let fold = this.#folds.get(key.slot);
+    const isNew = fold?.key !== key;
+    if (!fold || isNew) {
+      fold = this.#make(key);
+      this.#folds.set(key.slot, fold);
+    }
+    // Only of a new fold is it known when it began; else these came since the last look.
+    fold.add(count, others, isNew ? unix(first) : now, unix(last));
+    if (fold.wanted) this.#pending.add(fold);
+    return fold;
+  }
+
+  #make(key: FoldKey): Fold {
+    const { who, wanted, window } = this.#options;
+    if (key.who === undefined) return new Fold(key, undefined, true, window);
+    return new Fold(key, who(key.who), wanted(key.who), window);
+  }
+
+  #describe({ slot, generation, failure }: Detail): void {
+    const fold = this.#folds.get(slot);
+    if (!fold?.wanted || fold.key.generation !== generation) return;
+    fold.describe(failure, this.#options.judge(failure));
+  }
+
+  #count(fold: Fold, count: number): void {
+    if (!fold.wanted) return;
+    if (fold.key.who === undefined) this.overflowed += count;
+    const { order, migrateType: type } = fold.key.request;
+    const reason = fold.verdict?.reason ?? 'unknown';
+    const key = `${order} ${type} ${reason}`;
+    const known = this.#counts.get(key);
+    if (known) known.count += count;
+    else this.#counts.set(key, { order, type, reason, count });
+  }
+
+  #refill(now: number): void {
+    const { eventsPerSecond } = this.#options;
+    const seconds = Math.max(0, now - this.#lookedAt) / 1000;
+    this.#tokens = Math.min(eventsPerSecond, this.#tokens + seconds * eventsPerSecond);
+    this.#lookedAt = now;
+  }
+
+  #tellOf(fold: Fold, now: number): void {
+    if (now < fold.due) return;
+    if (this.#tokens < 1) {
+      if (!fold.postponed) this.postponed++;
+      fold.postponed = true;
+      return;
+    }
+    this.#tokens--;
+    this.#pending.delete(fold);
+    const told = fold.take(now + this.#options.window);
+    this.folded += told.count - 1;
+    this.#options.tell(told);
+  }
+
+  /** Slots of folds that are long over are given to others. */
+  #reap(now: number): void {
+    if (now < this.#reapAt) return;
+    this.#reapAt = now + REAP_EVERY;
+    const { folds } = this.#options;
+    for (const [fold, at] of this.#dropped) {
+      if (now - at < GRACE || fold.pending > 0) continue;
+      this.#dropped.delete(fold);
+      this.#folds.delete(fold.key.slot);
+      folds.free(fold.key);
+    }
+    const idle = this.#folds.size > folds.capacity * SCARCE ? IDLE_WHEN_SCARCE : IDLE;
+    for (const fold of this.#folds.values()) {
+      const isDone = fold.pending === 0 || !fold.wanted;
+      if (!isDone || fold.key.who === undefined || this.#dropped.has(fold)) continue;
+      if (now - fold.lastAt < idle) continue;
+      folds.drop(fold.key);
+      this.#dropped.set(fold, now);
+    }
+  }
+}
