@@ -41,16 +41,9 @@ export class NearestSymbols {
 
   /** The next piece of the file, cut anywhere. The bytes may be overwritten afterwards. */
   feed(piece: Buffer): void {
-    const bytes = this.#cut.length === 0 ? piece : Buffer.concat([this.#cut, piece]);
-    let at = 0;
-    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, at)) {
-      this.#line(bytes, at, end);
-      at = end + 1;
-    }
-    for (const candidate of this.#fresh) candidate.text = textOf(bytes, candidate);
-    this.#fresh.clear();
-    // Of a line without end its beginning is enough, however many pieces it has.
-    this.#cut = Buffer.from(bytes.subarray(at, at + MAX_LINE));
+    const end = this.#cut.length === 0 ? 0 : piece.indexOf(NEWLINE) + 1 || piece.length;
+    if (end > 0) this.#cut = this.#scan(Buffer.concat([this.#cut, piece.subarray(0, end)]));
+    if (end < piece.length) this.#cut = this.#scan(piece.subarray(end));
   }
 
   /** By target, the function that it lies in; absent if none is known. */
@@ -66,6 +59,19 @@ export class NearestSymbols {
     return found;
   }
 
+  /** Whole lines; a copy of what is behind the last of them. */
+  #scan(bytes: Buffer): Buffer {
+    let at = 0;
+    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, at)) {
+      this.#line(bytes, at, end);
+      at = end + 1;
+    }
+    for (const candidate of this.#fresh) candidate.text = textOf(bytes, candidate);
+    this.#fresh.clear();
+    // Of a line without end its beginning is enough, however many pieces it has.
+    return Buffer.from(bytes.subarray(at, at + MAX_LINE));
+  }
+
   /** Takes the symbol if it is nearer to a target than what was seen before. */
   #line(bytes: Buffer, from: number, to: number): void {
     let high = 0;
@@ -76,14 +82,14 @@ export class NearestSymbols {
       low = ((low << 4) | digit) >>> 0;
     }
     const digits = at - from;
-    const type = bytes[at + 1] ?? 0;
-    if (digits === 0 || digits > 16 || at + 3 >= to || bytes[at] !== SPACE) return;
+    const isSymbol = bytes[at] === SPACE && bytes[at + 2] === SPACE && at + 3 < to;
+    if (!isSymbol || digits === 0 || digits > 16) return;
     this.#symbols++;
     if (high === 0 && low === 0) return;
     this.#shown++;
     const slot = this.#slot(high, low);
     const best = this.#best[slot];
-    const isCode = CODE.has(type);
+    const isCode = CODE.has(bytes[at + 1] ?? 0);
     const order = best === undefined ? 1 : high - best.high || low - best.low;
     // Of several at one address the first is the kernel's own choice.
     if (order < 0 || (order === 0 && (best?.isCode === true || !isCode))) return;

@@ -13,6 +13,7 @@ export const SCENARIOS: Readonly<Record<Scenario, readonly string[]>> = {
     'dist/plugins/*/live*.test.js',
     'dist/core/bpf/*.test.js',
     'dist/core/kernel/*.test.js',
+    'dist/core/{memory,symbolize}/*.live.test.js',
     'dist/test/vm/guest/*.test.js',
   ],
   numa: ['dist/plugins/sysstat/live*.test.js'],
