@@ -77,11 +77,11 @@ class AnyObject extends FakeObject {
 export const hasParts = ({ metadata: { name } }: PluginModule): boolean =>
   (readProfile(profiles, name).parts ?? []).length > 0;
 
-/** A kernel in which the plugin's first strategy loads, its parts too if `partsLoad`, and that shows it nothing. */
-export function emptyLoader(
-  { metadata: { name } }: PluginModule,
-  partsLoad: boolean = true,
-): BpfLoader {
+/**
+ * A kernel in which the plugin's first strategy loads, its parts too if `partsLoad`, and that shows
+ * it nothing.
+ */
+export function emptyLoader({ metadata: { name } }: PluginModule, partsLoad = true): BpfLoader {
   const { strategies, parts = [] } = readProfile(profiles, name);
   const [strategy] = strategies;
   const chosen = partsLoad ? parts : [];

@@ -46,6 +46,10 @@ for (const module of plugins) {
     test('emits what its metadata says and nothing else, and lets go of all it held', async () => {
       const before = kernelHandles();
       const agent = await agentOf(module);
+      agent.onEvent(({ plugin, event, attributes }) => {
+        if (plugin === metadata.name) checkRecord(metadata, 'events', event, attributes);
+      });
+      agent.onSpan(({ name, attributes }) => checkRecord(metadata, 'spans', name, attributes));
       const collections: Collection[] = [];
       try {
         await agent.start();
@@ -96,6 +100,18 @@ function checkPoints({ metrics, attributes }: Metadata, points: MetricPoints) {
   assert.equal(series.size, scalars.length + histograms.length, `${name}: a series came twice`);
 }
 
+/** What happens while nobody makes it happen: more of it is in the plugins' own live tests. */
+function checkRecord(
+  metadata: Metadata,
+  kind: 'events' | 'spans',
+  name: string,
+  given: PointAttributes,
+) {
+  const spec = metadata[kind][name];
+  assert.ok(spec, `${name} is not in the metadata`);
+  checkAttributes(name, spec.attributes, metadata.attributes, given);
+}
+
 function checkAttributes(
   metric: string,
   keys: readonly string[],
@@ -112,12 +128,15 @@ function checkAttributes(
 }
 
 function checkValue(what: string, spec: AttributeSpec | undefined, value: AttributeValue) {
-  const type = { int: 'number', double: 'number', string: 'string', boolean: 'boolean' } as const;
+  const type = { int: 'number', double: 'number', string: 'string', boolean: 'boolean' };
   const declared = spec?.type ?? 'string';
-  if (declared === 'int[]' || declared === 'string[]') assert.fail(`${what} is an array`);
-  assert.equal(typeof value, type[declared], what);
-  if (spec?.type === 'int') assert.ok(Number.isSafeInteger(value), `${what} is ${value}`);
-  if (spec?.values) assert.ok(spec.values.includes(String(value)), `${what} is ${value}`);
+  assert.equal(Array.isArray(value), declared.endsWith('[]'), what);
+  const element = declared.replace('[]', '') as keyof typeof type;
+  for (const one of [value].flat()) {
+    assert.equal(typeof one, type[element], what);
+    if (element === 'int') assert.ok(Number.isSafeInteger(one), `${what} is ${one}`);
+    if (spec?.values) assert.ok(spec.values.includes(String(one)), `${what} is ${one}`);
+  }
 }
 
 /** Snapshots follow each other, and counters never fall. */

@@ -4,12 +4,14 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import 'reflect-metadata';
+import { createQuietAgent } from '../../../core/compose.js';
+import { agentSchema, toAgentConfig } from '../../../core/config/schema.js';
 import { findInstallation } from '../../../core/install.js';
+import type { StrategyReport } from '../../../core/kernel/kernel.js';
 import { explain } from '../../../core/kernel/loader.js';
 import { readProfile } from '../../../core/kernel/profile.js';
 import { RunningKernel } from '../../../core/kernel/running-kernel.js';
-import { plugins } from '../../../plugins/index.js';
+import { buildWith, plugins } from '../../conformance/harness.js';
 
 const SYSSTAT = ['cgroup', 'address', 'allocation-fentry', 'allocation-kprobe'];
 /** Task storage for tracing programs came with 5.11; GCC splits finish_task_switch since 5.16. */
@@ -26,12 +28,22 @@ const KNOWN: Readonly<Record<string, Strategies>> = {
   newest: { sysstat: SYSSTAT, procstat: PROCSTAT },
 };
 
+/** By plugin and part the choice that a start with the default configuration loads, null for none. */
+type Parts = Readonly<Record<string, Readonly<Record<string, string | null>>>>;
+const KNOWN_PARTS: Readonly<Record<string, Parts>> = {
+  '5.10': {},
+  '6.1': {},
+  '6.12': {},
+  newest: {},
+};
+
 const name = process.env.MEM_WATCHER_VM ?? '';
 const known = KNOWN[name];
+const installation = findInstallation(import.meta.url);
 const skip = known ? false : 'only of the kernels of the matrix it is known';
 
 test('every strategy that this kernel is known to do is offered, and no other', { skip }, () => {
-  const { profiles } = findInstallation(import.meta.url);
+  const { profiles } = installation;
   const kernel = new RunningKernel();
   const offered = plugins.map(({ metadata }) => {
     const { verdicts } = explain(kernel, readProfile(profiles, metadata.name));
@@ -41,3 +53,30 @@ test('every strategy that this kernel is known to do is offered, and no other', 
   const expected = plugins.map(({ metadata }) => [metadata.name, known?.[metadata.name]] as const);
   assert.deepEqual(offered, expected);
 });
+
+test('every part is loaded by the choice that this kernel is known to do', { skip }, async () => {
+  const reports = new Map<string, StrategyReport>();
+  const config = toAgentConfig(agentSchema(plugins).parse({ log: { level: 'error' } }));
+  const foundation = { installation, plugins, build: buildWith };
+  const onStrategies = (report: StrategyReport) => void reports.set(report.plugin, report);
+  const agent = createQuietAgent(foundation, config, { onStrategies });
+  await agent.start();
+  await agent.stop();
+  const started = plugins
+    .map(({ metadata }) => metadata.name)
+    .filter((plugin) => reports.has(plugin));
+  const loaded = started.map((plugin) => {
+    const parts = reports.get(plugin)?.parts ?? [];
+    return [plugin, Object.fromEntries(parts.map(({ part, chosen = null }) => [part, chosen]))];
+  });
+  const expected = started.map((plugin) => [plugin, KNOWN_PARTS[name]?.[plugin] ?? {}]);
+  assert.deepEqual(loaded, expected, reasons([...reports.values()]));
+});
+
+/** Why the parts that were not loaded were not. */
+function reasons(reports: readonly StrategyReport[]): string {
+  const verdicts = reports.flatMap(({ parts }) => parts.flatMap(({ verdicts }) => verdicts));
+  return verdicts
+    .flatMap(({ strategy, reasons }) => reasons.map((r) => `${strategy}: ${r}`))
+    .join('\n');
+}
