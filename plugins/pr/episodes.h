@@ -26,9 +26,9 @@ struct {
 	__uint(max_entries, 1024);
 	__type(key, __u32);
 	__type(value, struct pr_running);
-} running SEC(".maps");
+} threads SEC(".maps");
 
-/* Never written: what a new element of `running` is copied from. */
+/* Never written: what a new element of `threads` is copied from. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -68,7 +68,7 @@ static __u64 span_due;
 
 static __always_inline struct pr_running *running_of(__u32 tid)
 {
-	return bpf_map_lookup_elem(&running, &tid);
+	return bpf_map_lookup_elem(&threads, &tid);
 }
 
 /* The thread's, made here if it has none; NULL if there is no room. */
@@ -80,7 +80,7 @@ static __always_inline struct pr_running *make_running(__u32 tid)
 	if (found)
 		return found;
 	empty = bpf_map_lookup_elem(&blank, &zero);
-	if (!empty || bpf_map_update_elem(&running, &tid, empty, BPF_ANY))
+	if (!empty || bpf_map_update_elem(&threads, &tid, empty, BPF_ANY))
 		return NULL;
 	return running_of(tid);
 }
@@ -286,7 +286,7 @@ static __always_inline int end(__u32 type, __u64 freed)
 	episode->freed = freed;
 	account(running, episode);
 	if (!running->at[0].active)
-		bpf_map_delete_elem(&running, &tid);
+		bpf_map_delete_elem(&threads, &tid);
 	return 0;
 unmatched:
 	COUNT_TYPE(type, unmatched);
@@ -316,7 +316,7 @@ static __always_inline int end_background(void)
 	if (!running || !running->at[0].active)
 		return 0;
 	account(running, &running->at[0]);
-	bpf_map_delete_elem(&running, &tid);
+	bpf_map_delete_elem(&threads, &tid);
 	return 0;
 }
 

@@ -105,6 +105,19 @@ int BPF_KRETPROBE(kretprobe_balance_pgdat)
 	return end(PR_KSWAPD, 0);
 }
 
+/* Since 6.15 those that reclaim pages of their choice say so as well. */
+SEC("tp_btf/mm_vmscan_reclaim_pages")
+int BPF_PROG(btf_reclaim_pages, int node, unsigned long scanned, unsigned long reclaimed,
+	     struct reclaim_stat *stat)
+{
+	struct list list = {
+		.node = node, .is_list = 1, .scanned = scanned, .reclaimed = reclaimed,
+	};
+
+	read_states(&list.states, &list.known, stat, TYPED);
+	return on_list(&list, NULL);
+}
+
 /* The function of the original: all pages that are to be reclaimed pass it, in lists. */
 static __always_inline int on_function(struct pglist_data *node, struct scan_control *run,
 				       struct reclaim_stat *stat, __u64 reclaimed,
@@ -112,7 +125,7 @@ static __always_inline int on_function(struct pglist_data *node, struct scan_con
 {
 	struct list list = { .is_list = 1, .reclaimed = reclaimed };
 
-	list.node = READ(pointers, node, node_id);
+	list.node = BPF_CORE_READ(node, node_id); /* beyond what a typed load can reach */
 	read_states(&list.states, &list.known, stat, pointers);
 	return on_list(&list, run);
 }

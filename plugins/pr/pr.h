@@ -44,7 +44,7 @@ struct pr_counts {
 	__u64 begun;
 	__u64 unmatched;    /* ends without a begin */
 	__u64 abandoned;    /* begins without an end */
-	__u64 untracked;    /* begins that found `running` full */
+	__u64 untracked;    /* begins that found `threads` full */
 	__u64 unseen;	    /* freed pages, but no hook saw a list */
 	__u64 sampled_out;  /* long enough for a span, but not drawn */
 	__u64 rate_limited; /* drawn, but there were too many */
@@ -130,7 +130,7 @@ struct pr_episode {
 	struct pr_states states;
 };
 
-/* What a thread is in; map `running`, by thread id. */
+/* What a thread is in; map `threads`, by thread id. */
 struct pr_running {
 	struct pr_episode at[2]; /* [1]: of PR_SOFT_LIMIT */
 	struct who who;		 /* set as an episode ends */

@@ -1,0 +1,208 @@
+import { inject, injectable } from 'tsyringe';
+import type { BpfObject, LoadedBpf } from '../../core/bpf/host.js';
+import { MemWatcherError } from '../../core/errors.js';
+import { CgroupPaths } from '../../core/identity/cgroup-paths.js';
+import { type Filter, makeFilter } from '../../core/identity/filter.js';
+import { MonotonicClock } from '../../core/identity/monotonic-clock.js';
+import { type Who, WhoIs } from '../../core/identity/who.js';
+import { GfpFlags } from '../../core/memory/gfp.js';
+import { nodeCount } from '../../core/memory/numa.js';
+import type { Plugin } from '../../core/plugin.js';
+import { BpfLoader, Config, Emitter, Health, Kernel, Scope } from '../../core/tokens.js';
+import {
+  cgroupOf,
+  pagesOf,
+  processesOf,
+  requestsOf,
+  throttlesOf,
+  typesOf,
+  wakeupsOf,
+} from './decoder.js';
+import type {
+  PrCgroup,
+  PrCounts,
+  PrPages,
+  PrProcess,
+  PrRequest,
+  PrThrottled,
+  PrWakeups,
+} from './events.gen.js';
+import { Losses } from './losses.js';
+import type { PrMetadata } from './metadata.js';
+import { RECLAIM_TYPES, type ReclaimSnapshot, type SpanFate } from './reclaim.js';
+import { Rows } from './rows.js';
+import { Spans } from './spans.js';
+import { Stalls } from './stalls.js';
+import { SwapCounters } from './swap.js';
+import { Table } from './table.js';
+import { Totals } from './totals.js';
+
+/** ms after which what did not change may leave a table. */
+const RETENTION = 600_000;
+/** How often the ring is emptied, ms: who is gone cannot be asked for its cgroup. */
+const DRAIN_INTERVAL = 100;
+/** Seconds' worth of spans that may come at once. */
+const BURST = 10;
+const TABLES = ['cgroups', 'requests', 'processes'] as const;
+
+/** What `start` made. */
+interface Running {
+  readonly loaded: LoadedBpf;
+  readonly startTime: number;
+  readonly cgroups: Table<PrCgroup>;
+  readonly requests: Table<PrRequest>;
+  readonly processes: Table<PrProcess>;
+  readonly types: Rows<PrCounts>;
+  readonly pages: Rows<PrPages>;
+  readonly throttles: Rows<PrThrottled> | undefined;
+  readonly wakeups: Rows<PrWakeups> | undefined;
+  readonly swap: SwapCounters;
+  readonly spans: Spans;
+  readonly losses: Losses;
+}
+
+@injectable()
+export class Pr implements Plugin<ReclaimSnapshot> {
+  readonly #paths = new CgroupPaths();
+  readonly #whoIs = new WhoIs(this.#paths);
+  readonly #totals = new Totals();
+  readonly #stalls = new Stalls(cgroupOf(this.#whoIs));
+  readonly #flags: GfpFlags;
+  readonly #filter: Filter<Who>;
+  #running: Running | undefined;
+
+  constructor(
+    @inject(Scope) private readonly scope: Scope,
+    @inject(Config) private readonly config: Config<PrMetadata>,
+    @inject(BpfLoader) private readonly loader: BpfLoader,
+    @inject(Emitter) private readonly emitter: Emitter<PrMetadata>,
+    @inject(Health) private readonly health: Health,
+    @inject(Kernel) kernel: Kernel,
+  ) {
+    this.#flags = GfpFlags.of(kernel);
+    this.#filter = makeFilter(config, { cgroup: ({ cgroup }) => cgroup });
+  }
+
+  start(): void {
+    const nodes = nodeCount();
+    const loaded = this.scope.use(
+      this.loader.load({
+        constants: spanConstants(this.config),
+        maxEntries: {
+          threads: this.config.threads,
+          pages: nodes * RECLAIM_TYPES.length,
+          wakeups: nodes,
+          ...tableEntries(this.config.capacity + RECLAIM_TYPES.length),
+        },
+        without: this.config.without,
+      }),
+    );
+    this.health.lacks(loaded.lacks);
+    this.#running = this.#attach(loaded);
+    const { spans } = this.#running;
+    const timer = setInterval(() => spans.drain(), DRAIN_INTERVAL).unref();
+    this.scope.defer(() => clearInterval(timer));
+  }
+
+  collect(): ReclaimSnapshot {
+    if (this.#running === undefined) {
+      throw new MemWatcherError('INTERNAL', 'pr collects before it has started');
+    }
+    const { loaded, startTime, spans, losses, swap, throttles, wakeups } = this.#running;
+    spans.drain();
+    const cgroups = this.#running.cgroups.read();
+    const requests = this.#running.requests.read();
+    const processes = this.#running.processes.read();
+    const counts = this.#running.types.read();
+    const pages = pagesOf(this.#running.pages.read());
+    const snapshot: ReclaimSnapshot = {
+      types: typesOf(this.#totals.of(cgroups), counts, (type) => spans.takeExemplars(type)),
+      pages,
+      stalls: this.#stalls.add(cgroups, Date.now()),
+      processes: processesOf(processes, {
+        whoIs: this.#whoIs,
+        flags: this.#flags,
+        filter: this.#filter,
+        startTime,
+      }),
+      requests: requestsOf(requests, this.#flags),
+      throttles: throttles && throttlesOf(throttles.read()),
+      wakeups: wakeups && wakeupsOf(wakeups.read(), new Set(pages.map(({ node }) => node))),
+      swap: swap.since(),
+      spans: fatesOf(counts, spans),
+      spanThreshold: this.config.span_threshold * 1e6,
+    };
+    this.#paths.sweep();
+    losses.check(loaded, counts);
+    for (const name of TABLES) this.health.fullness(name, this.#running[name].fullness);
+    return snapshot;
+  }
+
+  #attach(loaded: LoadedBpf): Running {
+    const { scope } = this;
+    const { object } = loaded;
+    const rows = <Row>(map: string, struct: string) => new Rows<Row>(object, scope, map, struct);
+    return {
+      loaded,
+      startTime: Date.now(),
+      cgroups: new Table<PrCgroup>(object, scope, 'cgroups', 'pr_cgroup', RETENTION),
+      requests: new Table<PrRequest>(object, scope, 'requests', 'pr_request', RETENTION),
+      processes: new Table<PrProcess>(object, scope, 'processes', 'pr_process', RETENTION),
+      types: rows<PrCounts>('types', 'pr_counts'),
+      pages: rows<PrPages>('pages', 'pr_pages'),
+      throttles: this.#part(loaded, 'throttled', () => rows('throttles', 'pr_throttled')),
+      wakeups: this.#part(loaded, 'wakeups', () => rows('wakeups', 'pr_wakeups')),
+      swap: new SwapCounters(),
+      spans: this.#spans(object),
+      losses: new Losses(object, this.health, this.config),
+    };
+  }
+
+  /** What is not seen has no figures. */
+  #part<T>({ parts }: LoadedBpf, name: string, make: () => T): T | undefined {
+    return parts.has(name) ? make() : undefined;
+  }
+
+  #spans(object: BpfObject): Spans {
+    return new Spans(object, this.scope, {
+      whoIs: this.#whoIs,
+      flags: this.#flags,
+      clock: new MonotonicClock(),
+      emitter: this.emitter,
+      health: this.health,
+      filter: this.#filter,
+    });
+  }
+}
+
+function spanConstants({ span_threshold, span_sampling, span_rate }: Config<PrMetadata>) {
+  const interval = Math.round(1e9 / span_rate);
+  return {
+    span_threshold_ns: Math.round(span_threshold * 1e6),
+    span_share: Math.round(span_sampling * 2 ** 32),
+    span_interval_ns: interval,
+    span_burst_ns: BURST * 1e9,
+  };
+}
+
+function tableEntries(entries: number): Record<string, number> {
+  return Object.fromEntries(
+    TABLES.flatMap((name) => [
+      [name, entries],
+      [`${name}_index`, entries],
+      [`${name}_free`, entries],
+    ]),
+  );
+}
+
+function fatesOf(counts: readonly PrCounts[], spans: Spans): Record<SpanFate, number> {
+  const all = (member: 'sampled_out' | 'rate_limited' | 'ring_full') =>
+    counts.reduce((sum, count) => sum + count[member], 0);
+  return {
+    sent: spans.sent,
+    sampled_out: all('sampled_out'),
+    rate_limited: all('rate_limited'),
+    ring_full: all('ring_full'),
+    filtered: spans.filtered,
+  };
+}

@@ -1,0 +1,158 @@
+import { type Column, Columns } from '../../core/bpf/columns.js';
+import type { BpfMap, BpfObject, MappedArray } from '../../core/bpf/host.js';
+import { type RecordDecoder, recordDecoder } from '../../core/bpf/record.js';
+import type { Scope } from '../../core/scope.js';
+import { RECLAIM_TYPES } from './reclaim.js';
+
+/** The first slots: for what found the table full, by type. */
+const RESERVED = RECLAIM_TYPES.length;
+/** A table this full makes room. */
+const CROWDED = 0.75;
+
+export interface TableRow {
+  readonly used: number;
+  readonly figures: { readonly episodes: number };
+}
+
+export interface Entry<Row> {
+  readonly slot: number;
+  readonly row: Row;
+  /** Unix ms: it counts since then. */
+  readonly since: number;
+}
+
+export interface TableSnapshot<Row> {
+  readonly entries: readonly Entry<Row>[];
+  /** What found the table full, by type; where nothing did, absent. */
+  readonly overflow: ReadonlyMap<number, Row>;
+  /** Entries whose key is forgotten: this is the last that is seen of them. */
+  readonly leaving: readonly Row[];
+}
+
+interface Known {
+  since: number;
+  episodes: number;
+  changed: number;
+}
+
+/**
+ * A table of tables.h, as user space sees it: which slots are taken, and room for new keys.
+ *
+ * A slot goes through: free (in the kernel's queue) → taken → its key forgotten → read for the last
+ * time, emptied and free again. A whole collection lies between forgetting and emptying, so that no
+ * program still writes to it.
+ */
+export class Table<Row extends TableRow> {
+  readonly #index: BpfMap;
+  readonly #free: BpfMap;
+  readonly #mapped: MappedArray;
+  readonly #decoder: RecordDecoder<Row>;
+  readonly #copy: Uint8Array;
+  readonly #view: DataView;
+  readonly #used: Column;
+  readonly #episodes: Column;
+  readonly #known = new Map<number, Known>();
+  #forgotten: number[] = [];
+  #last: number;
+
+  /** `retention`: ms without a change after which an entry may go; earlier if it gets crowded. */
+  constructor(
+    object: BpfObject,
+    scope: Scope,
+    name: string,
+    struct: string,
+    private readonly retention: number,
+    private readonly clock: () => number = Date.now,
+  ) {
+    this.#index = object.map(`${name}_index`);
+    this.#free = object.map(`${name}_free`);
+    this.#mapped = scope.use(object.map(name).mapped());
+    const layout = object.layout(struct);
+    this.#decoder = recordDecoder<Row>(layout) as RecordDecoder<Row>;
+    this.#copy = new Uint8Array(this.#mapped.bytes.length);
+    this.#view = new DataView(this.#copy.buffer);
+    const columns = new Columns(layout).bind(this.#copy, this.#mapped.stride);
+    this.#used = columns.column('used');
+    this.#episodes = columns.column('figures.episodes');
+    this.#last = clock();
+    for (let slot = RESERVED; slot < this.#mapped.entries; slot++) this.#release(slot);
+  }
+
+  /** Share of the slots that are taken. */
+  get fullness(): number {
+    return (this.#known.size + this.#forgotten.length) / this.#capacity;
+  }
+
+  read(): TableSnapshot<Row> {
+    const now = this.clock();
+    // Copied at once: a value that is being written is whole in a copy of words, not in two reads.
+    this.#copy.set(this.#mapped.bytes);
+    const leaving = this.#forgotten.map((slot) => this.#row(slot));
+    const entries = this.#entries(now);
+    for (const slot of this.#forgotten) {
+      this.#bytes(slot).fill(0);
+      this.#release(slot);
+    }
+    this.#forgotten = this.#departing(now).map((slot) => this.#forget(slot));
+    this.#last = now;
+    return { entries, overflow: this.#overflow(), leaving };
+  }
+
+  get #capacity(): number {
+    return Math.max(1, this.#mapped.entries - RESERVED);
+  }
+
+  #entries(now: number): Entry<Row>[] {
+    const entries: Entry<Row>[] = [];
+    for (let slot = RESERVED; slot < this.#mapped.entries; slot++) {
+      if (this.#used.at(slot) === 0 || this.#forgotten.includes(slot)) continue;
+      const row = this.#row(slot);
+      const known = this.#known.get(slot) ?? { since: this.#last, episodes: -1, changed: now };
+      if (known.episodes !== row.figures.episodes) known.changed = now;
+      known.episodes = row.figures.episodes;
+      this.#known.set(slot, known);
+      entries.push({ slot, row, since: known.since });
+    }
+    return entries;
+  }
+
+  #overflow(): Map<number, Row> {
+    const overflow = new Map<number, Row>();
+    for (let type = 0; type < RESERVED; type++) {
+      if (this.#episodes.at(type) > 0) overflow.set(type, this.#row(type));
+    }
+    return overflow;
+  }
+
+  /** Idle for long; and where it is crowded those that are idle for longest, down to half. */
+  #departing(now: number): number[] {
+    const idle = [...this.#known]
+      .filter(([, { changed }]) => changed < now)
+      .toSorted(([, a], [, b]) => a.changed - b.changed);
+    const stale = idle.filter(([, { changed }]) => now - changed >= this.retention).length;
+    const excess =
+      this.#known.size > CROWDED * this.#capacity ? this.#known.size - this.#capacity / 2 : 0;
+    return idle.slice(0, Math.max(stale, Math.ceil(excess))).map(([slot]) => slot);
+  }
+
+  #forget(slot: number): number {
+    // The key is what a slot begins with.
+    this.#index.delete(this.#bytes(slot).slice(0, this.#index.spec.keySize));
+    this.#known.delete(slot);
+    return slot;
+  }
+
+  #release(slot: number): void {
+    this.#free.update(new Uint8Array(0), new Uint8Array(new Uint32Array([slot]).buffer));
+  }
+
+  #bytes(slot: number): Uint8Array {
+    const { bytes, stride } = this.#mapped;
+    return bytes.subarray(slot * stride, (slot + 1) * stride);
+  }
+
+  #row(slot: number): Row {
+    const { size } = this.#decoder.layout;
+    return this.#decoder.decode(this.#view, slot * this.#mapped.stride, size);
+  }
+}
