@@ -10,7 +10,7 @@ const right = (title: string, priority: number): Column => ({ title, priority, a
 
 export const FAILURE_COLUMNS: readonly Column[] = [
   left('TIME', 0),
-  right('COUNT', 1),
+  right('COUNT', 2),
   right('PID', 0),
   { ...left('PROCESS', 0), flexible: true },
   left('CONTAINER', 7),
@@ -22,7 +22,7 @@ export const FAILURE_COLUMNS: readonly Column[] = [
   right('LOW', 8),
   right('HIGH', 8),
   right('PRESENT', 9),
-  { ...left('FLAG', 2), flexible: true },
+  { ...left('FLAG', 1), flexible: true },
   { ...left('REQUESTED', 6), flexible: true },
 ];
 

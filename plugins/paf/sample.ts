@@ -2,7 +2,8 @@
 import type { Who } from '../../core/identity/who.js';
 import type { GfpName } from '../../core/memory/gfp.js';
 import type { Failure, FailureZone } from './failure.js';
-import type { VerdictContext } from './verdict.js';
+import type { PafRecords, ToldFailures } from './records.js';
+import { judge, type VerdictContext } from './verdict.js';
 
 /** Bits as 5.10 to 6.2 have them; without ATOMIC as kernels since. */
 const BITS: Readonly<Record<string, number>> = {
@@ -121,6 +122,40 @@ export function failure(values: Partial<Failure> = {}): Failure {
     otherNodes: [],
     memcg: undefined,
     kswapdFailures: 0,
+    ...values,
+  };
+}
+
+/** One row of the live view: the sample's failure, once, judged. */
+export function told(values: Partial<ToldFailures> & { readonly of?: Partial<Failure> } = {}) {
+  const { of, ...rest } = values;
+  const detail = failure({ zones: [zone({ free: 8_000 })], ...of });
+  return {
+    request: { order: detail.order, gfp: detail.gfp, migrateType: detail.migrateType },
+    count: 1,
+    others: 0,
+    first: detail.time,
+    last: detail.time,
+    requester: detail.requester,
+    stack: [],
+    frames: [],
+    detail,
+    verdict: judge(detail, context()),
+    flags: 'GFP_KERNEL',
+    requestedFlags: 'GFP_KERNEL',
+    ...rest,
+  } satisfies ToldFailures;
+}
+
+/** What a collection tells; nothing happened unless it is said. */
+export function records(values: Partial<PafRecords> = {}): PafRecords {
+  return {
+    failures: [],
+    recent: [],
+    attempts: undefined,
+    totals: { folded: 0, postponed: 0, overflowed: 0, suppressedAttempts: 0, unseen: 0 },
+    pageSize: 4096,
+    zones: undefined,
     ...values,
   };
 }
