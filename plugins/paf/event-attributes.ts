@@ -1,4 +1,5 @@
 import type { AttributeSpec } from '../../core/metadata.js';
+import { verdictAttributes } from './verdict-attributes.js';
 
 /** What the event has beside who asked, order, migrate type and reason. Memory is in pages. */
 export const eventAttributes = {
@@ -134,6 +135,7 @@ export const eventAttributes = {
     description: 'Pages that may be; absent without a limit',
     example: 2048,
   },
+  ...verdictAttributes,
   'code.stacktrace': {
     type: 'string',
     optional: true,

@@ -6,6 +6,7 @@ import { formatKernelStack } from '../../core/symbolize/kernel-frame.js';
 import type { Failure, FailureZone, MemcgCharge } from './failure.js';
 import type { PafMetadata } from './metadata.js';
 import type { ToldFailures } from './records.js';
+import { attributesOfVerdict } from './verdict-attributes.js';
 
 export const EVENT = 'memwatcher.page_allocation.failure';
 
@@ -40,6 +41,7 @@ export function attributesOf(told: ToldFailures, context: EventContext): Failure
     ...(others > 0 && { 'memwatcher.page_allocation.failure.other_processes': others }),
     ...(request.gfp !== undefined && flagsOf(request.gfp, context)),
     ...(detail && detailOf(detail, context)),
+    ...(told.verdict && attributesOfVerdict(told.verdict)),
     ...(frames.length > 0 && { 'code.stacktrace': formatKernelStack(frames) }),
   };
 }

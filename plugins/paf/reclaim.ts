@@ -5,9 +5,11 @@ import type { VerdictContext, ZoneVerdict } from './verdict.js';
 /**
  * What reclaim was to a request that found too little free. `forbidden`: its flags do not let it
  * wait. `reclaiming`: it is part of reclaim, which does not call itself. `nothing`: all that its
- * flags let it reclaim would not have been enough. `not enough`: it could, and did or gave up.
+ * flags let it reclaim would not have been enough. `not_enough`: it could, and did or gave up.
  */
-export type ReclaimOutcome = 'forbidden' | 'reclaiming' | 'nothing' | 'not enough';
+export const RECLAIM_OUTCOMES = ['forbidden', 'reclaiming', 'nothing', 'not_enough'] as const;
+
+export type ReclaimOutcome = (typeof RECLAIM_OUTCOMES)[number];
 
 export interface Reclaim {
   readonly outcome: ReclaimOutcome;
@@ -32,7 +34,7 @@ export function reclaimOf(
     if (!has('__GFP_DIRECT_RECLAIM')) return 'forbidden';
     if (failure.entitlement.memalloc) return 'reclaiming';
     // As should_reclaim_retry() asks before it gives up.
-    return enough ? 'not enough' : 'nothing';
+    return enough ? 'not_enough' : 'nothing';
   };
   return { outcome: outcome(), reclaimable, withAnon };
 }

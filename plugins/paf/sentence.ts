@@ -150,5 +150,5 @@ const RECLAIM = {
   nothing: (size, { withAnon }) =>
     `Even all that it may reclaim, ${size} of ${withAnon ? 'file and anonymous' : 'file'} pages, ` +
     'would not have been enough.',
-  'not enough': (size) => `It may reclaim (at most ${size}), and that did not free enough.`,
+  not_enough: (size) => `It may reclaim (at most ${size}), and that did not free enough.`,
 } as const satisfies Record<Reclaim['outcome'], (size: string, reclaim: Reclaim) => string>;

@@ -202,7 +202,7 @@ function answerOf(
   const figures = figuresOf(failure, deciding, context);
   if (deciding.answer !== 'below') return { ...figures, reason: REASON_OF[deciding.answer] };
   const reclaim = reclaimOf(failure, answers, context);
-  const none = reclaim.outcome !== 'not enough';
+  const none = reclaim.outcome !== 'not_enough';
   return { ...figures, reason: none ? 'no_reclaim' : 'below_watermark', reclaim };
 }
 
