@@ -31,12 +31,15 @@ export interface ErrorOptions {
   readonly cause?: unknown;
   /** Longer evidence, for instance the last lines of the verifier's log. */
   readonly detail?: string;
+  /** The BPF program that was refused, where it was one alone. */
+  readonly program?: string;
 }
 
 export class MemWatcherError extends Error {
   override readonly name: string = 'MemWatcherError';
   readonly hint: string | undefined;
   readonly detail: string | undefined;
+  readonly program: string | undefined;
 
   constructor(
     readonly code: ErrorCode,
@@ -46,6 +49,7 @@ export class MemWatcherError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.hint = options.hint;
     this.detail = options.detail;
+    this.program = options.program;
   }
 }
 

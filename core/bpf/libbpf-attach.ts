@@ -85,17 +85,18 @@ function refused(
   warnings: readonly string[],
 ): MemWatcherError {
   const detail = warnings.length > 0 ? { detail: warnings.join('\n') } : {};
+  const evidence = { ...detail, program: spec.name };
   if (isAbsent(errno)) {
     const fact = `the hook ${kind} ${hook} (${errnoText(errno)})`;
     const blind =
       (kind === 'tp' || kind === 'tracepoint') && !TRACEFS.some((path) => existsSync(path));
-    return new NotSupported(fact, blind ? { ...detail, hint: MOUNT_TRACEFS } : detail);
+    return new NotSupported(fact, blind ? { ...evidence, hint: MOUNT_TRACEFS } : evidence);
   }
   const needed: readonly Capability[] = ['uprobe', 'uretprobe'].includes(kind)
     ? ['CAP_BPF', 'CAP_PERFMON', 'CAP_SYS_ADMIN']
     : ['CAP_BPF', 'CAP_PERFMON'];
   const what = `cannot attach ${spec.name} to ${kind} ${hook}`;
-  return refusal('BPF_ATTACH_FAILED', what, errno, needed, detail);
+  return refusal('BPF_ATTACH_FAILED', what, errno, needed, evidence);
 }
 
 function unable(spec: ProgramSpec, why: string): MemWatcherError {

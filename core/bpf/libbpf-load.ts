@@ -16,18 +16,26 @@ export function loadFailed(
   warnings: Warnings,
 ): MemWatcherError {
   const verifier = warnings.findLast((text) => text.includes('BEGIN PROG LOAD LOG'));
-  const program = warnings.map((text) => /prog '([^']+)'/.exec(text)?.[1]).find(Boolean);
+  const program = refusedProgram(warnings);
   const detail = lastLines(verifier ?? warnings.join('\n'));
+  const evidence = { detail, ...(program === undefined ? {} : { program }) };
   const what = program ? `the kernel refuses ${program} of ${file}` : `cannot load ${file}`;
   // The verifier says EACCES, too: then it is not for a missing capability.
   if (verifier !== undefined) {
-    return refusal('BPF_LOAD_FAILED', what, errno, [], { detail });
+    return refusal('BPF_LOAD_FAILED', what, errno, [], evidence);
   }
   const hint = isDenied(errno) ? deniedHint(api) : undefined;
   return refusal('BPF_LOAD_FAILED', what, errno, ['CAP_BPF', 'CAP_PERFMON'], {
-    detail,
+    ...evidence,
     ...(hint === undefined ? {} : { hint }),
   });
+}
+
+/** Of others libbpf may have warned before; the first that failed ended it. */
+function refusedProgram(warnings: Warnings): string | undefined {
+  const named = (pattern: RegExp) =>
+    warnings.map((text) => pattern.exec(text)?.[1]).find((name) => name !== undefined);
+  return named(/prog '([^']+)': (?:BPF program load failed|failed to )/) ?? named(/prog '([^']+)'/);
 }
 
 function deniedHint(api: LibbpfApi): string {

@@ -102,7 +102,7 @@ export class LibbpfObject implements BpfObject {
     const error = listening(this.#log, () => this.#api.setAttachTarget(pointer, 0, hook));
     if (error < 0) {
       const message = `cannot bind ${program} to ${hook}: ${errnoText(error)}`;
-      throw new MemWatcherError('BPF_LOAD_FAILED', message);
+      throw new MemWatcherError('BPF_LOAD_FAILED', message, { program });
     }
   }
 

@@ -401,6 +401,37 @@ describe('parts', () => {
     assert.deepEqual(verdictsOf('p'), ['p1 rejected', 'p2 chosen']);
   });
 
+  it('whose program the kernel names cost one load each', () => {
+    const naming = (program: string) =>
+      new MemWatcherError('BPF_LOAD_FAILED', `refused ${program}`, { program });
+    failing
+      .set('load p1', naming('p1'))
+      .set('attach p2', naming('p2'))
+      .set('load q1', naming('q1'));
+    const parts = [
+      part('p', strategy('p1'), strategy('p2'), strategy('p3')),
+      part('q', strategy('q1')),
+    ];
+    const loaded = withParts(parts).load();
+    assert.deepEqual(loads(), ['load s+p1+q1', 'load s+p2+q1', 'load s+p2', 'load s+p3']);
+    assert.deepEqual([...loaded.parts], [['p', 'p3']]);
+    assert.deepEqual(reasons('p'), ['refused p1', 'refused p2', '']);
+    assert.deepEqual(reasons('q'), ['refused q1']);
+    assert.equal(openObjects, 1);
+  });
+
+  it('are found out where the program that is named is not theirs alone', () => {
+    const error = new MemWatcherError('BPF_LOAD_FAILED', 'refused', { program: 'shared' });
+    failing.set('load shared+q1', error);
+    const parts = [
+      part('p', strategy('p1', { programs: ['p1', 'shared'] })),
+      part('q', strategy('q1', { programs: ['q1', 'shared'] })),
+    ];
+    const loaded = withParts(parts).load();
+    assert.deepEqual([...loaded.parts], [['p', 'p1']]);
+    assert.deepEqual(verdictsOf('q'), ['q1 rejected']);
+  });
+
   it('that cannot be attached do not cost the strategy', () => {
     failing.set('attach p1', new NotSupported('the hook p1'));
     const parts = [part('p', strategy('p1')), part('q', strategy('q1'))];

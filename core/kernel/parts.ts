@@ -1,10 +1,12 @@
 /**
  * The parts of a profile beside a strategy: of each the first choice that works. Facts are asked
- * first; where they all told the truth one load is enough. A load is all or nothing, so when it is
- * refused the strategy is tried alone, and then the parts are added to it one by one: that is how
- * the kernel is made to say which of them it does not want.
+ * first; where they all told the truth one load is enough. A load is all or nothing: one that is
+ * refused costs the choice whose program the kernel named its place, and the next is tried. Where it
+ * named none, the strategy is loaded alone and the parts are added to it one by one.
  */
 import type { LoadedBpf, LoadOptions } from '../bpf/host.js';
+import { MemWatcherError } from '../errors.js';
+import type { Logger } from '../logger.js';
 import { discard, type Ground, loadCombination } from './combination.js';
 import { missingFacts } from './facts.js';
 import type {
@@ -43,39 +45,54 @@ function search(
   searches: readonly PartSearch[],
   options: LoadOptions,
 ): LoadedBpf {
-  const load = (which: readonly PartSearch[]) => {
+  const load: Load = (which) => {
     const choices = new Map(
       which.flatMap(({ part: { name }, choice }) => (choice ? [[name, choice]] : [])),
     );
     return loadCombination(ground, { strategy, choices }, options);
   };
-  const candidates = searches.filter(({ choice }) => choice !== undefined);
-  try {
-    return load(candidates);
-  } catch (error) {
-    if (candidates.length === 0 || isOurMistake(error)) throw error;
+  for (;;) {
+    const candidates = searches.filter(({ choice }) => choice !== undefined);
+    try {
+      return load(candidates);
+    } catch (error) {
+      if (candidates.length === 0 || isOurMistake(error)) throw error;
+      const culprit = named(error, strategy, candidates);
+      if (culprit === undefined) return findOut(load, candidates, ground.logger);
+      culprit.reject(error, ground.logger);
+    }
   }
+}
+
+type Load = (parts: readonly PartSearch[]) => LoadedBpf;
+
+/** Whose program the error names, unless it is not only theirs. */
+function named(
+  error: unknown,
+  strategy: Strategy,
+  candidates: readonly PartSearch[],
+): PartSearch | undefined {
+  const program = error instanceof MemWatcherError ? error.program : undefined;
+  if (program === undefined || strategy.programs.includes(program)) return undefined;
+  const users = candidates.filter(({ choice }) => choice?.programs.includes(program));
+  return users.length === 1 ? users[0] : undefined;
+}
+
+/** The strategy alone, and then part by part what goes with it. */
+function findOut(load: Load, candidates: readonly PartSearch[], logger: Logger): LoadedBpf {
   let loaded: LoadedBpf | undefined = load([]);
   const working: PartSearch[] = [];
   for (const candidate of candidates) {
     while (candidate.choice !== undefined && !working.includes(candidate)) {
       // Never two at once: what they hold in the kernel may be much.
-      if (loaded) discard(loaded, ground.logger);
+      if (loaded) discard(loaded, logger);
       loaded = undefined;
       try {
         loaded = load([...working, candidate]);
         working.push(candidate);
       } catch (error) {
         if (isOurMistake(error)) throw error;
-        const {
-          part: { name: part },
-          choice: { name: choice },
-        } = candidate;
-        ground.logger.debug(
-          { strategy: strategy.name, part, choice, reason: reasonOf(error) },
-          'part rejected',
-        );
-        candidate.reject(reasonOf(error));
+        candidate.reject(error, logger);
       }
     }
   }
@@ -101,8 +118,11 @@ class PartSearch {
     return this.#choice;
   }
 
-  reject(reason: string): void {
-    if (this.#choice) this.#rejected.set(this.#choice, [reason]);
+  reject(error: unknown, logger: Logger): void {
+    const reason = reasonOf(error);
+    const { part, choice } = this;
+    logger.debug({ part: part.name, choice: choice?.name, reason }, 'part rejected');
+    if (choice) this.#rejected.set(choice, [reason]);
     this.#choice = this.#next();
   }
 
