@@ -1,7 +1,8 @@
 /** Every plugin of the agent; one line each. */
 import type { PluginModule } from '../core/plugin.js';
 import { paf } from './paf/index.js';
+import { pr } from './pr/index.js';
 import { procstat } from './procstat/index.js';
 import { sysstat } from './sysstat/index.js';
 
-export const plugins: readonly PluginModule[] = [sysstat, procstat, paf];
+export const plugins: readonly PluginModule[] = [sysstat, procstat, paf, pr];

@@ -115,10 +115,13 @@ export class Pr implements Plugin<ReclaimSnapshot> {
     const processes = this.#running.processes.read();
     const counts = this.#running.types.read();
     const pages = pagesOf(this.#running.pages.read());
+    const time = Date.now();
     const snapshot: ReclaimSnapshot = {
+      startTime,
+      time,
       types: typesOf(this.#totals.of(cgroups), counts, (type) => spans.takeExemplars(type)),
       pages,
-      stalls: this.#stalls.add(cgroups, Date.now()),
+      stalls: this.#stalls.add(cgroups, time),
       processes: processesOf(processes, {
         whoIs: this.#whoIs,
         flags: this.#flags,

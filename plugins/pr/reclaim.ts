@@ -142,6 +142,9 @@ export type SpanFate = (typeof SPAN_FATES)[number];
 
 /** One collection. */
 export interface ReclaimSnapshot {
+  /** Unix ms: since when it counts, and when it was taken. */
+  readonly startTime: number;
+  readonly time: number;
   readonly types: readonly TypeReport[];
   readonly pages: readonly PagesReport[];
   readonly stalls: readonly StallReport[];

@@ -1,10 +1,272 @@
-import type { View } from '../../core/cli/view.js';
-import type { ReclaimSnapshot } from './reclaim.js';
+import { filterOptions } from '../../core/cli/filter-options.js';
+import { formatCount } from '../../core/cli/format.js';
+import type { Column, Table, View, ViewContext } from '../../core/cli/view.js';
+import { durationText } from './duration-text.js';
+import { durationsTable } from './durations-view.js';
+import {
+  efficiency,
+  type PageStates,
+  type PagesReport,
+  type ProcessReport,
+  type ReclaimSnapshot,
+  STALLING,
+  type TypeReport,
+} from './reclaim.js';
+
+/** Lines of a further table that are no rows: blank, title, heading. */
+const CHROME = 3;
+const OVERVIEW_ROWS = 3;
+const DURATION_ROWS = 12;
+const MIN_PROCESSES = 5;
+
+const right = (title: string, priority: number): Column => ({ title, align: 'right', priority });
+const left = (title: string, priority: number): Column => ({ title, align: 'left', priority });
+
+const PROCESS_COLUMNS: readonly Column[] = [
+  right('PID', 0),
+  { ...left('COMMAND', 0), flexible: true },
+  left('TYPE', 0),
+  right('EPISODES', 1),
+  right('TIME', 0),
+  right('LONGEST', 0),
+  right('RECLAIM', 3),
+  right('SCANNED', 2),
+  right('RECLAIMED', 1),
+  right('EFFIC', 2),
+  right('ORDER', 4),
+  left('CONTAINER', 3),
+  { ...left('FLAGS', 5), flexible: true },
+];
+
+/** The original's five by its names, and what goes with them. */
+const TYPE_COLUMNS: readonly Column[] = [
+  left('TYPE', 0),
+  right('NOW', 2),
+  right('EPISODES', 1),
+  right('TIME', 1),
+  right('LONGEST', 3),
+  right('RECLAIM', 0),
+  right('RECLAIMED', 0),
+  right('UNQUEUE_DIRTY', 0),
+  right('CONGESTED', 0),
+  right('WRITEBACK', 0),
+  right('SCANNED', 2),
+  right('EFFIC', 2),
+  right('DIRTY', 4),
+  right('PAGEOUT', 4),
+  right('ACTIVATED', 5),
+  right('REFERENCED', 6),
+];
 
 export const view: View<ReclaimSnapshot> = {
   alias: 'p',
-  summary: 'page reclaim: who waited for memory, how long, and what became of the pages',
-  options: [],
-  tables: () => [],
-  overview: () => [],
+  summary: 'page reclaim: who waited for memory, for how long, and what became of the pages',
+  options: filterOptions,
+
+  tables(snapshot, context) {
+    const types = typesTable(snapshot);
+    const rest = restTable(snapshot);
+    const durations = durationsTable(
+      snapshot.types,
+      Math.max(
+        1,
+        Math.min(DURATION_ROWS, context.rows - 2 * CHROME - MIN_PROCESSES - types.rows.length),
+      ),
+    );
+    const below = [types, ...(durations ? [durations] : []), rest];
+    const taken = below.reduce((sum, { rows }) => sum + CHROME + rows.length, 0);
+    return [processesTable(snapshot, Math.max(1, context.rows - taken)), ...below];
+  },
+
+  overview: (snapshot, context) => [overviewTable(snapshot, context)],
+
+  digest: (snapshot) => ({
+    types: Object.fromEntries(
+      snapshot.types.map(({ type, figures, running }) => [
+        type,
+        {
+          running,
+          episodes: figures.episodes,
+          seconds: figures.ns / 1e9,
+          longest: figures.maxNs / 1e9,
+          requested: figures.requested,
+          scanned: pagesOf(snapshot.pages, type).scanned,
+          reclaimed: pagesOf(snapshot.pages, type).reclaimed,
+        },
+      ]),
+    ),
+    waited: waiting(snapshot)
+      .slice(0, OVERVIEW_ROWS)
+      .map(({ type, attributes, figures }) => ({
+        pid: attributes['process.pid'],
+        name: attributes['process.executable.name'],
+        container: attributes['container.id'],
+        type,
+        episodes: figures.episodes,
+        seconds: figures.ns / 1e9,
+        longest: figures.maxNs / 1e9,
+      })),
+    spans: snapshot.spans,
+  }),
 };
+
+function processesTable(snapshot: ReclaimSnapshot, rows: number): Table {
+  const { processes, startTime, time } = snapshot;
+  const shown = processes.slice(0, rows);
+  const hidden = processes.length - shown.length;
+  const seconds = Math.round((time - startTime) / 1000);
+  const none = `no page was reclaimed for anybody in ${formatCount(seconds)} s`;
+  return {
+    title: `Who reclaimed, in ${formatCount(seconds)} s`,
+    columns: PROCESS_COLUMNS,
+    rows: shown.map(processRow),
+    ...(hidden > 0 && { footer: `${formatCount(hidden)} more; --name, --container` }),
+    ...(processes.length === 0 && { footer: none }),
+  };
+}
+
+function processRow({ type, attributes, comm, figures, order, flags }: ProcessReport): string[] {
+  const { episodes, ns, maxNs, requested, scanned, reclaimed } = figures;
+  const isOther = attributes['memwatcher.reclaim.other'] === true;
+  return [
+    isOther ? '' : String(attributes['process.pid'] ?? '-'),
+    isOther ? '(others)' : nameOf(attributes['process.executable.name'], comm),
+    type,
+    formatCount(episodes),
+    durationText(ns),
+    durationText(maxNs),
+    formatCount(requested),
+    formatCount(scanned),
+    formatCount(reclaimed),
+    percent(efficiency({ scanned, reclaimed })),
+    order === undefined ? '-' : String(order),
+    attributes['container.id']?.slice(0, 12) ?? '',
+    flags ?? '-',
+  ];
+}
+
+const nameOf = (executable: string | undefined, comm: string) =>
+  executable === undefined || executable.startsWith(comm)
+    ? (executable ?? comm)
+    : `${executable} (${comm})`;
+
+function typesTable({ types, pages }: ReclaimSnapshot): Table {
+  const rows = types.map((type) => typeRow(type, pages));
+  const { lists, scanned, reclaimed, states } = pagesOf(pages, 'other');
+  if (lists > 0) {
+    const cells = pagesCells(undefined, { scanned, reclaimed, states });
+    rows.push(['other', '-', '-', '-', '-', ...cells]);
+  }
+  return { title: 'Reclaim by type, pages', columns: TYPE_COLUMNS, rows };
+}
+
+function typeRow({ type, figures, running }: TypeReport, pages: readonly PagesReport[]): string[] {
+  return [
+    type,
+    formatCount(running),
+    formatCount(figures.episodes),
+    durationText(figures.ns),
+    figures.episodes > 0 ? durationText(figures.maxNs) : '-',
+    ...pagesCells(figures.requested, pagesOf(pages, type)),
+  ];
+}
+
+interface Pages {
+  readonly scanned: number | undefined;
+  readonly reclaimed: number;
+  readonly states: Partial<PageStates>;
+}
+
+function pagesCells(requested: number | undefined, { scanned, reclaimed, states }: Pages) {
+  return [
+    formatCount(requested),
+    formatCount(reclaimed),
+    formatCount(states.unqueued_dirty),
+    formatCount(states.congested),
+    formatCount(states.writeback),
+    formatCount(scanned),
+    percent(efficiency({ scanned, reclaimed })),
+    formatCount(states.dirty),
+    formatCount(states.pageout),
+    formatCount(states.activated),
+    formatCount(states.referenced),
+  ];
+}
+
+/** Over all nodes. Where nothing was looked at, what became of pages is not known. */
+function pagesOf(pages: readonly PagesReport[], type: string) {
+  const rows = pages.filter((row) => row.type === type);
+  const total = (of: (row: PagesReport) => number | undefined) =>
+    rows.reduce<number | undefined>((sum, row) => {
+      const value = of(row);
+      return sum === undefined || value === undefined ? undefined : sum + value;
+    }, 0);
+  const state = (name: keyof PageStates) =>
+    rows.length > 0 ? total(({ states }) => states[name]) : undefined;
+  return {
+    lists: rows.reduce((sum, { lists }) => sum + lists, 0),
+    scanned: total(({ scanned }) => scanned),
+    reclaimed: rows.reduce((sum, { reclaimed }) => sum + reclaimed, 0),
+    states: {
+      dirty: state('dirty'),
+      unqueued_dirty: state('unqueued_dirty'),
+      congested: state('congested'),
+      writeback: state('writeback'),
+      pageout: state('pageout'),
+      activated: state('activated'),
+      referenced: state('referenced'),
+    },
+  };
+}
+
+function restTable({ wakeups, throttles, swap, spans }: ReclaimSnapshot): Table {
+  const total = (values: readonly number[] | undefined) =>
+    values?.reduce((sum, value) => sum + value, 0);
+  const throttled = total(throttles?.map(({ ns }) => ns));
+  return {
+    title: 'Beside it',
+    columns: [
+      right('KSWAPD_WAKEUPS', 0),
+      right('THROTTLES', 0),
+      right('THROTTLED', 0),
+      right('SWAP_IN', 0),
+      right('SWAP_OUT', 0),
+      right('SPANS', 1),
+      right('NOT_SENT', 2),
+    ],
+    rows: [
+      [
+        formatCount(total(wakeups?.map(({ count }) => count))),
+        formatCount(total(throttles?.map(({ count }) => count))),
+        throttled === undefined ? '-' : durationText(throttled),
+        formatCount(swap?.in),
+        formatCount(swap?.out),
+        formatCount(spans.sent),
+        formatCount(spans.sampled_out + spans.rate_limited + spans.ring_full + spans.filtered),
+      ],
+    ],
+  };
+}
+
+const waiting = ({ processes }: ReclaimSnapshot) =>
+  processes.filter(({ type }) => STALLING.includes(type));
+
+function overviewTable(snapshot: ReclaimSnapshot, { rows }: ViewContext): Table {
+  const shown = waiting(snapshot).slice(0, Math.min(rows, OVERVIEW_ROWS));
+  const ns = snapshot.types
+    .filter(({ type }) => STALLING.includes(type))
+    .reduce((sum, { figures }) => sum + figures.ns, 0);
+  const background = snapshot.types.find(({ type }) => type === 'kswapd')?.figures;
+  const kswapd = background
+    ? `kswapd ran ${formatCount(background.episodes)} times, ${durationText(background.ns)}`
+    : undefined;
+  return {
+    title: `Page reclaim: threads waited ${durationText(ns)}`,
+    columns: PROCESS_COLUMNS.slice(0, 6),
+    rows: shown.map((process) => processRow(process).slice(0, 6)),
+    ...(kswapd && { footer: kswapd }),
+  };
+}
+
+const percent = (share: number | undefined) =>
+  share === undefined ? '-' : `${(100 * share).toFixed(share < 0.1 ? 1 : 0)}%`;

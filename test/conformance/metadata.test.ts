@@ -19,6 +19,7 @@ const CONVENTION = new Set([
   'system.memory.linux.shared',
   'system.memory.linux.slab.usage',
   'system.memory.usage',
+  'system.paging.operations',
   // attributes
   'container.id',
   'cpu.mode',
@@ -34,6 +35,7 @@ const CONVENTION = new Set([
   'code.stacktrace',
   'system.memory.linux.slab.state',
   'system.memory.state',
+  'system.paging.direction',
   'system.paging.fault.type',
   'thread.id',
   'thread.name',

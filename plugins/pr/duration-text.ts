@@ -1,0 +1,13 @@
+const UNITS = [
+  [1e9, 's'],
+  [1e6, 'ms'],
+  [1e3, 'µs'],
+] as const;
+
+/** Nanoseconds → `3.4 ms`, `38 µs`, `950 ns`. */
+export function durationText(ns: number): string {
+  for (const [size, unit] of UNITS) {
+    if (ns >= size) return `${(ns / size).toFixed(ns < 10 * size ? 1 : 0)} ${unit}`;
+  }
+  return `${Math.round(ns)} ns`;
+}
