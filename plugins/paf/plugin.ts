@@ -18,6 +18,7 @@ import type { Failure } from './failure.js';
 import { Folds, SPARE } from './folds.js';
 import type { PafMetadata } from './metadata.js';
 import type { PafRecords, ToldFailures } from './records.js';
+import { freeSwap } from './swap.js';
 import { judge } from './verdict.js';
 import { FailureWatch, type Told } from './watch.js';
 
@@ -25,8 +26,8 @@ import { FailureWatch, type Told } from './watch.js';
 const DRAIN_EVERY = 100;
 /** For the names of a stack, ms; the event goes without them then. */
 const NAMES_WITHIN = 5000;
-/** Events that the view is given of one collection. */
-const RECENT = 1000;
+/** The last that were told, kept for the view. */
+const RECENT = 200;
 
 /** What `start` made. */
 interface Running {
@@ -114,8 +115,9 @@ export class Paf implements Plugin<PafRecords> {
       failures: watch.counts.map(({ order, type, reason, count }) => {
         return { order, migrateType: this.#typeName(type), reason, count };
       }),
-      recent: this.#recent.splice(0),
-      attempts: [],
+      recent: [...this.#recent],
+      attempts: undefined,
+      pageSize: this.#pageSize,
       totals: {
         folded: watch.folded,
         postponed: watch.postponed,
@@ -173,6 +175,7 @@ export class Paf implements Plugin<PafRecords> {
       gfp: this.#gfp,
       migrateTypes: this.#migrateTypes,
       pageSize: this.#pageSize,
+      swapFree: freeSwap(this.#pageSize),
       cgroupName: (id) => {
         const { memcg, requester } = failure;
         return memcg && this.#whoIs.cgroup(id, memcg.v1, requester.pid)?.path;
@@ -193,14 +196,22 @@ export class Paf implements Plugin<PafRecords> {
   /** With the names of its stack, if they come in time. */
   async #named(told: Told): Promise<ToldFailures> {
     const plain = told.stack.map((address) => ({ address }));
-    if (!this.#symbols || plain.length === 0) return { ...told, frames: plain };
+    const flags = {
+      flags: this.#flags(told.request.gfp),
+      requestedFlags: this.#flags(told.detail?.requestedGfp),
+    };
+    if (!this.#symbols || plain.length === 0) return { ...told, ...flags, frames: plain };
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<typeof plain>((resolve) => {
       timer = setTimeout(() => resolve(plain), NAMES_WITHIN).unref();
     });
     const frames = await Promise.race([this.#symbols.resolve(told.stack), late]);
     clearTimeout(timer);
-    return { ...told, frames };
+    return { ...told, ...flags, frames };
+  }
+
+  #flags(mask: number | undefined): string | undefined {
+    return mask === undefined ? undefined : this.#gfp.describe(mask);
   }
 
   #typeName(value: number): string {
