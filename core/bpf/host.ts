@@ -185,6 +185,8 @@ export interface LoadOptions {
    * rejected with its words, and the next is tried.
    */
   readonly verify?: (loaded: LoadedBpf) => void;
+  /** Fills the maps that the programs rest on, before one of them can run. Once a load. */
+  readonly beforeAttach?: (object: BpfObject) => void;
   /** Parts of the profile that the configuration does without; not lacking then. */
   readonly without?: readonly string[];
 }

@@ -54,6 +54,7 @@ export function loadCombination(
   try {
     prepare(ground, combination, loaded, options);
     object.load();
+    options.beforeAttach?.(object);
     for (const program of unique(members.flatMap(({ attach, programs }) => attach ?? programs))) {
       links.set(program, object.attach(program));
     }

@@ -288,10 +288,16 @@ export function fakeLoader(
   parts: ReadonlyMap<string, string> = new Map(),
 ): BpfLoader {
   return {
-    load({ constants = {}, maxEntries = {}, without = [] }: LoadOptions = {}): LoadedBpf {
+    load({
+      constants = {},
+      maxEntries = {},
+      without = [],
+      beforeAttach,
+    }: LoadOptions = {}): LoadedBpf {
       for (const [name, value] of Object.entries(constants)) object.setConstant(name, value);
       for (const [name, entries] of Object.entries(maxEntries)) object.setMaxEntries(name, entries);
       object.load();
+      beforeAttach?.(object);
       const attached = object.programs.filter(({ section }) => !/^(raw_tp|syscall)/.test(section));
       const links = attached.map(({ name }) => [name, object.attach(name)] as const);
       const programs = object.programs.map(({ name }) => name);
