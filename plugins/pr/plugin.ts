@@ -94,6 +94,9 @@ export class Pr implements Plugin<ReclaimSnapshot> {
           wakeups: nodes,
           ...tableEntries(this.config.capacity + RECLAIM_TYPES.length),
         },
+        beforeAttach: (object) => {
+          for (const name of TABLES) Table.fill(object, name);
+        },
         without: this.config.without,
       }),
     );

@@ -75,7 +75,13 @@ export class Table<Row extends TableRow> {
     this.#used = columns.column('used');
     this.#episodes = columns.column('figures.episodes');
     this.#last = clock();
-    for (let slot = RESERVED; slot < this.#mapped.entries; slot++) this.#release(slot);
+  }
+
+  /** Before a program can ask for one. */
+  static fill(object: BpfObject, name: string): void {
+    const free = object.map(`${name}_free`);
+    const { maxEntries } = object.map(name).spec;
+    for (let slot = RESERVED; slot < maxEntries; slot++) append(free, slot);
   }
 
   /** Share of the slots that are taken. */
@@ -91,7 +97,7 @@ export class Table<Row extends TableRow> {
     const entries = this.#entries(now);
     for (const slot of this.#forgotten) {
       this.#bytes(slot).fill(0);
-      this.#release(slot);
+      append(this.#free, slot);
     }
     this.#forgotten = this.#departing(now).map((slot) => this.#forget(slot));
     this.#last = now;
@@ -142,10 +148,6 @@ export class Table<Row extends TableRow> {
     return slot;
   }
 
-  #release(slot: number): void {
-    this.#free.update(new Uint8Array(0), new Uint8Array(new Uint32Array([slot]).buffer));
-  }
-
   #bytes(slot: number): Uint8Array {
     const { bytes, stride } = this.#mapped;
     return bytes.subarray(slot * stride, (slot + 1) * stride);
@@ -155,4 +157,8 @@ export class Table<Row extends TableRow> {
     const { size } = this.#decoder.layout;
     return this.#decoder.decode(this.#view, slot * this.#mapped.stride, size);
   }
+}
+
+function append(queue: BpfMap, slot: number): void {
+  queue.update(new Uint8Array(0), new Uint8Array(new Uint32Array([slot]).buffer));
 }
