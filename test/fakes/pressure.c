@@ -14,6 +14,8 @@
  *                          counts; the kernel takes other memory where it finds no such block
  *   write=PATH:TEXT:TIMES  writes the text to the file, a sysctl; attempts counts
  *   read=PATH[:TIMES]      reads the file after dropping it from the page cache; attempts counts
+ *   huge=TIMES             touches so many places that a huge page fits around; attempts counts. The
+ *                          kernel takes a small page where it finds no huge one: thp_fault_fallback
  *   anon=PAGES             touches so many pages, and gives them back; attempts counts
  *
  * These prepare. What was allocated before `enter` stays with the group that it was charged to, and
@@ -25,6 +27,7 @@
  *   oom=N          its oom_score_adj
  *   name=HEX       its name, any bytes
  *   thread=1       takes the steps that follow in another thread
+ *   victim=PAGES   has a child with so many pages that the kernel would kill before any other
  *   wait           says `waiting` and waits for a byte, or the end, of standard input
  */
 #define _GNU_SOURCE
@@ -34,6 +37,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +50,7 @@
 
 #define MAX_PIPES 4096
 #define PAGE 4096
+#define HUGE_PAGE (2UL << 20)
 
 static int pipes[MAX_PIPES][2];
 static long pipe_count;
@@ -229,6 +234,22 @@ static void touch_anon(long pages)
 	tell(&r);
 }
 
+static void touch_huge(long times)
+{
+	struct report r = begin("huge");
+	char *at = mmap(NULL, (times + 1) * HUGE_PAGE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	volatile char *first;
+
+	if (at == MAP_FAILED)
+		die("mmap");
+	first = (char *)(((unsigned long)at + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
+	for (; r.attempts < times; r.attempts++)
+		first[r.attempts * HUGE_PAGE] = 1;
+	munmap(at, (times + 1) * HUGE_PAGE);
+	tell(&r);
+}
+
 static void write_text(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY);
@@ -236,6 +257,38 @@ static void write_text(const char *path, const char *text)
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		die(path);
 	close(fd);
+}
+
+static void have_victim(long pages)
+{
+	int ready[2];
+	char byte;
+	pid_t child;
+
+	if (pipe(ready))
+		die("pipe");
+	child = fork();
+	if (child < 0)
+		die("fork");
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		write_text("/proc/self/oom_score_adj", "1000");
+		if (mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == MAP_FAILED)
+			_exit(1);
+		close(0);
+		close(1);
+		close(2);
+		close(ready[0]);
+		close(ready[1]);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	/* it closes its end once it has its pages */
+	if (read(ready[0], &byte, 1) < 0)
+		die("victim");
+	close(ready[0]);
 }
 
 static void set_name(const char *hex)
@@ -298,6 +351,10 @@ static void take(const char *step, char *rest)
 		read_file(first, number(&rest, 1));
 	} else if (!strcmp(step, "anon")) {
 		touch_anon(number(&rest, 0));
+	} else if (!strcmp(step, "huge")) {
+		touch_huge(number(&rest, 1));
+	} else if (!strcmp(step, "victim")) {
+		have_victim(number(&rest, 0));
 	} else if (!strcmp(step, "lock")) {
 		if (mlockall(MCL_CURRENT | MCL_FUTURE))
 			die("mlockall");
