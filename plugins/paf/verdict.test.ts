@@ -17,7 +17,7 @@ const KiB = (kib: number) => kib / 4;
 const HIGHATOMIC = 3;
 const CMA = 4;
 
-/** 04c8716f7b00 quotes the kernel's log of it: Normal of 3 GiB, all that is free is reserved. */
+/** f27ce0e14088 quotes the kernel's log of it: Normal of 3 GiB, all that is free is reserved. */
 const BINDER = zone({
   managed: KiB(2_673_676),
   free: KiB(10_908),
