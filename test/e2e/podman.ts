@@ -12,6 +12,8 @@ export interface ContainerOptions {
   readonly args: readonly string[];
   /** Further options of `podman run`. */
   readonly options?: readonly string[];
+  /** Puts more into the folder that becomes its root. */
+  readonly prepare?: (root: string) => void;
 }
 
 /** A store of its own, so that nothing of the machine's is touched. */
@@ -33,13 +35,14 @@ export class Podman {
   }
 
   /** Starts it and gives its id of 64 hex digits. */
-  run({ program, args, options = [] }: ContainerOptions): string {
+  run({ program, args, options = [], prepare }: ContainerOptions): string {
     const rootfs = join(this.#dir, `rootfs-${this.#containers.length}`);
     for (const name of ['proc', 'dev', 'sys', 'tmp', 'etc', 'run']) {
       mkdirSync(join(rootfs, name), { recursive: true });
     }
     const name = basename(program);
     copyFileSync(program, join(rootfs, name));
+    prepare?.(rootfs);
     const container = [
       '--network=none',
       '--interactive',
@@ -60,6 +63,11 @@ export class Podman {
 
   isRunning(id: string): boolean {
     return this.#podman('inspect', '--format', '{{.State.Status}}', id) === 'running';
+  }
+
+  /** Ends its process; it stays known. */
+  stop(id: string): void {
+    this.#podman('kill', '--signal', 'KILL', id);
   }
 
   /** What it has printed. */

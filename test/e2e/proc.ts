@@ -18,6 +18,16 @@ export const statusOf = (pid: number): ReadonlyMap<string, number> =>
 export const smapsOf = (pid: number): ReadonlyMap<string, number> =>
   kilobytes(`/proc/${pid}/smaps_rollup`);
 
+/** Unix ns at 0 of CLOCK_MONOTONIC. The wall's clock is told in whole ms: as one of them begins. */
+export function clockOffset(samples = 10_000): bigint {
+  let offset = 0n;
+  for (let sample = 0; sample < samples; sample++) {
+    const now = BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint();
+    if (now > offset) offset = now;
+  }
+  return offset;
+}
+
 interface Sample {
   readonly time: number;
   readonly values: ReadonlyMap<string, number>;
