@@ -1,0 +1,258 @@
+/** paf on the running kernel, against who caused the failures and against the kernel's own files. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, before, describe, it } from 'node:test';
+import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
+import { LivePlugin } from '../../test/fakes/live-plugin.js';
+import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
+import {
+  failuresOf,
+  PIPE_OF_ORDER,
+  Pressure,
+  press,
+  pressureMissing,
+} from '../../test/fakes/pressure.js';
+import { NO_PAGE, Tracing } from '../../test/fakes/tracing.js';
+import { paf } from './index.js';
+import {
+  attribute,
+  blocksOf,
+  counted,
+  eventsOf,
+  type LivePaf,
+  memoryLineOf,
+  startOf,
+  sumOf,
+  told,
+  zonesOf,
+} from './live-truth.js';
+import type { PafRecords } from './records.js';
+
+const skip = pressureMissing() ?? MemoryCgroup.missing() ?? false;
+const noTracing = Tracing.missing('kmem/mm_page_alloc') ?? false;
+
+/** Seven failures of order 0, five of order 2. */
+const FAILURES = ['pipe=7', `resize=${PIPE_OF_ORDER[2]}:5`];
+
+describe('paf on the running kernel', { skip, timeout: 300_000 }, () => {
+  let live: LivePaf;
+  before(async () => {
+    live = await LivePlugin.start<PafRecords>(paf, { config: { window: '100ms' } });
+  });
+  after(() => live.close());
+
+  const withGroup = async <T>(test: (group: MemoryCgroup) => Promise<T>, path?: string) => {
+    const group = exhausted(path);
+    try {
+      return await test(group);
+    } finally {
+      group.remove();
+    }
+  };
+
+  it('counts as many failures of each order as there were', () =>
+    withGroup(async (group) => {
+      const only = await LivePlugin.start<PafRecords>(paf, { config: { names: ['pressure'] } });
+      try {
+        const caused = press([...UNKILLABLE, 'pipes=40', group.enter, ...FAILURES]);
+        const records = await only.until((seen) => counted(seen) >= failuresOf(caused) && seen);
+        assert.equal(counted(records, 0), 7);
+        assert.equal(counted(records, 2), 5);
+        assert.equal(counted(records), 12);
+        assert.equal(sumOf(await told(only, caused[0]?.pid, 12)), 12);
+      } finally {
+        await only.close();
+      }
+    }));
+
+  it('counts what the kernel’s own tracer counts, of all processes', { skip: noTracing }, () =>
+    withGroup(async (group) => {
+      const tracing = new Tracing({ events: { 'kmem/mm_page_alloc': NO_PAGE } });
+      try {
+        const began = counted(await live.collect());
+        press([...UNKILLABLE, 'pipes=40', group.enter, 'pipe=50']);
+        const ended = counted(await live.collect());
+        tracing.stop();
+        assert.equal(ended - began, tracing.read().length);
+        assert.ok(ended - began >= 50);
+      } finally {
+        tracing.close();
+      }
+    }),
+  );
+
+  it('says who asked: process, thread, start, cgroup and container', () => {
+    const id = randomBytes(32).toString('hex');
+    return withGroup(async (group) => {
+      const steps = [...UNKILLABLE, 'pipes=40', group.enter, 'pipe=3', 'wait'];
+      const pressure = await Pressure.start(steps);
+      try {
+        const { pid } = pressure;
+        const [event] = await told(live, pid, 3);
+        assert.ok(event);
+        const { attributes } = event;
+        assert.equal(attributes['process.pid'], pid);
+        assert.equal(attributes['process.executable.name'], 'pressure');
+        assert.equal(attributes['container.id'], id);
+        assert.equal(attributes['process.linux.cgroup'], memoryLineOf(pid));
+        assert.equal(attributes['thread.id'], undefined);
+        const { time, within } = startOf(pid);
+        const created = Date.parse(String(attributes['process.creation.time']));
+        assert.ok(Math.abs(created - time) <= within, `${created} is not ${time}`);
+      } finally {
+        await pressure.stop();
+      }
+    }, `docker/${id}`);
+  });
+
+  it('says which thread of the process it was', () =>
+    withGroup(async (group) => {
+      const steps = ['thread=1', 'name=776f726b6572', group.enter, 'pipe=2', 'wait'];
+      const pressure = await Pressure.start([...UNKILLABLE, 'pipes=40', ...steps]);
+      try {
+        const [event] = await told(live, pressure.pid, 2);
+        assert.equal(event?.attributes['thread.name'], 'worker');
+        assert.notEqual(event?.attributes['thread.id'], pressure.pid);
+        assert.equal(event?.attributes['process.executable.name'], 'pressure');
+      } finally {
+        await pressure.stop();
+      }
+    }));
+
+  it('says what was asked for, as the kernel prints it', { skip: noTracing }, () =>
+    withGroup(async (group) => {
+      const tracing = new Tracing({ events: { 'kmem/mm_page_alloc': NO_PAGE } });
+      try {
+        const caused = press([...UNKILLABLE, 'pipes=40', group.enter, ...FAILURES]);
+        tracing.stop();
+        const pid = caused[0]?.pid;
+        const traced = tracing.read().filter(({ tid }) => tid === pid);
+        for (const event of await told(live, pid, 12)) {
+          const truth = traced.find(
+            ({ fields }) => Number(fields.order) === attribute(event, 'order'),
+          );
+          assert.ok(truth);
+          const flags = String(attribute(event, 'gfp_flags'));
+          assert.deepEqual(sorted(flags), sorted(truth.fields.gfp_flags));
+          // Nothing that this process is in takes flags away.
+          assert.deepEqual(sorted(attribute(event, 'requested.gfp_flags')), sorted(flags));
+          assert.equal(attribute(event, 'migrate_type'), 'unmovable');
+        }
+      } finally {
+        tracing.close();
+      }
+    }),
+  );
+
+  it('says when: within the time in which it failed', () =>
+    withGroup(async (group) => {
+      const began = Date.now();
+      const [caused] = press([...UNKILLABLE, 'pipes=40', group.enter, 'pipe=3']);
+      const ended = Date.now();
+      const [event] = await told(live, caused?.pid, 3);
+      const last = Date.parse(String(attribute(event ?? assert.fail(), 'failure.last')));
+      // The wall clock of ISO 8601 has no more than milliseconds.
+      assert.ok((event?.time ?? 0) >= began - 1 && last <= ended + 1);
+      assert.ok(last + 1 >= (event?.time ?? 0));
+    }));
+
+  it('says why: the limit of its cgroup, with the figures', () =>
+    withGroup(async (group) => {
+      const [caused] = press([...UNKILLABLE, 'pipes=40', group.enter, 'pipe=3']);
+      for (const event of await told(live, caused?.pid, 3)) {
+        assert.equal(attribute(event, 'reason'), 'memcg_limit');
+        assert.equal(attribute(event, 'memcg'), group.path);
+        assert.equal(attribute(event, 'memcg.counter'), 'memory');
+        assert.equal(attribute(event, 'memcg.limit'), 64);
+        assert.equal(attribute(event, 'memcg.usage'), 64);
+      }
+    }));
+
+  it('has the zones of the node as zoneinfo and buddyinfo have them', () =>
+    withGroup(async (group) => {
+      const events = await told(
+        live,
+        press([...UNKILLABLE, 'pipes=40', group.enter, 'pipe=1'])[0]?.pid,
+        1,
+      );
+      const [event] = events;
+      assert.ok(event);
+      const node = Number(attribute(event, 'node'));
+      const truth = zonesOf(node);
+      const names = attribute(event, 'zones') as readonly string[];
+      assert.deepEqual([...names].sort(), [...truth.keys()].sort());
+      const figures = (name: string) => attribute(event, `zones.${name}`) as readonly number[];
+      for (const [n, name] of names.entries()) {
+        const zone = truth.get(name) ?? assert.fail();
+        for (const key of ['min', 'low', 'high', 'present', 'managed'] as const) {
+          assert.equal(figures(key)[n], zone[key], `${name} ${key}`);
+        }
+        const free = figures('free')[n] ?? -1;
+        // Others take and give memory all the time.
+        assert.ok(free >= 0 && Math.abs(free - zone.free) <= zone.managed / 8, `${name} ${free}`);
+        assert.ok(zone.protection.includes(figures('kept')[n] ?? -1), `${name} kept`);
+      }
+      const blocks = attribute(event, 'free_blocks') as readonly number[];
+      const zone = names.at(-1) ?? '';
+      assert.equal(blocks.length, blocksOf(node, zone).length);
+      const pages = blocks.reduce((sum, count, order) => sum + count * 2 ** order, 0);
+      const free = figures('free').at(-1) ?? 0;
+      // Free pages that a CPU keeps at hand are on no list.
+      assert.ok(Math.abs(pages - free) <= (truth.get(zone)?.managed ?? 0) / 8, `${pages} ${free}`);
+    }));
+
+  it('has the stack of who asked', () =>
+    withGroup(async (group) => {
+      const [caused] = press([...UNKILLABLE, 'pipes=40', group.enter, 'pipe=1']);
+      const [event] = await told(live, caused?.pid, 1);
+      const frames = String(event?.attributes['code.stacktrace']).split('\n');
+      const at = (pattern: RegExp) => frames.findIndex((frame) => pattern.test(frame));
+      const [allocator, write, call] = [at(/alloc/), at(/pipe_write/), at(/sys_write|do_syscall/)];
+      assert.equal(allocator, 0, `not the allocator first: ${frames[0]}`);
+      assert.ok(write > allocator && call > write, frames.join('\n'));
+      assert.ok(frames.every((frame) => !/^(bpf_|__bpf|trace_|0x)/.test(frame)));
+    }));
+
+  it('tells of one process alone where it is asked to', () =>
+    withGroup(async (group) => {
+      const steps = [...UNKILLABLE, 'pipes=40', group.enter, 'wait', 'pipe=4', 'wait'];
+      const one = await Pressure.start(steps);
+      const only = await LivePlugin.start<PafRecords>(paf, { config: { pids: [one.pid] } });
+      try {
+        const others = press([...UNKILLABLE, 'pipes=40', group.enter, 'pipe=6']);
+        await one.next();
+        assert.equal(sumOf(await told(only, one.pid, 4)), 4);
+        assert.equal(counted(await only.collect()), 4);
+        assert.deepEqual(eventsOf(only, others[0]?.pid), []);
+      } finally {
+        await one.stop();
+        await only.close();
+      }
+    }));
+
+  it('tells of one container alone where it is asked to', () => {
+    const id = randomBytes(32).toString('hex');
+    return withGroup(async (group) => {
+      const only = await LivePlugin.start<PafRecords>(paf, { config: { containers: [id] } });
+      const outside = exhausted();
+      try {
+        press([...UNKILLABLE, 'pipes=40', outside.enter, 'pipe=6']);
+        const inside = await Pressure.start([
+          ...UNKILLABLE,
+          'pipes=40',
+          group.enter,
+          'pipe=4',
+          'wait',
+        ]);
+        const events = await told(only, inside.pid, 4).finally(() => inside.stop());
+        assert.equal(sumOf(events), 4);
+        assert.equal(counted(await only.collect()), 4);
+      } finally {
+        outside.remove();
+        await only.close();
+      }
+    }, `docker/${id}`);
+  });
+});
+
+const sorted = (flags: unknown): string[] => String(flags).split('|').sort();
