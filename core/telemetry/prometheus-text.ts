@@ -1,7 +1,7 @@
 /**
- * A collection as Prometheus' text format, version 0.0.4. Pure. Names as OpenTelemetry's
- * compatibility document has them, without unit suffixes: dots become underscores, counters end in
- * `_total`, the scope is two labels, the resource is `target_info`.
+ * A collection as Prometheus' text format, version 0.0.4, or as OpenMetrics 1.0, which has exemplars.
+ * Pure. Names as OpenTelemetry's compatibility document has them, without unit suffixes: dots become
+ * underscores, counters end in `_total`, the scope is two labels, the resource is `target_info`.
  */
 import type { Attributes } from '@opentelemetry/api';
 import {
@@ -11,6 +11,10 @@ import {
   type MetricData,
   type ResourceMetrics,
 } from '@opentelemetry/sdk-metrics';
+import { exemplarsOf } from './metric-data.js';
+import type { Exemplar } from './points.js';
+
+export type TextFormat = 'prometheus' | 'openmetrics';
 
 /** All samples of one name: the format wants them together. */
 interface Family {
@@ -18,11 +22,14 @@ interface Family {
   readonly lines: string[];
 }
 
-export function prometheusText({ resource, scopeMetrics }: ResourceMetrics): string {
+export function prometheusText(
+  { resource, scopeMetrics }: ResourceMetrics,
+  format: TextFormat = 'prometheus',
+): string {
   const families = new Map<string, Family>();
-  const target = `target_info{${labelsOf(resource.attributes)}} 1`;
-  const help = '# HELP target_info Target metadata\n# TYPE target_info gauge';
-  families.set('target_info', { type: 'gauge', lines: [help, target] });
+  const target = newFamily('target_info', 'info', 'Target metadata', format);
+  target.lines.push(`target_info{${labelsOf(resource.attributes)}} 1`);
+  families.set('target_info', target);
   for (const { scope, metrics } of scopeMetrics) {
     const scopeLabels = labelsOf({
       'otel.scope.name': scope.name,
@@ -38,26 +45,30 @@ export function prometheusText({ resource, scopeMetrics }: ResourceMetrics): str
       known.set(attributes, all);
       return all;
     };
-    for (const metric of metrics) writeMetric(metric, labels, families);
+    for (const metric of metrics) writeMetric(metric, labels, families, format);
   }
-  return `${[...families.values()].flatMap(({ lines }) => lines).join('\n')}\n`;
+  const end = format === 'openmetrics' ? ['# EOF'] : [];
+  return `${[...families.values().flatMap(({ lines }) => lines), ...end].join('\n')}\n`;
 }
 
 function writeMetric(
   metric: MetricData,
   labels: (attributes: Attributes) => string,
   families: Map<string, Family>,
+  format: TextFormat,
 ): void {
   const { name, type } = nameAndType(metric);
-  const family = families.get(name) ?? newFamily(name, type, metric.descriptor.description);
+  const family = families.get(name) ?? newFamily(name, type, metric.descriptor.description, format);
   families.set(name, family);
   if (family.type !== type) {
-    family.lines.push(`# ${name} is a ${type} elsewhere: left out`);
+    // OpenMetrics has no comments.
+    if (format === 'prometheus') family.lines.push(`# ${name} is a ${type} elsewhere: left out`);
     return;
   }
   if (metric.dataPointType === DataPointType.EXPONENTIAL_HISTOGRAM) {
     for (const point of metric.dataPoints) {
-      writeHistogram(name, point, labels(point.attributes), family.lines);
+      const exemplars = format === 'openmetrics' ? exemplarsOf(point) : [];
+      writeHistogram(name, point, labels(point.attributes), exemplars, family.lines);
     }
   } else if (metric.dataPointType !== DataPointType.HISTOGRAM) {
     for (const { attributes, value } of metric.dataPoints) {
@@ -74,23 +85,45 @@ function writeHistogram(
   name: string,
   { value }: DataPoint<ExponentialHistogram>,
   labels: string,
+  exemplars: readonly Exemplar[],
   lines: string[],
 ): void {
   const { count, sum, zeroCount, positive } = value;
   let below = zeroCount;
-  lines.push(`${name}_bucket{${labels},le="0"} ${below}`);
+  let bound = Number.NEGATIVE_INFINITY;
+  const writeBucket = (upper: number, counted: number) => {
+    const exemplar = exemplars.find(({ value }) => value > bound && value <= upper);
+    const le = upper === Number.POSITIVE_INFINITY ? '+Inf' : upper;
+    lines.push(`${name}_bucket{${labels},le="${le}"} ${counted}${exemplarText(exemplar)}`);
+    bound = upper;
+  };
+  writeBucket(0, below);
   for (const [i, bucket] of positive.bucketCounts.entries()) {
     below += bucket;
-    lines.push(`${name}_bucket{${labels},le="${2 ** (positive.offset + i + 1)}"} ${below}`);
+    writeBucket(2 ** (positive.offset + i + 1), below);
   }
-  lines.push(`${name}_bucket{${labels},le="+Inf"} ${count}`);
+  writeBucket(Number.POSITIVE_INFINITY, count);
   if (sum !== undefined) lines.push(`${name}_sum{${labels}} ${sum}`);
   lines.push(`${name}_count{${labels}} ${count}`);
 }
 
-function newFamily(name: string, type: string, description: string): Family {
-  const help = description.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
-  return { type, lines: [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`] };
+/** A bucket has at most one: the newest. */
+function exemplarText(exemplar: Exemplar | undefined): string {
+  if (!exemplar) return '';
+  const { value, time, span } = exemplar;
+  const seconds = (time / 1000).toFixed(3);
+  return ` # {trace_id="${span.traceId}",span_id="${span.spanId}"} ${value} ${seconds}`;
+}
+
+/** `name` is that of the samples. OpenMetrics' families are named without its suffixes. */
+function newFamily(name: string, type: string, description: string, format: TextFormat): Family {
+  const open = format === 'openmetrics';
+  const suffix = { info: '_info', counter: '_total' }[type] ?? '';
+  const family = open ? name.slice(0, name.length - suffix.length) : name;
+  const shown = type === 'info' && !open ? 'gauge' : type;
+  const escaped = description.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+  const help = open ? escaped.replaceAll('"', '\\"') : escaped;
+  return { type, lines: [`# HELP ${family} ${help}`, `# TYPE ${family} ${shown}`] };
 }
 
 function nameAndType(metric: MetricData): { name: string; type: string } {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { Exporters } from '../config/schema.js';
 import { createTelemetry, type Telemetry } from './pipeline.js';
-import { failures, recordingLogger, sampleBatch } from './testing/samples.js';
+import { failures, recordingLogger, START, sampleBatch } from './testing/samples.js';
 
 const telemetryOf = (port = 0, previous?: Telemetry) =>
   createTelemetry({
@@ -66,6 +66,39 @@ test('an exponential histogram becomes buckets of powers of two', async () => {
   );
   assert.deepEqual(samples(text, 'memwatcher_sample_duration_sum'), [40.5]);
   assert.deepEqual(samples(text, 'memwatcher_sample_duration_count'), [8]);
+  await telemetry.close();
+});
+
+test('who can read OpenMetrics gets exemplars: the newest of each bucket', async () => {
+  const telemetry = await telemetryOf();
+  const exemplar = (value: number, n: number) => ({
+    value,
+    time: START + n,
+    span: { traceId: `${n}`.padStart(32, '0'), spanId: `${n}`.padStart(16, '0') },
+  });
+  const point = { count: 8, sum: 40.5, zeroCount: 1, offset: -1, buckets: [3, 0, 4] };
+  const exemplars = [exemplar(4, 3), exemplar(2.5, 2), exemplar(0.75, 1)];
+  telemetry.publish([
+    sampleBatch((out) => {
+      out.point('memwatcher.sample.failures', 1, { zone: 'a' });
+      out.histogram('memwatcher.sample.duration', { ...point, exemplars }, { zone: 'a' });
+    }),
+  ]);
+  const accept =
+    'application/openmetrics-text; version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1';
+  const response = await fetch(urlOf(telemetry), { headers: { accept } });
+  const type = response.headers.get('content-type') ?? '';
+  assert.match(type, /^application\/openmetrics-text; version=1\.0\.0; charset=utf-8$/);
+  const lines = (await response.text()).split('\n');
+  assert.deepEqual(lines.slice(-2), ['# EOF', '']);
+  assert.ok(lines.includes('# TYPE target info'));
+  assert.ok(lines.includes('# TYPE memwatcher_sample_failures counter'));
+  const told = lines.filter((line) => line.includes(' # {')).map((line) => line.split(' # ')[1]);
+  assert.deepEqual(told, [
+    `{trace_id="${'1'.padStart(32, '0')}",span_id="${'1'.padStart(16, '0')}"} 0.75 1800000000.001`,
+    `{trace_id="${'3'.padStart(32, '0')}",span_id="${'3'.padStart(16, '0')}"} 4 1800000000.003`,
+  ]);
+  assert.doesNotMatch(await scrape(urlOf(telemetry)), / # \{|# EOF/);
   await telemetry.close();
 });
 

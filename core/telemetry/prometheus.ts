@@ -9,10 +9,13 @@ import { describeError, MemWatcherError } from '../errors.js';
 import { countPoints } from './metric-reader.js';
 import { http } from './node-http.js';
 import { type ExporterOutcome, noOutcome } from './outcome.js';
-import { prometheusText } from './prometheus-text.js';
+import { prometheusText, type TextFormat } from './prometheus-text.js';
 import type { PrometheusSettings } from './settings.js';
 
-const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+const CONTENT_TYPES: Readonly<Record<TextFormat, string>> = {
+  prometheus: 'text/plain; version=0.0.4; charset=utf-8',
+  openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
+};
 
 /** Serves the latest collection as text; a scrape never causes one. */
 export class ScrapeReader extends MetricReader {
@@ -67,9 +70,10 @@ export class ScrapeReader extends MetricReader {
       response.writeHead(405, { allow: 'GET, HEAD' }).end();
     } else if (path === '/metrics') {
       const { resourceMetrics } = await this.collect();
-      const text = prometheusText(resourceMetrics);
+      const format = formatFor(request);
+      const text = prometheusText(resourceMetrics, format);
       this.#scraped(resourceMetrics);
-      response.writeHead(200, { 'content-type': CONTENT_TYPE });
+      response.writeHead(200, { 'content-type': CONTENT_TYPES[format] });
       response.end(request.method === 'HEAD' ? undefined : text);
     } else if (path === '/healthz') {
       response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n');
@@ -82,6 +86,13 @@ export class ScrapeReader extends MetricReader {
     this.#counts.sent += countPoints(resourceMetrics);
     this.#lastSuccess = Date.now();
   }
+}
+
+/** Who names OpenMetrics can read it, and gets the exemplars; Prometheus does by default. */
+function formatFor({ headers }: IncomingMessage): TextFormat {
+  const types = (headers.accept ?? '').split(',').map((type) => type.trim().toLowerCase());
+  const named = types.some((type) => /^application\/openmetrics-text\s*(;|$)/.test(type));
+  return named ? 'openmetrics' : 'prometheus';
 }
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
