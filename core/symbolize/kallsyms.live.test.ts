@@ -8,19 +8,20 @@ import { KernelSymbols } from './kallsyms.js';
 const symbols = new KernelSymbols();
 const skip = symbols.reason ?? false;
 
-/** Of lines `target`, the first of the highest symbols at or below each, code before data. */
-const NEAREST = `
-  NR == FNR { target[++n] = $1; next }
-  { code = $2 ~ /^[tTwW]$/
-    for (i = 1; i <= n; i++)
-      if ($1 "" <= target[i] "" && ($1 "" > best[i] "" || ($1 == best[i] && code && !isCode[i]))) {
-        best[i] = $1; isCode[i] = code; name[i] = $3; module[i] = $4 } }
-  END { for (i = 1; i <= n; i++) print target[i], best[i], isCode[i], name[i], module[i] }`;
+/**
+ * Symbols and, behind those of the same address, the targets, in the order of addresses: of each target
+ * the symbol before it, of several at one address the first, code before data.
+ */
+const NEAREST = `cat /proc/kallsyms - | LC_ALL=C sort -s -k1,1 | awk '
+  $2 == "target" { print $1, start, code, name, module; next }
+  { isCode = $2 ~ /^[tTwW]$/ }
+  $1 "" != start "" || (isCode && !code) { start = $1; code = isCode; name = $3; module = $4 }'`;
 
 /** Every so many lines an address, a little behind where the symbol begins. */
 function sample(): bigint[] {
   const lines = readFileSync('/proc/kallsyms', 'latin1').trim().split('\n');
-  const code = lines.filter((line) => /^[89a-f]\w{15} [tTwW] /.test(line));
+  // BPF programs come and go while this runs.
+  const code = lines.filter((line) => /^[89a-f]\w{15} [tTwW] (?!.*\[bpf\])/.test(line));
   const step = Math.ceil(code.length / 60);
   const some = code.filter((_, n) => n % step === 0 || n === code.length - 1);
   return some.map((line, n) => BigInt(`0x${line.slice(0, 16)}`) + BigInt(n % 5));
@@ -29,14 +30,16 @@ function sample(): bigint[] {
 test('functions are those that awk finds in /proc/kallsyms', { skip }, async () => {
   const addresses = sample();
   assert.ok(addresses.length >= 50);
-  const input = addresses.map((address) => address.toString(16)).join('\n');
-  const lines = execFileSync('awk', [NEAREST, '-', '/proc/kallsyms'], { input, encoding: 'utf8' })
+  const input = addresses.map((address) => `${address.toString(16)} target\n`).join('');
+  const lines = execFileSync('sh', ['-c', NEAREST], { input, encoding: 'utf8' })
     .trim()
     .split('\n')
     .map((line) => line.split(' '));
   assert.equal(lines.length, addresses.length);
   // One by one, because only a stack's first address is looked for as it stands.
-  const frames = (await Promise.all(addresses.map((address) => symbols.resolve([address])))).flat();
+  const frames = (
+    await Promise.all(lines.map(([target]) => symbols.resolve([BigInt(`0x${target}`)])))
+  ).flat();
   for (const [n, [target = '', start = '', isCode, name, module = '']] of lines.entries()) {
     const address = BigInt(`0x${target}`);
     const known = isCode === '1' && name !== '_etext' && name !== '_einittext';
