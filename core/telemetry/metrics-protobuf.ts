@@ -16,6 +16,7 @@ import {
   type ScopeMetrics,
 } from '@opentelemetry/sdk-metrics';
 import { exemplarsOf, toHrTime } from './metric-data.js';
+import { Nanoseconds } from './nanoseconds.js';
 import type { PartialSuccess } from './otlp-exporter.js';
 import type { Exemplar } from './points.js';
 import { FIXED64, ProtobufWriter, VARINT } from './protobuf-writer.js';
@@ -244,26 +245,6 @@ class Encoder {
     nanoseconds.set(time);
     this.#writer.words(nanoseconds.low, nanoseconds.high);
     this.#writer.tag(field, FIXED64);
-  }
-}
-
-/** The last time of its kind, by halves: neighbours mostly share it. */
-class Nanoseconds {
-  low = 0;
-  high = 0;
-  #time: HrTime | undefined;
-
-  /** They pass 2^53 since 1970, so the seconds are multiplied in two parts. */
-  set(time: HrTime): void {
-    if (time === this.#time) return;
-    this.#time = time;
-    const [seconds, nanoseconds] = time;
-    const above = Math.floor(seconds / 0x10000) * 1e9;
-    const below = (seconds % 0x10000) * 1e9 + nanoseconds;
-    const low = (above % 0x10000) * 0x10000 + (below % 2 ** 32);
-    this.low = low % 2 ** 32;
-    this.high =
-      Math.floor(above / 0x10000) + Math.floor(below / 2 ** 32) + Math.floor(low / 2 ** 32);
   }
 }
 
