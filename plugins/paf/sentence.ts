@@ -63,7 +63,7 @@ class Words {
     const charged =
       cgroupId === chargedId
         ? ''
-        : ` The request is charged to ${this.#cgroup(chargedId)} below it.`;
+        : ` The request is charged to cgroup ${this.#cgroup(chargedId)} below it.`;
     return (
       `Cgroup ${this.#cgroup(cgroupId)} is at its limit: ${this.#size(usage)} of ${this.#size(limit)} ` +
       `used (${COUNTERS[counter]}), no room for ${this.#size(2 ** order)} more.${charged}`
@@ -133,7 +133,8 @@ class Words {
   }
 
   #cgroup(id: number): string {
-    return this.#context.cgroupName?.(id, this.#found.memcg?.v1 === true) ?? String(id);
+    const { memcg } = this.#found;
+    return this.#context.cgroupName?.(id, memcg?.v1 === true) ?? `with id ${id}`;
   }
 
   #size(pages: number | undefined): string {

@@ -217,11 +217,17 @@ function figuresOf(
   return { order, node, zone, usable, mark, ...largest };
 }
 
+/**
+ * What CPUs keep of charges in advance (MEMCG_CHARGE_BATCH). A charge that fails has them given back,
+ * which may show before the counter is looked at.
+ */
+const CHARGE_BATCH = 64;
+
 /** page_counter_try_charge(): the counter may not pass its limit by as much as a page. */
 function overLimit({ gfp, order, memcg }: Failure, context: VerdictContext) {
   if (!memcg || memcg.limit === undefined) return undefined;
   if (context.gfp.has(gfp, '__GFP_ACCOUNT') !== true) return undefined;
-  return memcg.usage + 2 ** order > memcg.limit ? memcg : undefined;
+  return memcg.usage + 2 ** order + CHARGE_BATCH > memcg.limit ? memcg : undefined;
 }
 
 /** PAGE_ALLOC_COSTLY_ORDER: up to it the allocator tries again and again, and kills at last. */
