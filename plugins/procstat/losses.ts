@@ -1,44 +1,29 @@
 import type { BpfObject } from '../../core/bpf/host.js';
-import { type ObjectStats, readStats } from '../../core/bpf/stats.js';
+import { readStats } from '../../core/bpf/stats.js';
+import { LossWatch } from '../../core/loss-watch.js';
 import type { Health } from '../../core/plugin.js';
 
-/**
- * Watches the object's own counts of what it lost (`struct mw_stats`), and says so as long as it
- * goes on.
- */
+/** Watches the object's own counts of what it lost (`struct mw_stats`). */
 export class Losses {
-  #last: ObjectStats | undefined;
+  readonly #watch: LossWatch<'map_full' | 'read_failures'>;
 
   constructor(
     private readonly object: BpfObject,
-    private readonly health: Health,
-    private readonly capacity: number,
+    health: Health,
+    capacity: number,
   ) {
-    this.#last = readStats(object);
+    this.#watch = new LossWatch(health, {
+      map_full: (count) =>
+        `${count} processes are beyond what the hook can follow: they are read at the collection ` +
+        `instead; raise plugins.procstat.capacity (${capacity})`,
+      read_failures: (count) =>
+        `${count} per-CPU counters could not be read: resident memory is not exact`,
+    });
   }
 
   /** Once a collection. */
   check(): void {
-    const last = this.#last;
-    const now = readStats(this.object);
-    const since = (field: keyof ObjectStats) => (now?.[field] ?? 0) - (last?.[field] ?? 0);
-    this.#last = now;
-    this.#judge(
-      'map_full',
-      since('mapFull'),
-      (count) =>
-        `${count} processes are beyond what the hook can follow: they are read at the collection ` +
-        `instead; raise plugins.procstat.capacity (${this.capacity})`,
-    );
-    this.#judge(
-      'read_failures',
-      since('readFailures'),
-      (count) => `${count} per-CPU counters could not be read: resident memory is not exact`,
-    );
-  }
-
-  #judge(id: string, count: number, reason: (count: number) => string): void {
-    if (count > 0) this.health.degraded(id, reason(count));
-    else this.health.clear(id);
+    const stats = readStats(this.object);
+    this.#watch.check({ map_full: stats?.mapFull ?? 0, read_failures: stats?.readFailures ?? 0 });
   }
 }
