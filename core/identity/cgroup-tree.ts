@@ -8,7 +8,7 @@ export interface WalkLimits {
   readonly ms: number;
 }
 
-const LIMITS: WalkLimits = { entries: 20_000, ms: 100 };
+const LIMITS: WalkLimits = { entries: 20_000, ms: 500 };
 /** At most this share of the time goes into walks, however many ids are asked for. */
 const SHARE = 0.02;
 

@@ -13,14 +13,15 @@ import { createBpfHost } from '../bpf/libbpf.js';
 import { recordDecoder } from '../bpf/record.js';
 import { readStats } from '../bpf/stats.js';
 import { CgroupPaths } from './cgroup-paths.js';
+import { CgroupTree, liveFiles } from './cgroup-tree.js';
 import { WhoIs, type WhoRecord } from './who.js';
 
 const FILE = fileURLToPath(new URL('../../bpf/who.bpf.o', import.meta.url));
+/** Runs until its input ends. Not a command of busybox, whose shell runs its own without executing. */
 const HOG = fileURLToPath(new URL('../../test/fakes/memory-hog', import.meta.url));
 const CONTAINER = '0123456789abcdef'.repeat(4);
 
-/** Waits for a line on its input. Static: the guests of the matrix have no shared libraries. */
-const WAITS = ['sh', ['-c', 'read line']] as const;
+const PATIENCE_MS = 10_000;
 
 const lack = MemoryHog.missing() ?? MemoryCgroup.missing();
 
@@ -40,10 +41,10 @@ for (const way of ['typed', 'numbers'] as const) {
     });
 
     it('agrees with /proc of a process that lives', async () => {
-      const child = await start(...WAITS);
+      const child = await start(HOG, []);
       const pid = child.pid ?? 0;
       const record = seen.of(pid);
-      const who = new WhoIs(new CgroupPaths()).who(record);
+      const who = new WhoIs(patientPaths()).who(record);
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
       const ticks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
       assert.equal(Math.floor(record.start_time / 1e7), ticks);
@@ -57,8 +58,8 @@ for (const way of ['typed', 'numbers'] as const) {
     });
 
     it('tells the cgroup of a process that has gone', async () => {
-      const record = seen.of(await runIn(group, 'true'));
-      const cgroups = new CgroupPaths();
+      const record = seen.of(await runIn(group));
+      const cgroups = patientPaths();
       const { cgroup } = new WhoIs(cgroups).who(record);
       assert.equal(cgroup?.path, group.path);
       assert.equal(cgroup?.containerId, CONTAINER);
@@ -69,34 +70,34 @@ for (const way of ['typed', 'numbers'] as const) {
 
     it('does not know a cgroup that was removed, and says so', async () => {
       const short = MemoryCgroup.make({});
-      const pid = await runIn(short, 'true');
+      const pid = await runIn(short);
       short.remove();
-      const cgroups = new CgroupPaths();
+      const cgroups = patientPaths();
       assert.equal(new WhoIs(cgroups).who(seen.of(pid)).cgroup, undefined);
       assert.equal(cgroups.unknown, 1);
     });
 
     it('knows a removed cgroup that it has met before', async () => {
       const short = MemoryCgroup.make({});
-      const pid = await runIn(short, 'true');
+      const pid = await runIn(short);
       const record = seen.of(pid);
-      const cgroups = new CgroupPaths();
+      const cgroups = patientPaths();
       const whoIs = new WhoIs(cgroups);
       // A search for one learns all.
-      const other = seen.of(await runIn(group, 'true'));
+      const other = seen.of(await runIn(group));
       assert.equal(whoIs.who(other).cgroup?.path, group.path);
       short.remove();
       assert.equal(whoIs.who(record).cgroup?.path, short.path);
     });
 
     it('tells the cgroup that it was in, not the one it has moved to', async () => {
-      const child = await start('sh', ['-c', `${enter(group)}; exec sh -c "read line"`]);
+      const child = await start('sh', inGroup(group));
       const pid = child.pid ?? 0;
       const record = await seen.lastOf(pid, 2);
       const other = MemoryCgroup.make({});
       writeFileSync(join(other.dir, 'cgroup.procs'), String(pid));
       assert(readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(other.path));
-      assert.equal(new WhoIs(new CgroupPaths()).who(record).cgroup?.path, group.path);
+      assert.equal(new WhoIs(patientPaths()).who(record).cgroup?.path, group.path);
       await end(child);
       other.remove();
     });
@@ -109,7 +110,7 @@ for (const way of ['typed', 'numbers'] as const) {
         [Buffer.from(`long-${'x'.repeat(90)}`), `long-${'x'.repeat(58)}`],
         [Buffer.from('%s%n$HOME"\'\\'), '%s%n$HOME"\'\\'],
       ];
-      const whoIs = new WhoIs(new CgroupPaths());
+      const whoIs = new WhoIs(patientPaths());
       for (const [name, executable] of names) {
         const file = Buffer.concat([Buffer.from(`${folder}/`), name]);
         copyFileSync(HOG, file);
@@ -124,6 +125,13 @@ for (const way of ['typed', 'numbers'] as const) {
     it('lost none', () => assert.equal(seen.lost, 0));
   });
 }
+
+/** A guest that shares its machine may take long to look at ten folders. */
+const patientPaths = () =>
+  new CgroupPaths({
+    tree: (controller) =>
+      new CgroupTree(controller, liveFiles, { entries: 10_000, ms: PATIENCE_MS }),
+  });
 
 /** Every file that is executed, by pid, in order. */
 class Seen {
@@ -149,9 +157,13 @@ class Seen {
 
   /** The file that it executed as its `count`th, once it has. */
   async lastOf(pid: number, count: number): Promise<WhoRecord> {
+    const deadline = performance.now() + PATIENCE_MS;
     for (;;) {
-      const record = this.#all(pid)[count - 1];
+      const all = this.#all(pid);
+      const record = all[count - 1];
       if (record) return record;
+      const seen = all.map(({ executable }) => executable);
+      assert(performance.now() < deadline, `process ${pid} has executed only ${seen}`);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
@@ -198,11 +210,14 @@ async function run(file: string, args: readonly string[]): Promise<number> {
   return child.pid ?? 0;
 }
 
-const enter = (group: MemoryCgroup) => `echo $$ > ${join(group.dir, 'cgroup.procs')}`;
+/** For a shell: enters the group, and executes a file in it. */
+const inGroup = (group: MemoryCgroup) => [
+  '-c',
+  `echo $$ > ${join(group.dir, 'cgroup.procs')}; exec ${HOG}`,
+];
 
-/** A process that enters the group, executes the command in it and ends. */
-const runIn = (group: MemoryCgroup, command: string) =>
-  run('sh', ['-c', `${enter(group)}; exec ${command}`]);
+/** A process that has been in the group, and is gone. */
+const runIn = (group: MemoryCgroup) => run('sh', inGroup(group));
 
 const octal = (bytes: Buffer) =>
   [...bytes].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('');
