@@ -111,7 +111,7 @@ export class KernelSymbols implements Closable {
   #schedule(): void {
     if (this.#timer !== undefined || this.#reading) return;
     const delay = Math.max(0, this.#notBefore - this.#clock());
-    this.#timer = setTimeout(() => void this.#pass(), delay).unref();
+    this.#timer = setTimeout(() => void this.#pass(), delay);
   }
 
   /** Reads the file for all that wait. */
@@ -123,7 +123,7 @@ export class KernelSymbols implements Closable {
     try {
       const worked = await this.#read(search);
       this.#passes++;
-      this.#notBefore = this.#clock() + worked * IDLE_SHARE;
+      this.#notBefore = this.#clock() + Math.min(worked * IDLE_SHARE, LONGEST_PAUSE);
       if (search.hidden) this.#unreadable(HIDDEN);
       else this.#learn(waiting, search.end());
     } catch (error) {
@@ -218,8 +218,10 @@ const HIDDEN =
 const READ_SIZE = 1 << 16;
 /** Bytes between which the event loop goes on: a millisecond or so. */
 const SLICE = 1 << 17;
-/** A pass is followed by so many times its own time without one: it costs 2 % at most. */
+/** A pass is followed by so many times its own time without one: it costs 2 % … */
 const IDLE_SHARE = 50;
+/** … but nobody waits longer than this for the next, ms, however slow the machine. */
+const LONGEST_PAUSE = 3000;
 /** Stacks. */
 const MAX_WAITING = 1024;
 /** Milliseconds until what was not found is looked for again, in case a module was loaded. */
