@@ -50,18 +50,18 @@ export class DetailDecoder {
   decode(view: DataView, offset: number, length: number): Detail {
     const record = this.#record.decode(view, offset, length);
     const knows = (bit: number) => (record.known & bit) !== 0;
+    const { gfp, task_flags: taskFlags } = record;
+    const flags = this.#host.flags();
     const failure: Failure = {
       time: this.#host.unix(record.time),
       requester: this.#host.who(record.who),
       order: record.order,
-      gfp: record.gfp,
+      gfp,
       migrateType: record.migrate_type,
-      requestedGfp: knows(REQUESTED)
-        ? record.requested
-        : requestedOf(record.gfp, record.task_flags, this.#host.flags()),
-      scopes: scopesOf(record.task_flags),
+      requestedGfp: knows(REQUESTED) ? record.requested : requestedOf(gfp, taskFlags, flags),
+      scopes: scopesOf(gfp, taskFlags, knows(REQUESTED) ? { ...flags, cpusets: false } : flags),
       entitlement: {
-        memalloc: (record.task_flags & PF_MEMALLOC) !== 0,
+        memalloc: (taskFlags & PF_MEMALLOC) !== 0,
         oomVictim: record.oom_victim !== 0,
         realTime: record.priority < REAL_TIME,
       },

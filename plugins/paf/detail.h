@@ -86,52 +86,65 @@ static __always_inline __s32 largest_block(struct zone *zone)
 	return largest;
 }
 
-/* The zone as another node's, if it has more room than the one that stands there. */
-static __always_inline void add_other(struct paf_other *to, struct zone *zone, __u32 index,
-				      __u32 highest)
+/* What must stay free of the zone for a request that may use zones up to `highest`. */
+static __always_inline __s64 needed_of(struct zone *zone, __u32 highest)
 {
-	__s64 free = ZONE_COUNTER(zone, NR_FREE_PAGES), needed = 0, kept = 0;
+	__s64 min = 0, kept = 0;
 
-	read_counter(&needed, &zone->_watermark, bpf_core_enum_value(enum zone_watermarks, WMARK_MIN));
-	needed += BPF_CORE_READ(zone, watermark_boost);
+	read_counter(&min, &zone->_watermark, bpf_core_enum_value(enum zone_watermarks, WMARK_MIN));
 	read_counter(&kept, &zone->lowmem_reserve, highest);
-	needed += kept;
-	if (to->largest != -2 && free - needed <= to->free - to->needed)
-		return;
-	to->zone = index;
-	to->free = free;
-	to->needed = needed;
-	to->largest = largest_block(zone);
+	return min + kept + BPF_CORE_READ(zone, watermark_boost);
 }
 
-/* For visit_nodes(): the best zone of a node that is not the request's own. */
+/* Index of the node's zone with most room for such a request; -1 if none of them has pages. */
+__noinline int roomiest_zone(__u64 node, __u32 highest)
+{
+	__s64 most = 0;
+	int best = -1;
+
+	for (__u32 i = 0; i < MAX_ZONES; i++) {
+		struct zone *zone = zone_of_node((void *)node, i);
+		__s64 room;
+
+		if (!zone || i > highest)
+			break;
+		if (!BPF_CORE_READ(zone, managed_pages.counter))
+			continue;
+		room = ZONE_COUNTER(zone, NR_FREE_PAGES) - needed_of(zone, highest);
+		if (best >= 0 && room <= most)
+			continue;
+		most = room;
+		best = i;
+	}
+	return best;
+}
+
+/* For visit_nodes(): a node that is not the request's own. */
 __noinline int add_node(__u64 address, __u64 highest)
 {
 	struct pglist_data *node = (void *)address;
 	struct paf_detail *record = detail_record();
 	struct paf_other *to;
-	__u32 id, at;
+	struct zone *zone;
+	int best;
 
-	if (!record || highest >= MAX_ZONES)
+	if (!record || record->other_count >= PAF_OTHERS ||
+	    (__u32)BPF_CORE_READ(node, node_id) == record->node)
 		return 0;
-	id = BPF_CORE_READ(node, node_id);
-	at = record->other_count;
-	if (id == record->node || at >= PAF_OTHERS)
+	best = roomiest_zone(address, highest);
+	if (best < 0)
 		return 0;
-	to = &record->others[WITHIN(at, 8)];
-	to->node = id;
-	to->largest = -2;
+	zone = zone_of_node(node, best);
+	if (!zone)
+		return 0;
+	to = &record->others[WITHIN(record->other_count, PAF_OTHERS)];
+	to->node = BPF_CORE_READ(node, node_id);
+	to->zone = best;
+	to->free = ZONE_COUNTER(zone, NR_FREE_PAGES);
+	to->needed = needed_of(zone, highest);
+	to->largest = largest_block(zone);
 	to->padding = 0;
-	for (__u32 i = 0; i < MAX_ZONES; i++) {
-		struct zone *zone = zone_of_node(node, i);
-
-		if (!zone || i > highest)
-			break;
-		if (BPF_CORE_READ(zone, managed_pages.counter))
-			add_other(to, zone, i, highest);
-	}
-	if (to->largest != -2)
-		record->other_count = at + 1;
+	record->other_count++;
 	return 1;
 }
 

@@ -46,7 +46,9 @@ export const eventAttributes = {
   'memwatcher.page_allocation.scopes': {
     type: 'string[]',
     optional: true,
-    description: 'Scopes of the task that take flags away: noio, nofs, pin',
+    description:
+      'What may have changed the caller’s flags: noio, nofs and pin take some away, cpuset adds ' +
+      '__GFP_HARDWALL',
     example: ['nofs'],
   },
   'memwatcher.page_allocation.zone': {
@@ -161,5 +163,5 @@ function zoneArrays<const K extends string>(
       `memwatcher.page_allocation.zones.${key}`,
       { type: 'int[]', optional: true, description, example: [3968, 760_000, 240_000] },
     ]),
-  ) as ZoneArrays<K>;
+  ) as unknown as ZoneArrays<K>;
 }

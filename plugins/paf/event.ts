@@ -2,7 +2,7 @@ import type { CgroupIdentity } from '../../core/identity/cgroup-paths.js';
 import { attributesOfWho } from '../../core/identity/who.js';
 import type { GfpFlags } from '../../core/memory/gfp.js';
 import type { EventAttributes } from '../../core/metadata.js';
-import { formatKernelStack } from '../../core/symbolize/kernel-frame.js';
+import { formatKernelStack, type KernelFrame } from '../../core/symbolize/kernel-frame.js';
 import type { Failure, FailureZone, MemcgCharge } from './failure.js';
 import type { PafMetadata } from './metadata.js';
 import type { ToldFailures } from './records.js';
@@ -42,9 +42,12 @@ export function attributesOf(told: ToldFailures, context: EventContext): Failure
     ...(request.gfp !== undefined && flagsOf(request.gfp, context)),
     ...(detail && detailOf(detail, context)),
     ...(told.verdict && attributesOfVerdict(told.verdict)),
-    ...(frames.length > 0 && { 'code.stacktrace': formatKernelStack(frames) }),
+    ...stackOf(frames),
   };
 }
+
+export const stackOf = (frames: readonly KernelFrame[]) =>
+  frames.length > 0 ? { 'code.stacktrace': formatKernelStack(frames) } : {};
 
 function flagsOf(mask: number, { gfp }: EventContext) {
   const zone = gfp.highestZone(mask);

@@ -7,6 +7,37 @@ export interface CpuState {
   readonly level: number;
 }
 
+/** struct paf_attempt, 216 bytes. */
+export interface PafAttempt {
+  readonly time: number;
+  readonly gfp: number;
+  readonly order: number;
+  readonly migrate_type: number;
+  readonly node: number;
+  readonly known: number;
+  readonly failed: number;
+  readonly who: Who;
+  readonly zone: ZoneState;
+}
+
+/** struct paf_call, 16 bytes. */
+export interface PafCall {
+  readonly gfp: number;
+  readonly order: number;
+  readonly node: number;
+  readonly padding: number;
+}
+
+/** struct paf_context, 24 bytes. */
+export interface PafContext {
+  readonly gfp: number;
+  readonly order: number;
+  readonly alloc_flags: number;
+  readonly node: number;
+  readonly migrate_type: number;
+  readonly has_node: number;
+}
+
 /** struct paf_detail, 3552 bytes. */
 export interface PafDetail {
   readonly time: number;
@@ -51,6 +82,12 @@ export interface PafFold {
   readonly stack: readonly number[];
 }
 
+/** struct paf_gate, 16 bytes. */
+export interface PafGate {
+  readonly second: number;
+  readonly passed: number;
+}
+
 /** struct paf_key, 32 bytes. */
 export interface PafKey {
   readonly stack: number;
@@ -71,6 +108,13 @@ export interface PafMemcg {
   readonly depth: number;
 }
 
+/** struct paf_node, 584 bytes. */
+export interface PafNode {
+  readonly read_at: number;
+  /** 8 elements. */
+  readonly zones: readonly ZoneState[];
+}
+
 /** struct paf_other, 32 bytes. */
 export interface PafOther {
   readonly node: number;
@@ -81,18 +125,21 @@ export interface PafOther {
   readonly padding: number;
 }
 
+/** struct paf_passage, 16 bytes. */
+export interface PafPassage {
+  readonly passed: number;
+  readonly suppressed: number;
+}
+
 /** struct paf_reclaimable, 16 bytes. */
 export interface PafReclaimable {
   readonly file: number;
   readonly anon: number;
 }
 
-/** struct paf_totals, 32 bytes. */
+/** struct paf_totals, 8 bytes. */
 export interface PafTotals {
   readonly failures: number;
-  readonly attempts: number;
-  readonly suppressed: number;
-  readonly details: number;
 }
 
 /** struct room, 424 bytes. */

@@ -74,7 +74,7 @@ export interface Failure extends Request {
   readonly requester: Who;
   /** What the caller passed; undefined where that cannot be known. */
   readonly requestedGfp: number | undefined;
-  /** Scopes of the task that take bits away from what callers pass: noio, nofs, pin. */
+  /** What may have changed the bits that the caller passed. */
   readonly scopes: readonly AllocationScope[];
   readonly entitlement: Entitlement;
   /** ALLOC_* of the last attempt (mm/internal.h), where the strategy sees them. */
@@ -93,7 +93,11 @@ export interface Failure extends Request {
   readonly kswapdFailures: number | undefined;
 }
 
-export type AllocationScope = 'noio' | 'nofs' | 'pin';
+/**
+ * The task's own scopes take bits away; a cpuset adds __GFP_HARDWALL to a first attempt, whose page
+ * the memory cgroup may then have refused.
+ */
+export type AllocationScope = 'noio' | 'nofs' | 'pin' | 'cpuset';
 
 /** Failures of one stack, order, flags, migrate type and cgroup that one event stands for. */
 export interface FoldedFailures {

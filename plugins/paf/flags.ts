@@ -32,16 +32,21 @@ export function requestedOf(
   taskFlags: number,
   context: FlagsContext,
 ): number | undefined {
-  if (scopesOf(taskFlags).length > 0 || (taskFlags & PF_OF_SOME_KERNELS) !== 0) return undefined;
-  const has = (name: `__GFP_${string}`) => context.gfp.has(gfp, name) !== false;
-  const perhapsAdded = context.cpusets && has('__GFP_HARDWALL') && has('__GFP_ACCOUNT');
-  return perhapsAdded ? undefined : gfp;
+  if ((taskFlags & PF_OF_SOME_KERNELS) !== 0) return undefined;
+  return scopesOf(gfp, taskFlags, context).length > 0 ? undefined : gfp;
 }
 
-export function scopesOf(taskFlags: number): AllocationScope[] {
+/** What may have changed the caller's mask. */
+export function scopesOf(
+  mask: number,
+  taskFlags: number,
+  { gfp, cpusets }: FlagsContext,
+): AllocationScope[] {
   const scopes: AllocationScope[] = [];
   if ((taskFlags & PF_MEMALLOC_NOIO) !== 0) scopes.push('noio');
   if ((taskFlags & PF_MEMALLOC_NOFS) !== 0) scopes.push('nofs');
   if ((taskFlags & PF_MEMALLOC_PIN) !== 0) scopes.push('pin');
+  const has = (name: `__GFP_${string}`) => gfp.has(mask, name) !== false;
+  if (cpusets && has('__GFP_HARDWALL') && has('__GFP_ACCOUNT')) scopes.push('cpuset');
   return scopes;
 }

@@ -117,6 +117,16 @@ export const metadata = defineMetadata({
       .max(1_000_000)
       .default(10_000)
       .describe('stacks walked a second and CPU; failures beyond it are told apart without'),
+    attempts: z
+      .boolean()
+      .default(false)
+      .describe('show attempts to allocate, refused or not, in the live view; they are no metrics'),
+    attempt_rate: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(100)
+      .describe('attempts a second that the kernel lets through'),
   }),
 });
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * What paf hands to user space: folds, which count every failure, in memory that both sides see;
- * details of the first failure of a window, by a ring; and attempts, by another. Memory is in pages
+ * What paf hands to user space: folds, which count every failure, and on demand the zones of all
+ * nodes, in memory that both sides see; details of the first failure of a window, and attempts, by
+ * rings. Memory is in pages
  * of the kernel, times are CLOCK_MONOTONIC in ns.
  */
 #pragma once
@@ -47,6 +48,7 @@ enum paf_known {
 	PAF_KSWAPD = 8,
 	PAF_MEMCG = 16,
 	PAF_MEMCG_V1 = 32, /* its cgroups are in the memory controller's own hierarchy */
+	PAF_ENDED = 64,	   /* `failed`, of an attempt */
 };
 
 enum paf_counter {
@@ -113,14 +115,17 @@ struct paf_attempt {
 	__u32 migrate_type;
 	__u32 node;
 	__u32 known; /* enum paf_known */
-	__u32 failed; /* 1: there was no page; not known of an attempt seen as it begins */
+	__u32 failed; /* 1: there was no page */
 	struct who who;
 	struct zone_state zone; /* the preferred one */
 };
 
 struct paf_totals {
-	__u64 failures;
-	__u64 attempts;	  /* seen, with those that the rate bound suppressed */
-	__u64 suppressed;
-	__u64 details; /* taken */
+	__u64 failures; /* the sum of all counts of folds */
+};
+
+/* A node's zones, by index; without pages `present` is 0. */
+struct paf_node {
+	__u64 read_at; /* the last survey that saw it; 0: none */
+	struct zone_state zones[MAX_ZONES];
 };

@@ -2,37 +2,41 @@ import { inject, injectable } from 'tsyringe';
 import type { LoadedBpf, RingReader } from '../../core/bpf/host.js';
 import { describeError, MemWatcherError } from '../../core/errors.js';
 import { CgroupPaths } from '../../core/identity/cgroup-paths.js';
-import { makeFilter } from '../../core/identity/filter.js';
+import { type Filter, makeFilter } from '../../core/identity/filter.js';
 import { pageSize } from '../../core/identity/host.js';
 import { MonotonicClock } from '../../core/identity/monotonic-clock.js';
 import { WhoIs, type WhoRecord } from '../../core/identity/who.js';
 import { GfpFlags } from '../../core/memory/gfp.js';
 import { MigrateTypes } from '../../core/memory/migrate-type.js';
 import { nodeCount } from '../../core/memory/numa.js';
+import { type NodeZones, zoneMetrics } from '../../core/memory/zones.js';
 import type { Plugin } from '../../core/plugin.js';
 import { KernelSymbols } from '../../core/symbolize/kallsyms.js';
 import { BpfLoader, Config, Emitter, Health, Kernel, Metrics, Scope } from '../../core/tokens.js';
+import { Attempts } from './attempts.js';
+import { constantsOf } from './constants.js';
+import { hasCpusets } from './cpusets.js';
 import { type Detail, DetailDecoder } from './decoder.js';
-import { attributesOf, bodyOf, EVENT, type EventContext } from './event.js';
 import type { Failure } from './failure.js';
 import { Folds, SPARE } from './folds.js';
 import type { PafMetadata } from './metadata.js';
-import type { PafRecords, ToldFailures } from './records.js';
+import type { PafRecords } from './records.js';
+import { Survey } from './survey.js';
 import { freeSwap } from './swap.js';
+import { Teller } from './teller.js';
 import { judge } from './verdict.js';
-import { FailureWatch, type Told } from './watch.js';
+import { FailureWatch } from './watch.js';
 
 /** How soon a failure is told of, ms. */
 const DRAIN_EVERY = 100;
-/** For the names of a stack, ms; the event goes without them then. */
-const NAMES_WITHIN = 5000;
-/** The last that were told, kept for the view. */
-const RECENT = 200;
 
 /** What `start` made. */
 interface Running {
   readonly loaded: LoadedBpf;
   readonly watch: FailureWatch;
+  readonly teller: Teller;
+  readonly attempts: Attempts | undefined;
+  readonly survey: Survey;
 }
 
 @injectable()
@@ -40,12 +44,10 @@ export class Paf implements Plugin<PafRecords> {
   readonly #cgroups = new CgroupPaths();
   readonly #whoIs = new WhoIs(this.#cgroups);
   readonly #clock = new MonotonicClock();
+  readonly #pageSize = pageSize();
   readonly #gfp: GfpFlags;
   readonly #migrateTypes: MigrateTypes;
-  readonly #pageSize = pageSize();
-  readonly #context: EventContext;
-  readonly #recent: ToldFailures[] = [];
-  #symbols: KernelSymbols | undefined;
+  readonly #wanted: Filter<WhoRecord>;
   #running: Running | undefined;
 
   constructor(
@@ -59,92 +61,103 @@ export class Paf implements Plugin<PafRecords> {
   ) {
     this.#gfp = GfpFlags.of(kernel);
     this.#migrateTypes = MigrateTypes.of(kernel);
-    this.#context = {
-      gfp: this.#gfp,
-      migrateType: (value) => this.#typeName(value),
-      cgroup: ({ cgroupId, v1 }, pid) => this.#whoIs.cgroup(cgroupId, v1, pid),
-    };
+    this.#wanted = makeFilter<WhoRecord>(config, {
+      cgroup: ({ cgroup, cgroup_v1, pid }) => this.#whoIs.cgroup(cgroup, cgroup_v1 !== 0, pid),
+    });
   }
 
   start(): void {
-    const { capacity, stack_depth, stack_rate, window, events_per_second } = this.config;
-    this.#symbols = this.scope.use(new KernelSymbols());
-    const loaded = this.scope.use(
-      this.loader.load({
-        constants: {
-          node_count: nodeCount(),
-          stack_depth,
-          stack_rate,
-          window_ns: Math.round(window * 1e6),
-          by_process: this.#tellsProcesses,
-        },
-        maxEntries: { folds: SPARE + capacity, slots: capacity, free_slots: capacity },
-      }),
-    );
+    const loaded = this.scope.use(this.#load());
     const { object } = loaded;
-    const folds = new Folds(object, this.scope.use(object.map('folds').mapped()));
-    const ring = this.scope.use(object.map('details').ring());
-    const decoder = this.#decoder(loaded);
-    const watch = new FailureWatch({
-      folds,
-      details: () => this.#drain(ring, decoder),
-      judge: (failure) => this.#judge(failure),
-      who: (record) => this.#whoIs.who(record),
-      wanted: this.#filter(),
-      unix: (ns) => this.#clock.unix(ns),
-      window,
-      eventsPerSecond: events_per_second,
-      tell: (told) => this.#tell(told),
-    });
-    this.#running = { loaded, watch };
-    this.scope.defer(() => this.#look(watch));
-    const timer = setInterval(() => this.#look(watch), DRAIN_EVERY).unref();
+    const teller = this.#teller();
+    const watch = this.#watch(loaded, teller);
+    const attempts = loaded.parts.has('attempts') ? this.#attempts(loaded) : undefined;
+    const survey = new Survey(object, this.scope.use(object.map('nodes').mapped()), this.#pageSize);
+    const running = { loaded, watch, teller, attempts, survey };
+    this.#running = running;
+    // What has failed since the last look is told of as well, before the object is closed.
+    this.scope.defer(() => this.#look(running));
+    const timer = setInterval(() => this.#look(running), DRAIN_EVERY).unref();
     this.scope.defer(() => clearInterval(timer));
   }
 
   collect(): PafRecords {
-    if (!this.#running) {
+    const running = this.#running;
+    if (!running) {
       throw new MemWatcherError('INTERNAL', 'paf was asked to collect before it started');
     }
-    const { watch, loaded } = this.#running;
-    this.#clock.sync();
-    watch.look(Date.now());
-    this.health.fullness('slots', watch.used / this.config.capacity);
+    const { watch, loaded, teller, attempts } = running;
+    this.#lookNow(running);
+    this.health.fullness('slots', Math.min(1, watch.used / this.config.capacity));
     this.#cgroups.sweep();
     return {
       failures: watch.counts.map(({ order, type, reason, count }) => {
         return { order, migrateType: this.#typeName(type), reason, count };
       }),
-      recent: [...this.#recent],
-      attempts: undefined,
-      pageSize: this.#pageSize,
+      recent: teller.recent,
+      attempts: attempts?.list,
       totals: {
         folded: watch.folded,
         postponed: watch.postponed,
         overflowed: watch.overflowed,
-        suppressedAttempts: 0,
+        suppressedAttempts: attempts?.suppressed ?? 0,
         unseen: unseen(loaded),
       },
-      zones: undefined,
+      pageSize: this.#pageSize,
+      zones: this.#zones(running),
     };
   }
 
-  /** Filters that ask for a process must not be given folds of several. */
-  get #tellsProcesses(): boolean {
-    return this.config.pids.length + this.config.names.length > 0;
-  }
-
-  #filter(): (record: WhoRecord) => boolean {
-    return makeFilter<WhoRecord>(this.config, {
-      cgroup: ({ cgroup, cgroup_v1, pid }) => this.#whoIs.cgroup(cgroup, cgroup_v1 !== 0, pid),
+  #load(): LoadedBpf {
+    const { capacity, attempts } = this.config;
+    const nodes = nodeCount();
+    return this.loader.load({
+      constants: constantsOf(this.config, this.#gfp, nodes),
+      maxEntries: { folds: SPARE + capacity, slots: capacity, free_slots: capacity, nodes },
+      without: attempts ? [] : ['attempts'],
     });
   }
 
-  #decoder({ object }: LoadedBpf): DetailDecoder {
-    return new DetailDecoder(object.layout('paf_detail'), {
-      flags: () => ({ gfp: this.#gfp, cpusets: false }),
+  #teller(): Teller {
+    return new Teller({
+      gfp: this.#gfp,
+      context: {
+        gfp: this.#gfp,
+        migrateType: (value) => this.#typeName(value),
+        cgroup: ({ cgroupId, v1 }, pid) => this.#whoIs.cgroup(cgroupId, v1, pid),
+      },
+      symbols: this.scope.use(new KernelSymbols()),
+      emitter: this.emitter,
+    });
+  }
+
+  #watch({ object }: LoadedBpf, teller: Teller): FailureWatch {
+    const ring = this.scope.use(object.map('details').ring());
+    const decoder = new DetailDecoder(object.layout('paf_detail'), {
+      flags: () => ({ gfp: this.#gfp, cpusets: hasCpusets() }),
       unix: (ns) => this.#clock.unix(ns),
       who: (record) => this.#whoIs.who(record),
+    });
+    return new FailureWatch({
+      folds: new Folds(object, this.scope.use(object.map('folds').mapped())),
+      details: () => this.#drain(ring, decoder),
+      judge: (failure) => this.#judge(failure),
+      who: (record) => this.#whoIs.who(record),
+      wanted: this.#wanted,
+      unix: (ns) => this.#clock.unix(ns),
+      window: this.config.window,
+      eventsPerSecond: this.config.events_per_second,
+      tell: (told) => teller.tell(told),
+    });
+  }
+
+  #attempts({ object }: LoadedBpf): Attempts {
+    return new Attempts(object, this.scope.use(object.map('attempts').ring()), {
+      unix: (ns) => this.#clock.unix(ns),
+      who: (record) => this.#whoIs.who(record),
+      wanted: this.#wanted,
+      describe: (mask) => this.#gfp.describe(mask),
+      decodeErrors: (count) => this.health.decodeErrors(count),
     });
   }
 
@@ -160,10 +173,16 @@ export class Paf implements Plugin<PafRecords> {
     return details;
   }
 
-  #look(watch: FailureWatch): void {
+  #lookNow({ watch, attempts }: Running): void {
+    this.#clock.sync();
+    watch.look(Date.now());
+    attempts?.drain();
+  }
+
+  /** Between collections nobody catches an error. */
+  #look(running: Running): void {
     try {
-      this.#clock.sync();
-      watch.look(Date.now());
+      this.#lookNow(running);
       this.health.clear('look');
     } catch (error) {
       this.health.degraded('look', `failures cannot be read: ${describeError(error)}`);
@@ -171,47 +190,20 @@ export class Paf implements Plugin<PafRecords> {
   }
 
   #judge(failure: Failure) {
+    const { memcg, requester } = failure;
     return judge(failure, {
       gfp: this.#gfp,
       migrateTypes: this.#migrateTypes,
       pageSize: this.#pageSize,
       swapFree: freeSwap(this.#pageSize),
-      cgroupName: (id) => {
-        const { memcg, requester } = failure;
-        return memcg && this.#whoIs.cgroup(id, memcg.v1, requester.pid)?.path;
-      },
+      cgroupName: (id) => memcg && this.#whoIs.cgroup(id, memcg.v1, requester.pid)?.path,
     });
   }
 
-  #tell(told: Told): void {
-    void this.#named(told).then((named) => {
-      if (this.#recent.length >= RECENT) this.#recent.shift();
-      this.#recent.push(named);
-      this.emitter.event(EVENT, bodyOf(named, this.#context), attributesOf(named, this.#context), {
-        time: named.first,
-      });
-    });
-  }
-
-  /** With the names of its stack, if they come in time. */
-  async #named(told: Told): Promise<ToldFailures> {
-    const plain = told.stack.map((address) => ({ address }));
-    const flags = {
-      flags: this.#flags(told.request.gfp),
-      requestedFlags: this.#flags(told.detail?.requestedGfp),
-    };
-    if (!this.#symbols || plain.length === 0) return { ...told, ...flags, frames: plain };
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<typeof plain>((resolve) => {
-      timer = setTimeout(() => resolve(plain), NAMES_WITHIN).unref();
-    });
-    const frames = await Promise.race([this.#symbols.resolve(told.stack), late]);
-    clearTimeout(timer);
-    return { ...told, ...flags, frames };
-  }
-
-  #flags(mask: number | undefined): string | undefined {
-    return mask === undefined ? undefined : this.#gfp.describe(mask);
+  /** Read only for metrics that are ours to report. */
+  #zones({ survey }: Running): NodeZones[] | undefined {
+    const wanted = Object.keys(zoneMetrics).some((name) => this.metrics.isOn(name));
+    return wanted ? survey.take() : undefined;
   }
 
   #typeName(value: number): string {

@@ -24,7 +24,8 @@ class Words {
   }
 
   below_watermark(): string {
-    return `Below the watermark: ${this.#room()}, and more than ${this.#mark()} must be. ${this.#reclaim()}`;
+    const must = `${this.#room()}, and more than ${this.#mark()} must be.`;
+    return `Below the watermark: ${must}${this.#reclaim()}`;
   }
 
   no_reclaim(): string {
@@ -101,13 +102,15 @@ class Words {
   }
 
   #where(): string {
-    return `zone ${this.#found.zone?.name} of node ${this.#found.node}`;
+    const { zone, node } = this.#found;
+    return zone ? `zone ${zone.name} of node ${node}` : `node ${node}`;
   }
 
   #room(): string {
-    const { zone, usable = 0 } = this.#found;
-    const free = `${this.#where()} has ${this.#size(zone?.free)} free`;
-    return usable === zone?.free
+    const { zone, other, usable = 0 } = this.#found;
+    const pages = zone?.free ?? other?.free;
+    const free = `${this.#where()} has ${this.#size(pages)} free`;
+    return usable === pages
       ? free
       : `${free}, of which ${this.#size(usable)} count for this request`;
   }
@@ -125,7 +128,8 @@ class Words {
 
   #reclaim(): string {
     const { reclaim } = this.#found;
-    return reclaim ? RECLAIM[reclaim.outcome](this.#size(reclaim.reclaimable), reclaim) : '';
+    if (!reclaim) return '';
+    return ` ${RECLAIM[reclaim.outcome](this.#size(reclaim.reclaimable), reclaim)}`;
   }
 
   #block(order: number): string {

@@ -11,10 +11,11 @@
  * readings of the kernel's rule are possible, the one that explains the failure holds. What is not
  * known is not judged on, and what nothing explains is `unknown`.
  */
-import type { GfpFlags, GfpName } from '../../core/memory/gfp.js';
-import type { MigrateTypes } from '../../core/memory/migrate-type.js';
-import type { Failure, FailureZone, MemcgCharge } from './failure.js';
+import { overLimit } from './charge.js';
+import type { Failure, FailureZone, MemcgCharge, OtherNode } from './failure.js';
+import { type NodeAnswer, refusedElsewhere } from './other-nodes.js';
 import { type Reclaim, reclaimOf } from './reclaim.js';
+import { failsForPages, type RequestContext, requestOf, typeNumbers } from './request.js';
 import { sentenceOf } from './sentence.js';
 import {
   type Attempt,
@@ -43,9 +44,7 @@ export const REASONS = [
 export type Reason = (typeof REASONS)[number];
 
 /** What of the kernel and the host the rule needs. */
-export interface VerdictContext {
-  readonly gfp: Pick<GfpFlags, 'has'>;
-  readonly migrateTypes: Pick<MigrateTypes, 'value'>;
+export interface VerdictContext extends RequestContext {
   /** Bytes. */
   readonly pageSize: number;
   /** Pages of swap that are free; undefined if unknown. */
@@ -63,6 +62,8 @@ export interface Verdict {
   /** The zone that decides, and how it answered. */
   readonly zone?: FailureZone;
   readonly node?: number;
+  /** In place of the zone where the request was bound to a node of which only this is known. */
+  readonly other?: OtherNode;
   /** Of the zone's free pages, those that count for this request; below 0 if its order takes more. */
   readonly usable?: number;
   /** What must stay free: the watermark after the request's privileges, and the zone's reserve. */
@@ -101,34 +102,19 @@ function findReason(failure: Failure, context: VerdictContext): Found {
   const answers = explaining(request, zones, context);
   const refused = answers.every(({ answer }) => answer !== 'ok');
   if (memcg && !(refused && failsForPages(failure, context))) return memcg;
-  return answerOf(failure, decidingOf(answers), answers, context);
+  const elsewhere = refused ? undefined : refusedElsewhere(failure, context);
+  return elsewhere
+    ? otherAnswer(failure, elsewhere)
+    : answerOf(failure, decidingOf(answers), answers, context);
+}
+
+function otherAnswer({ order }: Failure, { reason, other, usable }: NodeAnswer): Found {
+  const largest = other.largest === undefined ? {} : { largestOrder: other.largest };
+  return { reason, order, node: other.id, other, usable, mark: other.needed, ...largest };
 }
 
 const mayGoElsewhere = ({ gfp, otherNodes }: Failure, context: VerdictContext) =>
   otherNodes.length > 0 && context.gfp.has(gfp, '__GFP_THISNODE') !== true;
-
-/** undefined where the kernel's flags are not known. */
-function requestOf(
-  failure: Failure,
-  { gfp, migrateTypes }: VerdictContext,
-): PageRequest | undefined {
-  const has = (name: GfpName) => gfp.has(failure.gfp, name);
-  const directReclaim = has('__GFP_DIRECT_RECLAIM');
-  if (directReclaim === undefined) return undefined;
-  return {
-    order: failure.order,
-    movable: failure.migrateType === migrateTypes.value('movable'),
-    scopes: failure.scopes,
-    entitlement: failure.entitlement,
-    flags: {
-      high: has('__GFP_HIGH') === true,
-      atomic: has('__GFP_ATOMIC') === true,
-      directReclaim,
-      memalloc: has('__GFP_MEMALLOC') === true,
-      noMemalloc: has('__GFP_NOMEMALLOC') === true,
-    },
-  };
-}
 
 const NO_ENTITLEMENT = { memalloc: false, oomVictim: false, realTime: false } as const;
 
@@ -215,51 +201,4 @@ function figuresOf(
   const largestOrder = types && largestBlock(zone, typesFor(attempt, types));
   const largest = largestOrder === undefined ? {} : { largestOrder };
   return { order, node, zone, usable, mark, ...largest };
-}
-
-/**
- * What CPUs keep of charges in advance (MEMCG_CHARGE_BATCH). A charge that fails has them given back,
- * which may show before the counter is looked at.
- */
-const CHARGE_BATCH = 64;
-
-/** page_counter_try_charge(): the counter may not pass its limit by as much as a page. */
-function overLimit({ gfp, order, memcg }: Failure, context: VerdictContext) {
-  if (!memcg || memcg.limit === undefined) return undefined;
-  if (context.gfp.has(gfp, '__GFP_ACCOUNT') !== true) return undefined;
-  return memcg.usage + 2 ** order + CHARGE_BATCH > memcg.limit ? memcg : undefined;
-}
-
-/** PAGE_ALLOC_COSTLY_ORDER: up to it the allocator tries again and again, and kills at last. */
-const COSTLY_ORDER = 3;
-
-/** Whether the allocator ever refuses such a request a page: __alloc_pages_slowpath(). */
-function failsForPages(
-  { gfp, order, entitlement, highestZone, zones }: Failure,
-  context: VerdictContext,
-): boolean {
-  const has = (name: GfpName) => context.gfp.has(gfp, name) === true;
-  const normal = zones.find(({ name }) => name === 'Normal')?.index;
-  return (
-    !has('__GFP_DIRECT_RECLAIM') ||
-    order > COSTLY_ORDER ||
-    has('__GFP_NORETRY') ||
-    has('__GFP_RETRY_MAYFAIL') ||
-    has('__GFP_THISNODE') ||
-    entitlement.memalloc ||
-    entitlement.oomVictim ||
-    (normal !== undefined && highestZone < normal)
-  );
-}
-
-/** undefined where the kernel's BTF does not tell, and free lists are not judged on. */
-function typeNumbers({ migrateTypes }: VerdictContext): MigrateTypeNumbers | undefined {
-  const unmovable = migrateTypes.value('unmovable');
-  const movable = migrateTypes.value('movable');
-  const reclaimable = migrateTypes.value('reclaimable');
-  if (unmovable === undefined || movable === undefined || reclaimable === undefined) {
-    return undefined;
-  }
-  const [highatomic, cma] = ['highatomic', 'cma'].map((name) => migrateTypes.value(name));
-  return { unmovable, movable, reclaimable, highatomic, cma };
 }
