@@ -5,6 +5,7 @@ import { agentJsonSchema, editorSchema } from '../config/json-schema.js';
 import { describeMetadata, describePlugin } from '../description.js';
 import { MemWatcherError } from '../errors.js';
 import { ProfileSchema, readProfile } from '../kernel/profile.js';
+import { GfpTableSchema } from '../memory/gfp-table.js';
 import type { PluginModule } from '../plugin.js';
 import { selfMetadata } from '../telemetry/self.metadata.js';
 import { agentYaml, shownDefaults } from './agent-yaml.js';
@@ -25,10 +26,12 @@ export function outputs(root: string, plugins: readonly PluginModule[]): Output[
     readProfile(profiles, plugin).strategies.map(({ name }) => name);
   const schema = editorSchema(agentJsonSchema(plugins, strategies), shownDefaults(plugins));
   const kernelSchema = z.toJSONSchema(ProfileSchema, { io: 'input' });
+  const gfpSchema = z.toJSONSchema(GfpTableSchema, { io: 'input' });
   return [
     { path: join(root, 'config', 'agent.yaml'), content: agentYaml(plugins) },
     { path: join(root, 'config', 'gen', 'agent.schema.json'), content: json(schema) },
     { path: join(root, 'config', 'gen', 'kernel.schema.json'), content: json(kernelSchema) },
+    { path: join(root, 'config', 'gen', 'gfp.schema.json'), content: json(gfpSchema) },
     ...[...plugins.map(({ metadata }) => metadata), selfMetadata].map((metadata) => ({
       path: join(root, 'config', 'gen', `${metadata.name}.dashboard.json`),
       content: json(grafanaDashboard(metadata)),
