@@ -35,6 +35,7 @@ for (const way of ['typed', 'numbers'] as const) {
       group = MemoryCgroup.make({ path: `mem-watcher-who/${CONTAINER}` });
     });
     after(() => {
+      for (const child of running) child.kill('SIGKILL');
       seen.close();
       group.remove();
       rmSync(folder, { recursive: true });
@@ -186,9 +187,14 @@ class Seen {
   }
 }
 
+/** A test that fails leaves its own behind. */
+const running = new Set<ChildProcess>();
+
 /** Resolves once it runs its file. */
 async function start(file: string, args: readonly string[]): Promise<ChildProcess> {
   const child = spawn(file, args, { stdio: ['pipe', 'ignore', 'ignore'] });
+  running.add(child);
+  child.once('close', () => running.delete(child));
   await new Promise((resolve, fail) => {
     child.once('spawn', resolve);
     child.once('error', fail);
