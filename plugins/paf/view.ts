@@ -24,7 +24,10 @@ export const view: View<PafRecords> = {
     },
   ],
 
-  tables(records, context) {
+  tables(told, context) {
+    // A stack whose names take long is told late.
+    const recent = told.recent.toSorted((a, b) => a.last - b.last);
+    const records = { ...told, recent };
     const totals = totalsTable(records, Math.min(TOTAL_ROWS, context.rows));
     const why = whyTable(records.recent);
     const others = [...(why ? [why] : []), totals];
