@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "buckets.h"
 #include "common.bpf.h"
 #include "lists.h"
 #include "tables.h"
@@ -107,9 +108,26 @@ static __always_inline struct pr_episode *begin(__u32 type, __s32 order, __u32 g
 	episode->begin = bpf_ktime_get_ns();
 	episode->end = episode->begin;
 	episode->active = 1;
-	if (type != PR_SOFT_LIMIT)
-		read_run(episode, current_run());
 	return episode;
+}
+
+/* On behalf of somebody, who is told by the tracepoint what the run is for. */
+static __always_inline int begin_for(__u32 type, __s32 order, __u32 gfp)
+{
+	struct pr_episode *episode = begin(type, order, gfp);
+	struct scan_control *run;
+
+	if (!episode || type == PR_SOFT_LIMIT)
+		return 0;
+	run = current_run();
+	if (!run)
+		return 0;
+	episode->strange = !is_run(run, order, gfp);
+	if (episode->strange)
+		COUNT(read_failures);
+	else
+		read_run(episode, run);
+	return 0;
 }
 
 static __always_inline bool is_drawn(void)
@@ -154,27 +172,6 @@ static __always_inline void send_span(const struct pr_episode *episode, const st
 	span->who = *who;
 	span->episode = *episode;
 	bpf_ringbuf_submit(span, BPF_RB_NO_WAKEUP);
-}
-
-/*
- * Durations are compared in units of 2^-30 s, rounded up: so every bound of a bucket is a whole
- * number of units, and what is at a bound falls below it, as OpenTelemetry has it.
- */
-static __always_inline __u32 bucket_of(__u64 ns)
-{
-	__u64 units = ((ns / 1000000000) << 30) + (((ns % 1000000000) << 30) + 999999999) / 1000000000;
-	__u64 left = units - 1;
-	__u32 bucket = 0;
-
-	/* how many binary digits `left` has */
-	for (int shift = 32; shift; shift >>= 1) {
-		if (left >> shift) {
-			left >>= shift;
-			bucket += shift;
-		}
-	}
-	bucket += left;
-	return bucket < PR_BUCKETS ? bucket : PR_BUCKETS - 1;
 }
 
 static __always_inline void add_to_cgroup(const struct pr_episode *episode, const struct who *who,
@@ -388,13 +385,14 @@ static __noinline int on_list(const struct list *list, struct scan_control *run)
 		bool nested = running->at[1].active;
 
 		episode = nested ? &running->at[1] : &running->at[0];
-		if (!run && !nested)
+		if (!run && !nested && !episode->strange)
 			run = current_run();
 	}
 	if (episode && episode->active) {
 		type = episode->type;
 		add_list_to_episode(episode, list);
-		read_run(episode, run);
+		if (run)
+			read_run(episode, run);
 	}
 	if (type < PR_TYPES)
 		add_list_to_pages(type, list);

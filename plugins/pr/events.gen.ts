@@ -37,12 +37,14 @@ export interface PrCounts {
   readonly ring_full: number;
 }
 
-/** struct pr_episode, 200 bytes. */
+/** struct pr_episode, 208 bytes. */
 export interface PrEpisode {
   readonly type: number;
   readonly active: number;
   readonly order: number;
   readonly gfp: number;
+  readonly strange: number;
+  readonly padding: number;
   readonly priority: number;
   readonly target_level: number;
   readonly target: number;
@@ -110,14 +112,14 @@ export interface PrRequestKey {
   readonly gfp: number;
 }
 
-/** struct pr_running, 512 bytes. */
+/** struct pr_running, 528 bytes. */
 export interface PrRunning {
   /** 2 elements. */
   readonly at: readonly PrEpisode[];
   readonly who: Who;
 }
 
-/** struct pr_span, 312 bytes. */
+/** struct pr_span, 320 bytes. */
 export interface PrSpan {
   readonly who: Who;
   readonly episode: PrEpisode;

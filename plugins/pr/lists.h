@@ -72,6 +72,12 @@ static __always_inline struct scan_control *current_run(void)
 	return state ? state - bpf_core_field_offset(struct scan_control, reclaim_state) : NULL;
 }
 
+/* Whether that is the run which a tracepoint has just told of. */
+static __always_inline bool is_run(struct scan_control *run, __s32 order, __u32 gfp)
+{
+	return BPF_CORE_READ(run, order) == order && BPF_CORE_READ(run, gfp_mask) == gfp;
+}
+
 /* What the run is after. Background reclaim has a new aim every round: the largest counts. */
 static __always_inline void read_run(struct pr_episode *to, struct scan_control *run)
 {
@@ -79,8 +85,6 @@ static __always_inline void read_run(struct pr_episode *to, struct scan_control 
 	__u64 requested;
 	__s32 priority;
 
-	if (!run)
-		return;
 	requested = BPF_CORE_READ(run, nr_to_reclaim);
 	if (requested > to->requested)
 		to->requested = requested;

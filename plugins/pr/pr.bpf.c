@@ -37,14 +37,12 @@ static __always_inline int on_inactive_list(int node, __u64 scanned, __u64 recla
 	SEC(section "mm_vmscan_" #event "_begin")                                          \
 	int BPF_PROG(way##_##event##_begin, int order, unsigned int gfp)                   \
 	{                                                                                  \
-		begin(type, order, gfp);                                                   \
-		return 0;                                                                  \
+		return begin_for(type, order, gfp);                                           \
 	}                                                                                  \
 	SEC(section "mm_vmscan_" #event "_begin")                                          \
 	int BPF_PROG(way##_##event##_begin_gfp_first, unsigned int gfp, int order)         \
 	{                                                                                  \
-		begin(type, order, gfp);                                                   \
-		return 0;                                                                  \
+		return begin_for(type, order, gfp);                                           \
 	}                                                                                  \
 	SEC(section "mm_vmscan_" #event "_end")                                            \
 	int BPF_PROG(way##_##event##_end, unsigned long freed)                             \
@@ -56,8 +54,7 @@ static __always_inline int on_inactive_list(int node, __u64 scanned, __u64 recla
 	SEC(section "mm_vmscan_node_reclaim_begin")                                        \
 	int BPF_PROG(way##_node_reclaim_begin, int node, int order, unsigned int gfp)      \
 	{                                                                                  \
-		begin(PR_NODE, order, gfp);                                                \
-		return 0;                                                                  \
+		return begin_for(PR_NODE, order, gfp);                                     \
 	}                                                                                  \
 	SEC(section "mm_vmscan_node_reclaim_end")                                          \
 	int BPF_PROG(way##_node_reclaim_end, unsigned long freed)                          \
@@ -100,8 +97,7 @@ WAY(raw, "raw_tp/", NUMBERS)
 	SEC("tp/vmscan/mm_vmscan_" #event "_begin")                                        \
 	int tp_##event##_begin(struct trace_event_raw_mm_vmscan_direct_reclaim_begin_template *ctx) \
 	{                                                                                  \
-		begin(type, ctx->order, ctx->gfp_flags);                                   \
-		return 0;                                                                  \
+		return begin_for(type, ctx->order, ctx->gfp_flags);                        \
 	}                                                                                  \
 	SEC("tp/vmscan/mm_vmscan_" #event "_end")                                          \
 	int tp_##event##_end(struct trace_event_raw_mm_vmscan_direct_reclaim_end_template *ctx) \

@@ -2,6 +2,7 @@
 /* What pr hands to user space. Times are CLOCK_MONOTONIC, ns; pages are the kernel's. */
 #pragma once
 
+#include "buckets.h"
 #include "who.bpf.h"
 
 /* Who reclaims, and why. */
@@ -61,9 +62,6 @@ struct pr_figures {
 	__u64 reclaimed;
 };
 
-/* buckets[i]: episodes of (2^(i-31), 2^(i-30)] seconds; the last has all that are longer. */
-#define PR_BUCKETS 48
-
 struct pr_cgroup_key {
 	__u64 cgroup;
 	__u32 cgroup_v1;
@@ -114,6 +112,8 @@ struct pr_episode {
 	__u32 active;
 	__u32 order;
 	__u32 gfp;
+	__u32 strange; /* 1: what the task points to is not this run */
+	__u32 padding;
 	__s32 priority; /* the lowest that was seen; -1: none was */
 	__u32 target_level; /* depth of the target in its hierarchy */
 	__u64 target;	    /* kernfs id of the cgroup whose memory it was about; 0: all memory */
