@@ -22,6 +22,8 @@ export class GfpFlags {
   readonly #flags: ReadonlyMap<string, number>;
   /** All that may be said of a mask, in the order of saying. */
   readonly #names: readonly NamedMask[];
+  /** The same by name. */
+  readonly #masks: ReadonlyMap<GfpName, number>;
   readonly #zones: ReadonlyMap<string, number> | undefined;
 
   /**
@@ -42,6 +44,7 @@ export class GfpFlags {
         .map(([name, mask]): NamedMask => ({ name: `__GFP_${name}`, mask }))
         .toSorted((a, b) => a.mask - b.mask),
     ];
+    this.#masks = new Map(this.#names.map(({ name, mask }) => [name, mask]));
     this.#zones = kernel.enumerators({ name: 'enum zone_type' });
   }
 
@@ -69,7 +72,7 @@ export class GfpFlags {
 
   /** The value of a flag or of several flags' name; undefined if this kernel has none so called. */
   mask(name: GfpName): number | undefined {
-    return this.#names.find((known) => known.name === name)?.mask;
+    return this.#masks.get(name);
   }
 
   /** Position of a single flag, 0 to 31, as the kernel's `___GFP_<NAME>_BIT`. */

@@ -1,6 +1,6 @@
 /** The running kernel's symbols, against the same file read by awk. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { KernelSymbols } from './kallsyms.js';
@@ -55,4 +55,22 @@ test('functions are those that awk finds in /proc/kallsyms', { skip }, async () 
   }
   assert.ok(frames.filter((frame) => frame.function !== undefined).length > addresses.length * 0.9);
   assert.equal(symbols.passes, 1);
+});
+
+test('without CAP_SYSLOG the reason is what the kernel then shows', (context) => {
+  if (process.getuid?.() !== 0) return context.skip('giving up a capability takes root');
+  const without = ['--bounding-set=-syslog', '--inh-caps=-syslog', '--'];
+  if (spawnSync('setpriv', [...without, 'true']).status !== 0) {
+    return context.skip('setpriv of util-linux is missing');
+  }
+  const run = (...command: string[]) =>
+    spawnSync('setpriv', [...without, ...command], { encoding: 'utf8' });
+  // Where perf may read addresses (kernel.perf_event_paranoid below 2) everybody may.
+  const isShown = run('grep', '-qv', '^0000000000000000 ', '/proc/kallsyms').status === 0;
+  const module = new URL('./kallsyms.js', import.meta.url).href;
+  const script = `
+    const { KernelSymbols } = await import('${module}');
+    console.log(new KernelSymbols().reason ?? 'none');`;
+  const { stdout, stderr } = run(process.execPath, '--input-type=module', '-e', script);
+  assert.match(stdout, isShown ? /^none$/m : /hides the addresses.*CAP_SYSLOG/, stderr);
 });
