@@ -69,7 +69,7 @@ export class Paf implements Plugin<PafRecords> {
   start(): void {
     const loaded = this.scope.use(this.#load());
     const { object } = loaded;
-    const teller = this.#teller();
+    const teller = this.#teller(this.#symbols(loaded));
     const watch = this.#watch(loaded, teller);
     const attempts = loaded.parts.has('attempts') ? this.#attempts(loaded) : undefined;
     const survey = new Survey(object, this.scope.use(object.map('nodes').mapped()), this.#pageSize);
@@ -118,7 +118,15 @@ export class Paf implements Plugin<PafRecords> {
     });
   }
 
-  #teller(): Teller {
+  /** Names of kernel functions, if they may be read; what the plugin lacks if not. */
+  #symbols({ lacks }: LoadedBpf): KernelSymbols {
+    const symbols = this.scope.use(new KernelSymbols());
+    const { reason } = symbols;
+    if (reason !== undefined) this.health.lacks([...lacks, `names in kernel stacks: ${reason}`]);
+    return symbols;
+  }
+
+  #teller(symbols: KernelSymbols): Teller {
     return new Teller({
       gfp: this.#gfp,
       context: {
@@ -126,7 +134,7 @@ export class Paf implements Plugin<PafRecords> {
         migrateType: (value) => this.#typeName(value),
         cgroup: ({ cgroupId, v1 }, pid) => this.#whoIs.cgroup(cgroupId, v1, pid),
       },
-      symbols: this.scope.use(new KernelSymbols()),
+      symbols,
       emitter: this.emitter,
     });
   }
