@@ -14,6 +14,7 @@ export const SCENARIOS: Readonly<Record<Scenario, readonly string[]>> = {
     'dist/core/bpf/*.test.js',
     'dist/core/kernel/*.test.js',
     'dist/core/{memory,symbolize}/*.live.test.js',
+    'dist/test/conformance/choices.test.js',
     'dist/test/vm/guest/*.test.js',
   ],
   numa: ['dist/plugins/sysstat/live*.test.js'],
