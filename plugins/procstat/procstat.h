@@ -3,6 +3,8 @@
  * in the order of thread ids. Memory is in pages of the kernel unless it says otherwise. */
 #pragma once
 
+#include "who.bpf.h"
+
 enum procstat_kind {
 	PROCSTAT_PROCESS = 1, /* struct procstat_process: a group's leader */
 	PROCSTAT_THREAD = 2,  /* struct procstat_thread: any other thread */
@@ -40,8 +42,8 @@ struct procstat_process {
 	__u64 start_time; /* CLOCK_BOOTTIME, ns */
 	struct procstat_memory memory;
 	struct procstat_activity activity; /* of the leader and of exited threads */
-	char comm[16];
-	char executable[64];
+	char comm[COMM_SIZE];
+	char executable[EXECUTABLE_SIZE];
 };
 
 struct procstat_thread {

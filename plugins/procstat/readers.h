@@ -9,6 +9,7 @@
 #include "procstat.h"
 #include "read.bpf.h"
 #include "resident.h"
+#include "who.bpf.h"
 
 static __always_inline void read_memory(struct procstat_memory *to, struct mm_struct *mm,
 					enum pointers pointers)
@@ -34,54 +35,22 @@ static __always_inline void read_activity(struct procstat_activity *to, struct t
 	to->major_faults = task->maj_flt;
 }
 
-/* What /proc/PID/cgroup calls the process's cgroup: the v2 one, or where that is only the root, as
- * on a host with v1 controllers, the memory controller's. */
-static __always_inline void read_cgroup(struct procstat_process *to, struct task_struct *task)
-{
-	struct cgroup *cgroup;
-
-	to->cgroup = 0;
-	to->cgroup_v1 = 0;
-	if (!bpf_core_field_exists(task->cgroups)) /* without CONFIG_CGROUPS */
-		return;
-	cgroup = task->cgroups->dfl_cgrp;
-	if (cgroup->level == 0 &&
-	    bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id)) {
-		struct cgroup_subsys_state *css =
-			task->cgroups->subsys[bpf_core_enum_value(enum cgroup_subsys_id,
-								  memory_cgrp_id)];
-		struct cgroup *controlled = css->cgroup;
-
-		if (controlled && controlled != cgroup) {
-			cgroup = controlled;
-			to->cgroup_v1 = 1;
-		}
-	}
-	to->cgroup = cgroup->kn->id;
-}
-
 static __always_inline void read_process(struct procstat_process *to, struct task_struct *task)
 {
 	struct signal_struct *signal = task->signal;
-	const unsigned char *name;
 
 	to->kind = PROCSTAT_PROCESS;
 	to->pid = task->tgid;
 	to->ppid = task->real_parent->tgid;
 	to->uid = task->real_cred->uid.val;
 	to->start_time = task->start_boottime;
-	read_cgroup(to, task);
+	to->cgroup = cgroup_of(task, &to->cgroup_v1, TYPED);
 	read_activity(&to->activity, task);
 	to->activity.voluntary_switches += signal->nvcsw;
 	to->activity.involuntary_switches += signal->nivcsw;
 	to->activity.minor_faults += signal->min_flt;
 	to->activity.major_faults += signal->maj_flt;
-	/* no rest of another process's longer name behind the NUL */
-	__builtin_memset(to->comm, 0, sizeof(to->comm));
-	__builtin_memset(to->executable, 0, sizeof(to->executable));
-	bpf_probe_read_kernel_str(to->comm, sizeof(to->comm), &task->comm);
-	name = task->mm->exe_file->f_path.dentry->d_name.name;
-	bpf_probe_read_kernel_str(to->executable, sizeof(to->executable), name);
+	read_names(to->comm, to->executable, task, TYPED);
 }
 
 /* Memory of `task`'s process, if it still has it: an exiting one may have given its mm away between
