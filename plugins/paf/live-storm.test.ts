@@ -1,0 +1,163 @@
+/** paf in a storm of failures, and with less room than it needs: no count is lost, and what is lost is said. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
+import { type LiveOptions, LivePlugin } from '../../test/fakes/live-plugin.js';
+import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
+import {
+  type Caused,
+  failuresOf,
+  PIPE_OF_ORDER,
+  Pressure,
+  press,
+  pressureMissing,
+} from '../../test/fakes/pressure.js';
+import { paf } from './index.js';
+import { attribute, counted, countOf, eventsOf, type LivePaf, sumOf, told } from './live-truth.js';
+import type { PafRecords } from './records.js';
+
+const skip = pressureMissing() ?? MemoryCgroup.missing() ?? false;
+const isGuest = process.env.MEM_WATCHER_VM !== undefined;
+/** Of each of two processes. A guest is emulated: what takes 60 us here takes milliseconds there. */
+const STORM = isGuest ? 400 : 10_000;
+const EVENTS_PER_SECOND = 10;
+const ENTER = [...UNKILLABLE, 'pipes=40'];
+
+describe('paf under load', { skip, timeout: 300_000 }, () => {
+  const withPlugin = async (options: LiveOptions, test: (live: LivePaf) => Promise<void>) => {
+    const live = await LivePlugin.start<PafRecords>(paf, options);
+    try {
+      await test(live);
+    } finally {
+      await live.close();
+    }
+  };
+
+  it('loses no failure of a storm, and tells of them in few events', async (t) => {
+    const id = randomBytes(32).toString('hex');
+    const config = { containers: [id], window: '100ms', events_per_second: EVENTS_PER_SECOND };
+    const group = exhausted(`docker/${id}`);
+    try {
+      await withPlugin({ config }, async (live) => {
+        const began = performance.now();
+        const caused = await storm(group);
+        const took = performance.now() - began;
+        const failures = failuresOf(caused);
+        assert.equal(failures, 2 * (STORM + 1));
+        const records = await live.until((seen) => counted(seen) >= failures && seen);
+        await live.until(() => sumOf(live.events) >= failures);
+        assert.equal(counted(records), failures);
+        assert.equal(sumOf(live.events), failures);
+        const { totals } = await live.collect();
+        assert.equal(totals.folded, failures - live.events.length);
+        assert.equal(totals.overflowed, 0);
+        const seconds = (performance.now() - began) / 1000;
+        const bound = (seconds + 1) * EVENTS_PER_SECOND;
+        assert.ok(live.events.length <= bound, `${live.events.length} events`);
+        checkOthers(live, caused);
+        assert.deepEqual(live.self.losses, { ...live.self.losses, ringDrops: 0, mapFull: 0 });
+        t.diagnostic(
+          `${Math.round((failures / took) * 1000)} failures/s, ${live.events.length} events`,
+        );
+      });
+    } finally {
+      group.remove();
+    }
+  });
+
+  it('counts failures beyond its capacity, and says how many', () =>
+    withPlugin({ config: { names: ['pressure'], capacity: 16 } }, async (live) => {
+      const group = exhausted();
+      const processes = 24;
+      try {
+        for (let n = 0; n < processes; n++) press([...ENTER, group.enter, 'pipe=2']);
+        const failures = 2 * processes;
+        const records = await live.until((seen) => counted(seen) >= failures && seen);
+        await live.until(() => sumOf(live.events) >= failures);
+        assert.equal(counted(records), failures);
+        assert.equal(sumOf(live.events), failures);
+        assert.equal(records.totals.overflowed, failures - 2 * 16);
+        // Of these nothing else is known, and nothing else is said.
+        const unknown = live.events.filter(({ attributes }) => !('process.pid' in attributes));
+        assert.equal(sumOf(unknown), failures - 2 * 16);
+        for (const event of unknown) assert.equal(attribute(event, 'reason'), 'unknown');
+        assert.equal(live.self.losses?.mapFull, failures - 2 * 16);
+      } finally {
+        group.remove();
+      }
+    }));
+
+  it('counts failures whose figures found the ring full, and says so', () =>
+    withPlugin({ config: { names: ['pressure'] }, maxEntries: { details: 4096 } }, async (live) => {
+      const group = exhausted();
+      try {
+        const kinds = ['pipe=3', `resize=${PIPE_OF_ORDER[2]}:2`];
+        const caused = press([...ENTER, group.enter, ...kinds]);
+        const more = press([...ENTER, group.enter, ...kinds]);
+        const failures = failuresOf([...caused, ...more]);
+        const records = await live.until((seen) => counted(seen) >= failures && seen);
+        await live.until(() => sumOf(live.events) >= failures);
+        assert.equal(counted(records), failures);
+        assert.equal(sumOf(live.events), failures);
+        const drops = live.self.losses?.ringDrops ?? 0;
+        assert.ok(drops > 0, 'the ring was not full');
+        const without = live.events.filter((event) => attribute(event, 'zones') === undefined);
+        assert.equal(without.length, drops);
+        for (const event of without) assert.equal(attribute(event, 'reason'), 'unknown');
+      } finally {
+        group.remove();
+      }
+    }));
+
+  it('knows processes that are gone, whatever they were called', () =>
+    withPlugin({ config: { window: '100ms' } }, async (live) => {
+      for (const name of HOSTILE) {
+        const group = exhausted();
+        const [caused] = press([...ENTER, `name=${name.toString('hex')}`, group.enter, 'pipe=2']);
+        group.remove();
+        const events = await told(live, caused?.pid, 2);
+        assert.equal(sumOf(events), 2);
+        for (const { attributes, body } of events) {
+          assert.equal(attributes['process.executable.name'], 'pressure');
+          assert.equal(attributes['thread.name'], name.toString('utf8'));
+          assert.ok(body.includes('pressure'));
+        }
+      }
+    }));
+});
+
+/** At most 15 bytes each. */
+const HOSTILE = [
+  Buffer.from('\n\r\t\u001b[31mred'),
+  Buffer.from('%s%n%x{{}}$1`'),
+  Buffer.from([0x66, 0xff, 0xfe, 0x80, 0x01, 0x7f]),
+  Buffer.from('"\\\',;=|ü'),
+];
+
+/** Two processes at a time, which have the same group, stack and flags in common. */
+async function storm(group: MemoryCgroup): Promise<Caused[]> {
+  const size = isGuest ? PIPE_OF_ORDER[4] : PIPE_OF_ORDER[2];
+  const steps = [...ENTER, group.enter, 'wait', 'pipe=1', `resize=${size}:${STORM}`, 'wait'];
+  const both = await Promise.all([Pressure.start(steps), Pressure.start(steps)]);
+  try {
+    return (await Promise.all(both.map((one) => one.next()))).flat();
+  } finally {
+    for (const one of both) await one.stop();
+  }
+}
+
+/** What an event says of its own process and of others adds up as well. */
+function checkOthers(live: LivePaf, caused: readonly Caused[]): void {
+  const pids = [...new Set(caused.map(({ pid }) => pid))];
+  const own = new Map(pids.map((pid) => [pid, 0]));
+  for (const event of eventsOf(live, ...pids)) {
+    const pid = Number(event.attributes['process.pid']);
+    const others = Number(attribute(event, 'failure.other_processes') ?? 0);
+    own.set(pid, (own.get(pid) ?? 0) + countOf(event) - others);
+    for (const other of pids) if (other !== pid) own.set(other, (own.get(other) ?? 0) + others);
+  }
+  for (const pid of pids) {
+    assert.equal(own.get(pid), failuresOf(caused.filter((one) => one.pid === pid)));
+  }
+}
