@@ -31,3 +31,10 @@ export async function runTimeOf(
     writeFileSync(SWITCH, was);
   }
 }
+
+/** Of all programs together. */
+export const totalOf = (times: ReadonlyMap<string, RunTime>): RunTime =>
+  [...times.values()].reduce((sum, { runs, ns }) => ({ runs: sum.runs + runs, ns: sum.ns + ns }), {
+    runs: 0,
+    ns: 0,
+  });

@@ -1,0 +1,103 @@
+/**
+ * What watching reclaim costs where nothing else is done: a cgroup at its limit that reads a file of
+ * no data, so that every page costs little but to be reclaimed. And where nothing is reclaimed.
+ */
+import { type AttachedOptions, AttachedPlugin } from './attached.js';
+import type { BenchRow } from './bench.js';
+import { type RunTime, runTimeOf, totalOf } from './bpf-statistics.js';
+import {
+  added,
+  addedByPlugin,
+  baseline,
+  Floor,
+  faultLoad,
+  type Load,
+  readLoad,
+  strategiesOf,
+  TARGET_PERCENT,
+} from './cost.js';
+import { busyness } from './quiet.js';
+
+export const title = 'pr: reclaim, watched and not';
+
+const FLOOR = ['reclaim_begin', 'reclaim_end', 'shrink_inactive'];
+const PASSES = 20;
+/** Every episode that is at all long is a span: as much as pr can be asked for. */
+const ALL_SPANS = { span_threshold: '1ms', span_rate: 10_000 };
+
+export async function run(): Promise<BenchRow[]> {
+  const rows = busyness();
+  const reads = await readLoad();
+  const floor = new Floor();
+  try {
+    rows.push(...(await ofReads(reads, floor)));
+  } finally {
+    floor.close();
+    await reads.workload.stop();
+  }
+  const faults = await faultLoad();
+  try {
+    rows.push(await addedByPlugin(faults, 'pr', 'pr as shipped', {}, TARGET_PERCENT));
+  } finally {
+    await faults.workload.stop();
+  }
+  return rows;
+}
+
+async function ofReads(load: Load, floor: Floor): Promise<BenchRow[]> {
+  const { can, cannot } = strategiesOf('pr');
+  const empty = await perEpisode(load, floor);
+  const rows = [
+    await baseline(load),
+    { name: 'pages an episode', value: empty.pages, unit: 'pages' },
+    await added(load, 'empty programs', () => floor.on(...FLOOR)),
+    await addedByPlugin(load, 'pr', 'pr as shipped', {}, TARGET_PERCENT),
+    await addedByPlugin(load, 'pr', 'pr, every span', { config: ALL_SPANS }),
+  ];
+  for (const strategy of can) {
+    if (strategy !== can[0]) rows.push(await addedByPlugin(load, 'pr', 'pr', { strategy }));
+    const { ns, runs } = await perEpisodeOf(load, { strategy });
+    rows.push({
+      name: `${strategy}: an episode, ${runs.toFixed(1)} runs`,
+      value: ns,
+      unit: 'ns',
+      note: `by the kernel’s statistics, whose own cost is in it: empty programs have ${empty.ns.toFixed(0)}`,
+    });
+  }
+  return [...rows, ...cannot];
+}
+
+interface Episode {
+  readonly ns: number;
+  readonly runs: number;
+  readonly pages: number;
+}
+
+async function perEpisode(load: Load, floor: Floor): Promise<Episode> {
+  const off = floor.on(...FLOOR);
+  try {
+    const { workload } = load;
+    return episodeOf(load, await runTimeOf(floor.object, FLOOR, () => workload.run(PASSES)));
+  } finally {
+    off();
+  }
+}
+
+async function perEpisodeOf(load: Load, options: AttachedOptions): Promise<Episode> {
+  const attached = await AttachedPlugin.start('pr', options);
+  try {
+    const { object } = attached.loaded;
+    const times = await runTimeOf(object, attached.attached, () => load.workload.run(PASSES));
+    return episodeOf(load, times);
+  } finally {
+    await attached.close();
+  }
+}
+
+/** The end of an episode is the program that runs once each. */
+function episodeOf({ pages }: Load, times: ReadonlyMap<string, RunTime>): Episode {
+  const ends = [...times].filter(([name]) => name.endsWith('reclaim_end'));
+  const episodes = ends.reduce((sum, [, { runs }]) => sum + runs, 0);
+  const { runs, ns } = totalOf(times);
+  return { ns: ns / episodes, runs: runs / episodes, pages: (PASSES * pages) / episodes };
+}
