@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
  * The original's way: the context at get_page_from_freelist(), the failure at the allocator's
- * return. Both masks are seen then, and the node that the request prefers.
+ * return. What the caller passed is seen then, and the node that the request prefers.
  *
  * The context is kept by task. An allocation in an interrupt may write its own over it; so what is
- * kept is taken only if it fits the request that failed.
+ * kept is taken only if it fits the request that failed. Its mask serves for that alone: the last
+ * attempt of many, just before the OOM killer, is made with another than all before it.
  */
 #pragma once
 
@@ -15,8 +16,8 @@
 #define ALLOC_WMARK_MASK 0x03
 #define ALLOC_WMARK_LOW 0x01
 
-/* __GFP_ACCOUNT and flags that the allocator changes between attempts: __GFP_HARDWALL,
- * __GFP_DIRECT_RECLAIM, and __GFP_ATOMIC. Set by user space, for bits move between kernels. */
+/* __GFP_ACCOUNT, and flags that single attempts change: __GFP_HARDWALL, __GFP_DIRECT_RECLAIM, and
+ * __GFP_ATOMIC. Set by user space, for bits move between kernels. */
 const volatile __u32 gfp_account = 0;
 const volatile __u32 gfp_varying = 0;
 /* __GFP_IO and __GFP_FS. */
@@ -113,7 +114,6 @@ static __always_inline int on_no_page(void *ctx, __u32 gfp, __u32 order, __u32 n
 	context = bpf_map_lookup_elem(&contexts, &key);
 	if (context && context->order == order &&
 	    !((context->gfp ^ request.gfp) & ~gfp_varying)) {
-		request.gfp = context->gfp;
 		request.migrate_type = context->migrate_type;
 		request.alloc_flags = context->alloc_flags;
 		request.known |= PAF_ALLOC_FLAGS;
