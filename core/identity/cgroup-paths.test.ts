@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { StatusKeeper } from '../status.js';
 import { CgroupPaths, type CgroupSearch } from './cgroup-paths.js';
 
 /** Where no folder of a cgroup can be seen. */
@@ -77,13 +78,17 @@ it('believes /proc where no folder says otherwise', () => {
   assert.equal(paths.of(9, 100)?.path, '/../outside');
 });
 
-it('counts each cgroup that it cannot tell, once while it is asked for', () => {
+it('counts each cgroup that it cannot tell, once while it is asked for, and says so', () => {
+  const status = new StatusKeeper('pool', () => undefined);
+  status.running();
   const paths = fakePaths(() => '');
   for (let turn = 0; turn < 3; turn++) {
     paths.of(5, 1);
     paths.of(5, 2);
     paths.of(6, 1, 'memory');
-    paths.sweep();
+    paths.sweep(status);
+    const reason = turn === 0 ? /^2 cgroups were gone/ : /^$/;
+    assert.match(status.current.reason ?? '', reason);
   }
   assert.equal(paths.unknown, 2);
 });

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { Health } from '../plugin.js';
 import { type CgroupLine, type ContainerIdentity, cgroupLine, containerOf } from './cgroup.js';
 import { CgroupTree } from './cgroup-tree.js';
 
@@ -13,6 +14,10 @@ export interface CgroupSources {
   /** A hierarchy's cgroups by id; `controller` as for `CgroupPaths.of`. */
   readonly tree?: (controller: string | undefined) => CgroupSearch;
 }
+
+const UNKNOWN =
+  'cgroups were gone before they could be named, or are not visible from here: their containers ' +
+  'are not known';
 
 const readLive = (pid: number | 'self') => readFileSync(`/proc/${pid}/cgroup`, 'utf8');
 
@@ -35,6 +40,7 @@ export class CgroupPaths {
   #unknownBefore = new Set<string>();
   #unknownNow = new Set<string>();
   #unknown = 0;
+  #unknownSaid = 0;
 
   constructor({
     read = readLive,
@@ -42,6 +48,11 @@ export class CgroupPaths {
   }: CgroupSources = {}) {
     this.#read = read;
     this.#tree = tree;
+  }
+
+  /** The same by what the kernel says of a task: no id is 0, and ids of v1 are the memory controller's. */
+  ofTask(id: number, isV1: boolean, pid: number): CgroupIdentity | undefined {
+    return id === 0 ? undefined : this.of(id, pid, isV1 ? 'memory' : undefined);
   }
 
   /**
@@ -62,12 +73,19 @@ export class CgroupPaths {
     return this.#unknown;
   }
 
-  /** Forgets the cgroups that nobody asked for since the last call. */
-  sweep(): void {
+  /**
+   * Once a collection: forgets the cgroups that nobody asked for since the last call, and tells
+   * `health` of those that could not be told since then.
+   */
+  sweep(health?: Health): void {
     this.#known = this.#seen;
     this.#seen = new Map();
     this.#unknownBefore = this.#unknownNow;
     this.#unknownNow = new Set();
+    const count = this.#unknown - this.#unknownSaid;
+    this.#unknownSaid = this.#unknown;
+    if (count === 0) health?.clear('cgroups');
+    else health?.degraded('cgroups', `${count} ${UNKNOWN}`);
   }
 
   get size(): number {

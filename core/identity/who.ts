@@ -156,7 +156,7 @@ export class WhoIs {
   }
 
   cgroup(id: number, v1: boolean, pid: number): CgroupIdentity | undefined {
-    return id === 0 ? undefined : this.#cgroups.of(id, pid, v1 ? 'memory' : undefined);
+    return this.#cgroups.ofTask(id, v1, pid);
   }
 }
 

@@ -18,7 +18,7 @@ import { constantsOf } from './constants.js';
 import { hasCpusets } from './cpusets.js';
 import { type Detail, DetailDecoder } from './decoder.js';
 import type { Failure } from './failure.js';
-import { Folds, SPARE } from './folds.js';
+import { Folds, freeAll, SPARE } from './folds.js';
 import type { PafMetadata } from './metadata.js';
 import type { PafRecords } from './records.js';
 import { Survey } from './survey.js';
@@ -89,7 +89,7 @@ export class Paf implements Plugin<PafRecords> {
     const { watch, loaded, teller, attempts } = running;
     this.#lookNow(running);
     this.health.fullness('slots', Math.min(1, watch.used / this.config.capacity));
-    this.#cgroups.sweep();
+    this.#cgroups.sweep(this.health);
     return {
       failures: watch.counts.map(({ order, type, reason, count }) => {
         return { order, migrateType: this.#typeName(type), reason, count };
@@ -114,6 +114,7 @@ export class Paf implements Plugin<PafRecords> {
     return this.loader.load({
       constants: constantsOf(this.config, this.#gfp, nodes),
       maxEntries: { folds: SPARE + capacity, slots: capacity, free_slots: capacity, nodes },
+      beforeAttach: (object) => freeAll(object, capacity),
       without: attempts ? [] : ['attempts'],
     });
   }

@@ -16,5 +16,5 @@ export function report(records: PafRecords, out: PointWriter<PafMetadata>): void
   out.point('memwatcher.page_allocation.failures.overflowed', overflowed, {});
   out.point('memwatcher.page_allocation.events.postponed', postponed, {});
   out.point('memwatcher.page_allocation.unseen', unseen, {});
-  reportZones(records.zones ?? [], out as unknown as Parameters<typeof reportZones>[1]);
+  reportZones(records.zones ?? [], out);
 }

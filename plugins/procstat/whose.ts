@@ -54,8 +54,7 @@ export class Whose {
   }
 
   cgroupOf({ pid, cgroupId, cgroupV1 }: Process): CgroupIdentity | undefined {
-    if (cgroupId === 0) return undefined;
-    return this.cgroups.of(cgroupId, pid, cgroupV1 ? 'memory' : undefined);
+    return this.cgroups.ofTask(cgroupId, cgroupV1, pid);
   }
 
   /** Forgets what nobody asked for since the last call. */

@@ -13,11 +13,11 @@ export const SCENARIOS: Readonly<Record<Scenario, readonly string[]>> = {
     'dist/plugins/*/live*.test.js',
     'dist/core/bpf/*.test.js',
     'dist/core/kernel/*.test.js',
-    'dist/core/{memory,symbolize}/*.live.test.js',
+    'dist/core/{identity,memory,symbolize}/*.live.test.js',
     'dist/test/conformance/choices.test.js',
     'dist/test/vm/guest/*.test.js',
   ],
-  numa: ['dist/plugins/sysstat/live*.test.js'],
+  numa: ['dist/plugins/sysstat/live*.test.js', 'dist/core/memory/zones.live.test.js'],
   swap: ['dist/plugins/{sysstat,procstat}/live*.test.js'],
 };
 
