@@ -37,6 +37,8 @@ export interface LiveOptions {
   readonly strategy?: string;
   /** Beyond what the plugin asks for. */
   readonly maxEntries?: Readonly<Record<string, number>>;
+  /** In place of those that the plugin sets. */
+  readonly constants?: LoadOptions['constants'];
   /** Which metrics are this plugin's; all if not said. */
   readonly isOn?: (metric: string) => boolean;
 }
@@ -71,7 +73,7 @@ export class LivePlugin<Records> {
 
   private constructor(module: PluginModule, options: LiveOptions) {
     const { name } = module.metadata;
-    const { config = {}, strategy = 'auto', maxEntries = {} } = options;
+    const { config = {}, strategy = 'auto' } = options;
     const raw = { plugins: { [name]: config } };
     this.#module = module;
     this.#isOn = options.isOn ?? (() => true);
@@ -84,7 +86,7 @@ export class LivePlugin<Records> {
         logger: silentLogger,
         loader: this.#remembering(
           loaderOf(name, strategy, (report) => this.#reported(report)),
-          maxEntries,
+          options,
         ),
         emitter: this.#emitter(),
         health: this.health,
@@ -148,11 +150,14 @@ export class LivePlugin<Records> {
     this.report = report;
   }
 
-  #remembering(loader: BpfLoader, maxEntries: LoadOptions['maxEntries']): BpfLoader {
+  #remembering(loader: BpfLoader, { maxEntries, constants }: LiveOptions): BpfLoader {
     return {
       load: (options = {}) => {
-        const all = { ...options.maxEntries, ...maxEntries };
-        this.#loaded = loader.load({ ...options, maxEntries: all });
+        this.#loaded = loader.load({
+          ...options,
+          maxEntries: { ...options.maxEntries, ...maxEntries },
+          constants: { ...options.constants, ...constants },
+        });
         return this.#loaded;
       },
     };

@@ -24,6 +24,8 @@
  *   lock           locks all its memory, also what comes
  *   pipes=N        makes pipes of 16 pages for `pipe`; before `enter`
  *   enter=PATH     enters the group whose cgroup.procs this is
+ *   hold=PAGES     puts pages into a pipe, to be given back when it has to speak; after `enter`, where
+ *                  others exhaust the group too
  *   oom=N          its oom_score_adj
  *   name=HEX       its name, any bytes
  *   thread=1       takes the steps that follow in another thread
@@ -64,10 +66,9 @@ static long full = -1;
  * To speak takes memory, which an exhausted group has not: pages of the pipes are given back. Of four
  * the pipe itself keeps one or two for later; the others are too few for an allocation of order 2.
  */
-static void make_room(void)
+static int make_room(void)
 {
-	if (full >= 0 && read(pipes[full][0], buffer, 4 * PAGE) < 0)
-		_exit(2);
+	return full >= 0 && read(pipes[full][0], buffer, 4 * PAGE) > 0;
 }
 
 static void die(const char *what)
@@ -114,8 +115,10 @@ static void tell(const struct report *r)
 static void speak(void)
 {
 	make_room();
-	if (write(1, told, told_length) != (ssize_t)told_length)
-		_exit(3);
+	/* others of the group may have taken the room */
+	while (write(1, told, told_length) != (ssize_t)told_length)
+		if (errno != ENOMEM || !make_room())
+			_exit(2);
 	told_length = 0;
 }
 
@@ -154,6 +157,15 @@ static void fill_pipes(long failures)
 			full = i;
 	}
 	tell(&r);
+}
+
+/* Pages of its own to give back, whatever others of the group take. */
+static void hold_pages(long pages)
+{
+	for (long i = 0; i < pages; i++)
+		if (write(pipes[0][1], buffer, PAGE) != PAGE)
+			die("hold");
+	full = 0;
 }
 
 static void resize_pipe(long bytes, long times)
@@ -308,7 +320,7 @@ static void wait_for_word(void)
 	told_length += sprintf(told + told_length, "waiting\n");
 	speak();
 	if (read(0, &byte, 1) < 0)
-		_exit(4);
+		_exit(2);
 }
 
 /* The text up to the next colon; the rest of the argument moves on behind it. */
@@ -360,6 +372,8 @@ static void take(const char *step, char *rest)
 			die("mlockall");
 	} else if (!strcmp(step, "pipes")) {
 		make_pipes(number(&rest, 1));
+	} else if (!strcmp(step, "hold")) {
+		hold_pages(number(&rest, 1));
 	} else if (!strcmp(step, "enter")) {
 		write_text(rest, "0");
 	} else if (!strcmp(step, "oom")) {

@@ -1,0 +1,216 @@
+/** pr on the running kernel, against the kernel's own tracer and counters. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
+import { LivePlugin, type SeenSpan } from '../../test/fakes/live-plugin.js';
+import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
+import { type Caused, PIPE_OF_ORDER, press, pressureMissing } from '../../test/fakes/pressure.js';
+import { pr } from './index.js';
+import {
+  attribute,
+  episodesOf,
+  figuresOf,
+  hasSwap,
+  type LivePr,
+  sumOf,
+  type TracedEpisode,
+  traceReclaim,
+  tracingMissing,
+} from './live-truth.js';
+import type { ReclaimSnapshot } from './reclaim.js';
+
+const skip = pressureMissing() ?? MemoryCgroup.missing() ?? tracingMissing() ?? false;
+const MiB = 2 ** 20;
+/** Of version 1 a file's pages can be taken back; of version 2, in a guest, only swap takes any. */
+const mayReclaim = MemoryCgroup.version === 1 || hasSwap();
+const noReclaim = mayReclaim ? false : 'a guest without swap has no page to take back';
+
+describe('pr on the running kernel', { skip, timeout: 300_000 }, () => {
+  const dir = mkdtempSync('/var/tmp/mem-watcher-pr-');
+  let live: LivePr;
+  before(async () => {
+    // Every episode is a span, however short.
+    const constants = { span_threshold_ns: 0 };
+    live = await LivePlugin.start<ReclaimSnapshot>(pr, { config: RATE, constants });
+  });
+  beforeEach(() => {
+    live.spans.length = 0;
+  });
+  after(async () => {
+    await live.close();
+    rmSync(dir, { recursive: true });
+  });
+
+  /** Runs between two collections, with the tracer as witness. */
+  const witnessed = async (run: () => Caused[]) => {
+    const first = await live.collect();
+    live.spans.length = 0;
+    const tracing = traceReclaim();
+    try {
+      const caused = run();
+      const last = await live.collect();
+      tracing.stop();
+      const all = episodesOf(tracing.read());
+      const pid = caused[0]?.pid ?? 0;
+      const spans = live.spans.filter(({ attributes }) => attributes['process.pid'] === pid);
+      return { first, last, caused, pid, spans, all, own: all.filter(({ tid }) => tid === pid) };
+    } finally {
+      tracing.close();
+    }
+  };
+
+  /** At its limit, with nothing to take back: many short episodes. */
+  const fail = (path?: string) => {
+    const group = exhausted(path);
+    try {
+      return press([
+        ...UNKILLABLE,
+        'pipes=40',
+        group.enter,
+        'pipe=3',
+        `resize=${PIPE_OF_ORDER[2]}:3`,
+      ]);
+    } finally {
+      group.remove();
+    }
+  };
+
+  /** Beyond its limit, with pages to take back. */
+  const reclaim = () => {
+    const isV1 = MemoryCgroup.version === 1;
+    const group = MemoryCgroup.make(isV1 ? { limit: 16 * MiB } : { high: 16 * MiB });
+    const file = join(dir, 'file');
+    writeFileSync(file, isV1 ? Buffer.alloc(64 * MiB) : '');
+    try {
+      return press([group.enter, isV1 ? `read=${file}` : 'anon=10000']);
+    } finally {
+      group.remove();
+    }
+  };
+
+  it('counts the episodes that the tracer counts', async () => {
+    const { first, last, all, own } = await witnessed(fail);
+    assert.ok(own.length > 10, `only ${own.length} episodes`);
+    for (const type of ['memcg', 'direct'] as const) {
+      const [before, after] = [figuresOf(first, type).figures, figuresOf(last, type).figures];
+      const traced = all.filter((episode) => episode.type === type);
+      assert.equal(after.episodes - before.episodes, traced.length, type);
+      assert.equal(figuresOf(last, type).running, 0);
+    }
+  });
+
+  it('has a span for each, as the tracer saw it', async () => {
+    const { spans, own, caused } = await witnessed(fail);
+    assert.equal(spans.length, own.length);
+    compareTimes(spans, own, caused);
+    for (const [n, span] of spans.entries()) {
+      const truth = own[n] ?? assert.fail();
+      assert.equal(span.name, 'memwatcher.reclaim');
+      assert.equal(attribute(span, 'type'), truth.type);
+      assert.equal(attribute(span, 'order'), truth.order);
+      assert.deepEqual(sorted(attribute(span, 'gfp_flags')), sorted(truth.flags));
+      assert.equal(attribute(span, 'freed'), truth.freed);
+    }
+  });
+
+  it('has the pages of each as the tracer saw them', { skip: noReclaim }, async () => {
+    const { spans, own, caused } = await witnessed(reclaim);
+    assert.ok(own.length > 5, `only ${own.length} episodes`);
+    assert.equal(spans.length, own.length);
+    compareTimes(spans, own, caused);
+    for (const [n, span] of spans.entries()) {
+      const { lists, freed } = own[n] ?? assert.fail();
+      assert.equal(attribute(span, 'freed'), freed);
+      assert.equal(attribute(span, 'reclaimed'), sumOf(lists, 'nr_reclaimed'));
+      if (lists.length > 0) assert.equal(attribute(span, 'scanned'), sumOf(lists, 'nr_scanned'));
+      for (const [state, field] of STATES) {
+        const told = attribute(span, `encountered.${state}`);
+        if (told !== undefined) assert.equal(told, sumOf(lists, field), state);
+      }
+    }
+    assert.ok(spans.some((span) => Number(attribute(span, 'reclaimed')) > 0));
+  });
+
+  it('has the time of a container’s threads, and their sum', async () => {
+    const id = randomBytes(32).toString('hex');
+    const { last, spans } = await witnessed(() => fail(`docker/${id}`));
+    const ns = spans.reduce((sum, span) => sum + (span.endTime - span.startTime) * 1e6, 0);
+    const stall = last.stalls.find(({ attributes }) => attributes['container.id'] === id);
+    // It is gone by now, and may have been gone before anybody could ask where it was.
+    if (stall) {
+      assert.equal(stall.episodes, spans.length);
+      // A Unix time in ms has a quarter of a microsecond.
+      assert.ok(Math.abs(stall.ns - ns) <= 500 * spans.length, `${stall.ns} is not ${ns}`);
+    }
+    const sum = (values: readonly number[]) => values.reduce((total, one) => total + one, 0);
+    const waited = (['direct', 'memcg', 'node'] as const).map((type) => figuresOf(last, type));
+    assert.equal(
+      sum(last.stalls.map(({ ns: one }) => one)),
+      sum(waited.map(({ figures }) => figures.ns)),
+    );
+    assert.equal(
+      sum(last.stalls.map(({ episodes }) => episodes)),
+      sum(waited.map(({ figures }) => figures.episodes)),
+    );
+  });
+
+  it('has a histogram of as many episodes as there were', async () => {
+    fail();
+    const { types, spans } = await live.collect();
+    for (const { durations, figures } of types) {
+      const { buckets, instant, count } = durations;
+      assert.equal(
+        buckets.reduce((total, one) => total + one, instant),
+        count,
+      );
+      assert.equal(count, figures.episodes);
+    }
+    const episodes = types.reduce((total, { figures }) => total + figures.episodes, 0);
+    const fates = Object.values(spans).reduce((total, one) => total + one, 0);
+    assert.equal(fates, episodes);
+    assert.equal(spans.sent, fates);
+  });
+});
+
+/** More than a test has. */
+const RATE = { span_rate: 10_000, span_threshold: '1ms' };
+
+const STATES = [
+  ['dirty', 'nr_dirty'],
+  ['writeback', 'nr_writeback'],
+  ['congested', 'nr_congested'],
+  ['immediate', 'nr_immediate'],
+  ['referenced', 'nr_ref_keep'],
+  ['unmap_failed', 'nr_unmap_fail'],
+] as const;
+
+/**
+ * At one tracepoint we may come before the tracer or after it. So an episode began for us after the
+ * one before had ended for the tracer, and ended before the next one began; and nothing else is
+ * known but that it is no shorter than what the tracer saw of its work, and no longer than from the
+ * end of the one before to the begin of the next. The tracer writes whole microseconds.
+ */
+function compareTimes(
+  spans: readonly SeenSpan[],
+  own: readonly TracedEpisode[],
+  caused: readonly Caused[],
+): void {
+  const began = caused[0]?.began ?? 0;
+  const ended = caused.at(-1)?.ended ?? 0;
+  for (const [n, { startTime, endTime }] of spans.entries()) {
+    const truth = own[n] ?? assert.fail();
+    const ns = (endTime - startTime) * 1e6;
+    const longest = (own[n + 1]?.begin ?? ended) - (truth.after ?? began);
+    const shortest = truth.worked - truth.begin;
+    assert.ok(ns <= longest + 2500, `${ns} ns of at most ${longest}`);
+    assert.ok(ns >= Math.min(shortest, truth.end - truth.begin) - 2500 || shortest === 0, `${ns}`);
+  }
+  for (let n = 1; n < spans.length; n++) {
+    assert.ok((spans[n]?.startTime ?? 0) >= (spans[n - 1]?.endTime ?? 0));
+  }
+}
+
+const sorted = (flags: unknown): string[] => String(flags).split('|').sort();
