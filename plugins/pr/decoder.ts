@@ -1,6 +1,7 @@
 import { attributesOfProcess, type Who, type WhoIs } from '../../core/identity/who.js';
 import type { GfpFlags } from '../../core/memory/gfp.js';
 import type { Exemplar } from '../../core/telemetry/points.js';
+import { statesOf } from './episode.js';
 import type {
   PrCgroup,
   PrCounts,
@@ -21,7 +22,6 @@ import {
   type TypeReport,
   type WakeupReport,
 } from './reclaim.js';
-import { statesOf } from './spans.js';
 import type { TableSnapshot } from './table.js';
 import { figuresOf, noTotal, type Totals } from './totals.js';
 

@@ -159,7 +159,7 @@ describe('spans of pr', () => {
   };
 
   it('are sent with the kernel’s own begin and end, and all that is known', () => {
-    const { plugin, start, spans, send } = fake();
+    const { plugin, start, spans, send } = fake({ parts: ['throttled'] });
     start();
     send({ who, episode });
     plugin.collect();
@@ -183,7 +183,7 @@ describe('spans of pr', () => {
     send({ who, episode: { ...episode, ...unseen } });
     plugin.collect();
     const attributes = spans[0]?.attributes ?? {};
-    for (const key of ['requested', 'scanned', 'efficiency', 'priority', 'limit.cgroup']) {
+    for (const key of ['requested', 'scanned', 'efficiency', 'priority', 'throttled']) {
       assert.equal(attributes[`memwatcher.reclaim.${key}`], undefined, key);
     }
   });

@@ -1,5 +1,5 @@
 import { inject, injectable } from 'tsyringe';
-import type { BpfObject, LoadedBpf } from '../../core/bpf/host.js';
+import type { LoadedBpf } from '../../core/bpf/host.js';
 import { MemWatcherError } from '../../core/errors.js';
 import { CgroupPaths } from '../../core/identity/cgroup-paths.js';
 import { type Filter, makeFilter } from '../../core/identity/filter.js';
@@ -27,6 +27,7 @@ import type {
   PrThrottled,
   PrWakeups,
 } from './events.gen.js';
+import { KeptThreads } from './kept-threads.js';
 import { Losses } from './losses.js';
 import type { PrMetadata } from './metadata.js';
 import { RECLAIM_TYPES, type ReclaimSnapshot, type SpanFate } from './reclaim.js';
@@ -59,6 +60,7 @@ interface Running {
   readonly swap: SwapCounters;
   readonly spans: Spans;
   readonly losses: Losses;
+  readonly kept: KeptThreads;
 }
 
 @injectable()
@@ -111,7 +113,7 @@ export class Pr implements Plugin<ReclaimSnapshot> {
     if (this.#running === undefined) {
       throw new MemWatcherError('INTERNAL', 'pr collects before it has started');
     }
-    const { loaded, startTime, spans, losses, swap, throttles, wakeups } = this.#running;
+    const { loaded, startTime, spans, losses, kept, swap, throttles, wakeups } = this.#running;
     spans.drain();
     const cgroups = this.#running.cgroups.read();
     const requests = this.#running.requests.read();
@@ -138,8 +140,9 @@ export class Pr implements Plugin<ReclaimSnapshot> {
       spans: fatesOf(counts, spans),
       spanThreshold: this.config.span_threshold * 1e6,
     };
-    this.#paths.sweep();
-    losses.check(loaded, counts);
+    this.#paths.sweep(this.health);
+    kept.sweep();
+    losses.check(loaded, counts, pages);
     for (const name of TABLES) this.health.fullness(name, this.#running[name].fullness);
     return snapshot;
   }
@@ -159,8 +162,9 @@ export class Pr implements Plugin<ReclaimSnapshot> {
       throttles: this.#part(loaded, 'throttled', () => rows('throttles', 'pr_throttled')),
       wakeups: this.#part(loaded, 'wakeups', () => rows('wakeups', 'pr_wakeups')),
       swap: new SwapCounters(),
-      spans: this.#spans(object),
+      spans: this.#spans(loaded),
       losses: new Losses(object, this.health, this.config),
+      kept: new KeptThreads(object),
     };
   }
 
@@ -169,8 +173,9 @@ export class Pr implements Plugin<ReclaimSnapshot> {
     return parts.has(name) ? make() : undefined;
   }
 
-  #spans(object: BpfObject): Spans {
+  #spans({ object, parts }: LoadedBpf): Spans {
     return new Spans(object, this.scope, {
+      saysThrottling: parts.has('throttled'),
       whoIs: this.#whoIs,
       flags: this.#flags,
       clock: new MonotonicClock(),
