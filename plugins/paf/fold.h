@@ -5,15 +5,14 @@
  * counted by order and migrate type.
  *
  * A slot is taken from the queue `free_slots`, filled, and published by its key in `slots`. User
- * space drops the key of a slot that has long been idle, and gives the slot back later, by
- * `give_back`. Its count is never reset, so that what a late writer adds is not lost.
+ * space drops the key of a slot that has long been idle, and gives the slot back later. Its count is
+ * never reset, so that what a late writer adds is not lost.
  */
 #pragma once
 
 #include "request.h"
 
 #define SPARE (PAF_ORDERS * PAF_TYPES) /* slots for what finds none */
-#define GIVE_AT_ONCE 1024	       /* the verifier would follow no more */
 #define LEVELS 3		       /* of interrupts that fail inside of each other */
 
 /* Frames that are walked and kept. */
@@ -203,22 +202,4 @@ static __always_inline struct paf_fold *count_in(__u32 slot, struct task_struct 
 	fold->last = now;
 	__sync_fetch_and_add(&fold->count, 1);
 	return fold;
-}
-
-/* User space: slots `first` and `count` - 1 behind it may be taken again, as many as one run can.
- * Returns how many. */
-SEC("raw_tp")
-int give_back(struct bpf_raw_tracepoint_args *ctx)
-{
-	__u32 first = ctx->args[0], count = ctx->args[1], given = 0;
-
-	for (__u32 i = 0; i < GIVE_AT_ONCE; i++) {
-		__u32 slot = first + i;
-
-		if (i >= count)
-			break;
-		if (!bpf_map_push_elem(&free_slots, &slot, 0))
-			given++;
-	}
-	return given;
 }

@@ -10,8 +10,6 @@ import type { Request } from './failure.js';
 /** PAF_ORDERS * PAF_TYPES of paf.h: slots for failures that found none of their own. */
 export const SPARE = 16 * 8;
 const TYPES = 8;
-/** GIVE_AT_ONCE of fold.h. */
-const GIVE_AT_ONCE = 1024;
 
 /** What all failures of a slot have in common. */
 export interface FoldKey {
@@ -54,7 +52,7 @@ export class Folds {
   readonly #countedOthers: Float64Array;
   readonly #keys: (FoldKey | undefined)[];
 
-  /** `mapped` is of the map `folds` of `object`, whose slots are all made free. */
+  /** `mapped` is of the map `folds` of `object`. */
   constructor(object: BpfObject, mapped: MappedArray) {
     const layout = object.layout('paf_fold');
     const columns = new Columns(layout).bind(mapped.bytes, mapped.stride);
@@ -69,7 +67,6 @@ export class Folds {
     this.#counted = new Float64Array(mapped.entries);
     this.#countedOthers = new Float64Array(mapped.entries);
     this.#keys = new Array<FoldKey | undefined>(mapped.entries).fill(undefined);
-    this.#giveBack(SPARE, mapped.entries - SPARE);
   }
 
   get capacity(): number {
@@ -97,7 +94,7 @@ export class Folds {
   /** Long enough after `drop` that no program still writes to it. */
   free({ slot }: FoldKey): void {
     this.#keys[slot] = undefined;
-    this.#giveBack(slot, 1);
+    freeSlot(this.#object, slot);
   }
 
   #change(slot: number, count: number, counted: number): FoldChange {
@@ -126,20 +123,16 @@ export class Folds {
     const copy = bytes.slice(slot * stride, slot * stride + this.#record.layout.size);
     return this.#record.decode(new DataView(copy.buffer), 0, copy.length);
   }
+}
 
-  #giveBack(first: number, count: number): void {
-    for (let given = 0; given < count; given += GIVE_AT_ONCE) {
-      const some = Math.min(GIVE_AT_ONCE, count - given);
-      const context = new Uint8Array(new BigUint64Array([first + given, some].map(BigInt)).buffer);
-      const { retval } = this.#object.run('give_back', { context });
-      if (retval !== some) {
-        throw new MemWatcherError(
-          'BPF_RUN_FAILED',
-          `${some - retval} slots could not be made free`,
-        );
-      }
-    }
-  }
+/** Before a program can run: all slots of a loaded object but the spare ones may be taken. */
+export function freeAll(object: BpfObject, capacity: number): void {
+  for (let slot = SPARE; slot < SPARE + capacity; slot++) freeSlot(object, slot);
+}
+
+function freeSlot(object: BpfObject, slot: number): void {
+  const value = new Uint8Array(new Uint32Array([slot]).buffer);
+  object.map('free_slots').update(new Uint8Array(0), value);
 }
 
 function spare(slot: number): FoldKey {

@@ -138,7 +138,15 @@ const HOSTILE = [
 /** Two processes at a time, which have the same group, stack and flags in common. */
 async function storm(group: MemoryCgroup): Promise<Caused[]> {
   const size = isGuest ? PIPE_OF_ORDER[4] : PIPE_OF_ORDER[2];
-  const steps = [...ENTER, group.enter, 'hold=8', 'wait', 'pipe=1', `resize=${size}:${STORM}`, 'wait'];
+  const steps = [
+    ...ENTER,
+    group.enter,
+    'hold=8',
+    'wait',
+    'pipe=1',
+    `resize=${size}:${STORM}`,
+    'wait',
+  ];
   const both = await Promise.all([Pressure.start(steps), Pressure.start(steps)]);
   try {
     return (await Promise.all(both.map((one) => one.next()))).flat();

@@ -19,6 +19,7 @@ import { hasCpusets } from './cpusets.js';
 import { type Detail, DetailDecoder } from './decoder.js';
 import type { Failure } from './failure.js';
 import { Folds, freeAll, SPARE } from './folds.js';
+import { Losses } from './losses.js';
 import type { PafMetadata } from './metadata.js';
 import type { PafRecords } from './records.js';
 import { Survey } from './survey.js';
@@ -37,6 +38,7 @@ interface Running {
   readonly teller: Teller;
   readonly attempts: Attempts | undefined;
   readonly survey: Survey;
+  readonly losses: Losses;
 }
 
 @injectable()
@@ -73,7 +75,8 @@ export class Paf implements Plugin<PafRecords> {
     const watch = this.#watch(loaded, teller);
     const attempts = loaded.parts.has('attempts') ? this.#attempts(loaded) : undefined;
     const survey = new Survey(object, this.scope.use(object.map('nodes').mapped()), this.#pageSize);
-    const running = { loaded, watch, teller, attempts, survey };
+    const losses = new Losses(object, this.health, this.config.capacity);
+    const running = { loaded, watch, teller, attempts, survey, losses };
     this.#running = running;
     // What has failed since the last look is told of as well, before the object is closed.
     this.scope.defer(() => this.#look(running));
@@ -86,7 +89,7 @@ export class Paf implements Plugin<PafRecords> {
     if (!running) {
       throw new MemWatcherError('INTERNAL', 'paf was asked to collect before it started');
     }
-    const { watch, loaded, teller, attempts } = running;
+    const { watch, loaded, teller, attempts, losses } = running;
     this.#lookNow(running);
     this.health.fullness('slots', Math.min(1, watch.used / this.config.capacity));
     this.#cgroups.sweep(this.health);
