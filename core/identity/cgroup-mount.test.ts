@@ -48,5 +48,12 @@ describe('folderOf', () => {
     assert.equal(folderOf(whole, '/../up'), undefined);
     assert.equal(folderOf(whole, 'relative'), undefined);
   });
+  it('finds what a mount from outside of the namespace shows', () => {
+    const outside = { controller: undefined, root: '/../..', point: '/host/cg' };
+    assert.equal(folderOf(outside, '/../../docker/x'), '/host/cg/docker/x');
+    assert.equal(folderOf(outside, '/../sibling'), undefined);
+    assert.equal(folderOf(outside, '/own'), undefined);
+    assert.equal(folderOf(outside, '/../../..'), undefined);
+  });
   it('knows the root', () => assert.equal(folderOf(whole, '/'), '/cg/'));
 });

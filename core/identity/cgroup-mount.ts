@@ -16,14 +16,14 @@ export function cgroupMounts(text = readFileSync('/proc/self/mountinfo', 'utf8')
 }
 
 /**
- * The folder of the cgroup `path`, if the mount shows it. A path that leads out of the reader's
- * cgroup namespace (`/..`) is shown by none.
+ * The folder of the cgroup `path`, if the mount shows it. What lies outside of the reader's cgroup
+ * namespace (`/../x`) is shown only by a mount from there, whose root is written likewise.
  */
 export function folderOf({ root, point }: CgroupMount, path: string): string | undefined {
   const base = root === '/' ? '' : root;
-  if (path.split('/').includes('..')) return undefined;
   if (path !== base && !path.startsWith(`${base}/`)) return undefined;
-  return `${point}${path.slice(base.length)}`;
+  const rest = path.slice(base.length);
+  return rest.split('/').includes('..') ? undefined : `${point}${rest}`;
 }
 
 /** `35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory` */
