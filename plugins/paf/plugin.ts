@@ -93,6 +93,7 @@ export class Paf implements Plugin<PafRecords> {
     this.#lookNow(running);
     this.health.fullness('slots', Math.min(1, watch.used / this.config.capacity));
     this.#cgroups.sweep(this.health);
+    losses.check();
     return {
       failures: watch.counts.map(({ order, type, reason, count }) => {
         return { order, migrateType: this.#typeName(type), reason, count };
