@@ -135,6 +135,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
 	const struct cred *real_cred;
+	__u64 self_exec_id; /* grows with each program that the thread executes */
 	struct css_set *cgroups;
 	__u64 start_boottime;
 	unsigned long nvcsw;

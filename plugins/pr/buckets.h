@@ -15,7 +15,9 @@
  */
 static __always_inline __u32 bucket_of(__u64 ns)
 {
-	__u64 units = ((ns / 1000000000) << 30) + (((ns % 1000000000) << 30) + 999999999) / 1000000000;
+	__u64 seconds = ns < 1000000000 ? 0 : ns / 1000000000; /* a division is dear */
+	__u64 units = (seconds << 30) +
+		      (((ns - seconds * 1000000000) << 30) + 999999999) / 1000000000;
 	__u64 left = units - 1;
 	__u32 bucket = 0;
 

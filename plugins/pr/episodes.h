@@ -22,6 +22,16 @@ const volatile __u64 span_burst_ns = 1000000000;
 /* The end of kswapd's work is known by a hook; else it is when it was last seen to work. */
 const volatile __u32 kswapd_end_known = 0;
 
+/* Threads that have been in an episode: most come again at once, and to make and to delete an element
+ * each time would cost more than all else. User space drops those of threads that are gone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, __u32);
+	__type(value, struct pr_running);
+} kept SEC(".maps");
+
+/* Those that find it full, for as long as their episode lasts. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
@@ -29,7 +39,7 @@ struct {
 	__type(value, struct pr_running);
 } threads SEC(".maps");
 
-/* Never written: what a new element of `threads` is copied from. */
+/* Never written: what a new element of either is copied from. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -69,7 +79,9 @@ static __u64 span_due;
 
 static __always_inline struct pr_running *running_of(__u32 tid)
 {
-	return bpf_map_lookup_elem(&threads, &tid);
+	struct pr_running *found = bpf_map_lookup_elem(&kept, &tid);
+
+	return found ? found : bpf_map_lookup_elem(&threads, &tid);
 }
 
 /* The thread's, made here if it has none; NULL if there is no room. */
@@ -81,9 +93,24 @@ static __always_inline struct pr_running *make_running(__u32 tid)
 	if (found)
 		return found;
 	empty = bpf_map_lookup_elem(&blank, &zero);
-	if (!empty || bpf_map_update_elem(&threads, &tid, empty, BPF_ANY))
+	if (!empty)
 		return NULL;
-	return running_of(tid);
+	if (!bpf_map_update_elem(&kept, &tid, empty, BPF_ANY)) {
+		found = bpf_map_lookup_elem(&kept, &tid);
+		if (found)
+			found->is_kept = 1;
+		return found;
+	}
+	if (bpf_map_update_elem(&threads, &tid, empty, BPF_ANY))
+		return NULL;
+	return bpf_map_lookup_elem(&threads, &tid);
+}
+
+/* The thread is in no episode any more. */
+static __always_inline void leave(struct pr_running *running, __u32 tid)
+{
+	if (!running->is_kept)
+		bpf_map_delete_elem(&threads, &tid);
 }
 
 static __always_inline struct pr_episode *begin(__u32 type, __s32 order, __u32 gfp)
@@ -251,12 +278,34 @@ static __always_inline void add_to_process(const struct pr_episode *episode, con
 		slot->used = 1;
 }
 
+/* Who this thread is: read anew if the number is another thread's, it has executed another program or
+ * entered another cgroup. The name may change at any time. */
+static __always_inline void know_who(struct pr_running *running)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	__u64 started = BPF_CORE_READ(task, start_boottime);
+	__u64 executions = BPF_CORE_READ(task, self_exec_id);
+	__u64 css_set = 0;
+
+	if (bpf_core_field_exists(task->cgroups))
+		css_set = (__u64)BPF_CORE_READ(task, cgroups);
+	if (running->started != started || running->executions != executions ||
+	    running->css_set != css_set) {
+		read_who(&running->who, task, NUMBERS);
+		running->started = started;
+		running->executions = executions;
+		running->css_set = css_set;
+	} else {
+		bpf_get_current_comm(running->who.comm, sizeof(running->who.comm));
+	}
+}
+
 static __noinline int account(struct pr_running *running, struct pr_episode *episode)
 {
 	struct who *who = &running->who;
 	__u64 ns = episode->end - episode->begin;
 
-	read_who(who, (void *)bpf_get_current_task(), NUMBERS);
+	know_who(running);
 	if (episode->freed && !episode->lists)
 		COUNT_TYPE(episode->type, unseen);
 	add_to_cgroup(episode, who, ns);
@@ -283,7 +332,7 @@ static __always_inline int end(__u32 type, __u64 freed)
 	episode->freed = freed;
 	account(running, episode);
 	if (!running->at[0].active)
-		bpf_map_delete_elem(&threads, &tid);
+		leave(running, tid);
 	return 0;
 unmatched:
 	COUNT_TYPE(type, unmatched);
@@ -313,7 +362,7 @@ static __always_inline int end_background(void)
 	if (!running || !running->at[0].active)
 		return 0;
 	account(running, &running->at[0]);
-	bpf_map_delete_elem(&threads, &tid);
+	leave(running, tid);
 	return 0;
 }
 
@@ -353,7 +402,8 @@ static __always_inline void add_list_to_episode(struct pr_episode *to, const str
 	to->reclaimed += list->reclaimed;
 	to->nodes |= 1ULL << (list->node < 63 ? list->node & 63 : 63);
 	to->known |= list->known;
-	to->end = bpf_ktime_get_ns();
+	if (to->type == PR_KSWAPD)
+		to->end = bpf_ktime_get_ns();
 	EACH_STATE(ADD_STATE, to->states, &list->states);
 }
 

@@ -112,11 +112,16 @@ export interface PrRequestKey {
   readonly gfp: number;
 }
 
-/** struct pr_running, 528 bytes. */
+/** struct pr_running, 560 bytes. */
 export interface PrRunning {
   /** 2 elements. */
   readonly at: readonly PrEpisode[];
   readonly who: Who;
+  readonly is_kept: number;
+  readonly padding: number;
+  readonly started: number;
+  readonly executions: number;
+  readonly css_set: number;
 }
 
 /** struct pr_span, 320 bytes. */

@@ -50,6 +50,7 @@ export function fakeObject(): FakeObject {
       arrayMap('throttles', 'pr_throttled', 5),
       arrayMap('wakeups', 'pr_wakeups', 1),
       { name: 'threads', type: HASH, maxEntries: 1024 },
+      { name: 'kept', type: HASH, valueSize: layoutOf('pr_running').size, maxEntries: 256 },
       { name: 'spans', type: RING, maxEntries: 1 << 18 },
       { name: 'stats', type: PER_CPU_ARRAY, valueSize: layoutOf('mw_stats').size },
     ],

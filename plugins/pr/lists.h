@@ -82,6 +82,7 @@ static __always_inline bool is_run(struct scan_control *run, __s32 order, __u32 
 static __always_inline void read_run(struct pr_episode *to, struct scan_control *run)
 {
 	struct mem_cgroup *target;
+	struct cgroup *cgroup;
 	__u64 requested;
 	__s32 priority;
 
@@ -96,6 +97,7 @@ static __always_inline void read_run(struct pr_episode *to, struct scan_control 
 	target = BPF_CORE_READ(run, target_mem_cgroup);
 	if (!target)
 		return;
-	to->target = BPF_CORE_READ(target, css.cgroup, kn, id);
-	to->target_level = BPF_CORE_READ(target, css.cgroup, level);
+	cgroup = BPF_CORE_READ(target, css.cgroup);
+	to->target = BPF_CORE_READ(cgroup, kn, id);
+	to->target_level = BPF_CORE_READ(cgroup, level);
 }

@@ -130,10 +130,16 @@ struct pr_episode {
 	struct pr_states states;
 };
 
-/* What a thread is in; map `threads`, by thread id. */
+/* What a thread is in; maps `kept` and `threads`, by thread id. */
 struct pr_running {
 	struct pr_episode at[2]; /* [1]: of PR_SOFT_LIMIT */
 	struct who who;		 /* set as an episode ends */
+	__u32 is_kept; /* it lies in `kept` */
+	__u32 padding;
+	/* `who` holds while these are the same. */
+	__u64 started;	  /* the thread, CLOCK_BOOTTIME, ns */
+	__u64 executions;
+	__u64 css_set; /* address of its cgroups */
 };
 
 struct pr_span {
