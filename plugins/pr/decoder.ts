@@ -20,6 +20,7 @@ import {
   THROTTLE_REASONS,
   type ThrottleReport,
   type TypeReport,
+  type Unmeasured,
   type WakeupReport,
 } from './reclaim.js';
 import type { TableSnapshot } from './table.js';
@@ -56,6 +57,18 @@ export function typesOf(
       running: Math.max(0, running),
     };
   });
+}
+
+/** Episodes that are in no other figure. One that had found no room ends without a begin. */
+export function unmeasuredOf(counts: readonly PrCounts[]): Record<Unmeasured, number> {
+  const all = (member: 'unmatched' | 'abandoned' | 'untracked') =>
+    counts.reduce((sum, count) => sum + count[member], 0);
+  const noRoom = all('untracked');
+  return {
+    no_begin: Math.max(0, all('unmatched') - noRoom),
+    no_end: all('abandoned'),
+    no_room: noRoom,
+  };
 }
 
 /** Rows of `pages` in which something happened. */

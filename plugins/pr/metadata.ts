@@ -3,7 +3,7 @@ import { duration } from '../../core/config/units.js';
 import { filterConfig } from '../../core/identity/filter.js';
 import { containerAttributes, processAttributes, whoAttributes } from '../../core/identity/who.js';
 import { defineMetadata } from '../../core/metadata.js';
-import { PAGE_STATES, RECLAIM_TYPES, SPAN_FATES, THROTTLE_REASONS } from './reclaim.js';
+import { PAGE_STATES, RECLAIM_TYPES, SPAN_FATES, THROTTLE_REASONS, UNMEASURED } from './reclaim.js';
 
 const type = 'memwatcher.reclaim.type';
 const node = 'memwatcher.numa.node';
@@ -63,6 +63,13 @@ export const metadata = defineMetadata({
       description:
         'writeback: too many pages under writeback; isolated: too many reclaimers; no_progress: ' +
         'nothing could be reclaimed; congested: writeback does not keep up',
+    },
+    'memwatcher.reclaim.unmeasured.reason': {
+      type: 'string',
+      values: UNMEASURED,
+      description:
+        'no_begin: begun before the agent; no_end: its end was missed; no_room: more threads at the ' +
+        'same time than `threads`',
     },
     'memwatcher.span.fate': {
       type: 'string',
@@ -218,6 +225,12 @@ export const metadata = defineMetadata({
       unit: '{span}',
       description: 'Episodes that were long enough for a span, by what became of it',
       attributes: ['memwatcher.span.fate'],
+    },
+    'memwatcher.reclaim.unmeasured': {
+      kind: 'counter',
+      unit: '{episode}',
+      description: 'Episodes that are in no other figure',
+      attributes: ['memwatcher.reclaim.unmeasured.reason'],
     },
     'memwatcher.numa.reclaim.scanned': {
       kind: 'counter',

@@ -251,6 +251,14 @@ describe('what pr loses', () => {
     assert.equal(health.current.state, 'ok');
   });
 
+  it('is counted, what began before it and what found no room', () => {
+    const { plugin, start, put } = fake();
+    start();
+    put('types', MEMCG, { unmatched: 5, untracked: 2, abandoned: 1 });
+    const unmeasured = { no_begin: 3, no_end: 1, no_room: 2 };
+    assert.deepEqual(plugin.collect().unmeasured, unmeasured);
+  });
+
   it('shows how full its tables are', () => {
     const { plugin, start, put, health } = fake({ config: { capacity: 100 } });
     start();

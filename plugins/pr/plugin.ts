@@ -16,6 +16,7 @@ import {
   requestsOf,
   throttlesOf,
   typesOf,
+  unmeasuredOf,
   wakeupsOf,
 } from './decoder.js';
 import type {
@@ -138,6 +139,7 @@ export class Pr implements Plugin<ReclaimSnapshot> {
       wakeups: wakeups && wakeupsOf(wakeups.read(), new Set(pages.map(({ node }) => node))),
       swap: swap.since(),
       spans: fatesOf(counts, spans),
+      unmeasured: unmeasuredOf(counts),
       spanThreshold: this.config.span_threshold * 1e6,
     };
     this.#paths.sweep(this.health);

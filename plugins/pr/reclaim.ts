@@ -140,6 +140,10 @@ export interface SwapReport {
 export const SPAN_FATES = ['sent', 'sampled_out', 'rate_limited', 'ring_full', 'filtered'] as const;
 export type SpanFate = (typeof SPAN_FATES)[number];
 
+/** Why an episode is in no figure but this one. */
+export const UNMEASURED = ['no_begin', 'no_end', 'no_room'] as const;
+export type Unmeasured = (typeof UNMEASURED)[number];
+
 /** One collection. */
 export interface ReclaimSnapshot {
   /** Unix ms: since when it counts, and when it was taken. */
@@ -155,6 +159,8 @@ export interface ReclaimSnapshot {
   readonly wakeups: readonly WakeupReport[] | undefined;
   readonly swap: SwapReport | undefined;
   readonly spans: Readonly<Record<SpanFate, number>>;
+  /** Episodes. */
+  readonly unmeasured: Readonly<Record<Unmeasured, number>>;
   /** ns, from which on an episode can be a span. */
   readonly spanThreshold: number;
 }

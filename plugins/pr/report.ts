@@ -9,6 +9,7 @@ import {
   type ReclaimSnapshot,
   SPAN_FATES,
   type TypeReport,
+  UNMEASURED,
 } from './reclaim.js';
 
 type Out = PointWriter<PrMetadata>;
@@ -78,6 +79,10 @@ function reportRest(snapshot: ReclaimSnapshot, out: Out): void {
   for (const direction of ['in', 'out'] as const) {
     const attributes = { 'system.paging.direction': direction };
     out.point('system.paging.operations', snapshot.swap?.[direction], attributes);
+  }
+  for (const reason of UNMEASURED) {
+    const attributes = { 'memwatcher.reclaim.unmeasured.reason': reason };
+    out.point('memwatcher.reclaim.unmeasured', snapshot.unmeasured[reason], attributes);
   }
   for (const fate of SPAN_FATES) {
     out.point('memwatcher.reclaim.spans', snapshot.spans[fate], { 'memwatcher.span.fate': fate });
