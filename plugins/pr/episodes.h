@@ -424,6 +424,14 @@ static __always_inline void add_list_to_pages(__u32 type, const struct list *lis
 	EACH_STATE(ADD_STATE_ATOMIC, to->states, &list->states);
 }
 
+/* The episode that this thread's lists belong to, if it is in one. */
+static __always_inline struct pr_episode *innermost(struct pr_running *running)
+{
+	struct pr_episode *episode = &running->at[running->at[1].active != 0];
+
+	return episode->active ? episode : NULL;
+}
+
 /* `run`: NULL if the hook was not told it. */
 static __noinline int on_list(const struct list *list, struct scan_control *run)
 {

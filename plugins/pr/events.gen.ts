@@ -37,7 +37,7 @@ export interface PrCounts {
   readonly ring_full: number;
 }
 
-/** struct pr_episode, 208 bytes. */
+/** struct pr_episode, 216 bytes. */
 export interface PrEpisode {
   readonly type: number;
   readonly active: number;
@@ -52,6 +52,7 @@ export interface PrEpisode {
   readonly end: number;
   readonly requested: number;
   readonly lists: number;
+  readonly taken: number;
   readonly scanned: number;
   readonly reclaimed: number;
   readonly freed: number;
@@ -112,7 +113,7 @@ export interface PrRequestKey {
   readonly gfp: number;
 }
 
-/** struct pr_running, 560 bytes. */
+/** struct pr_running, 576 bytes. */
 export interface PrRunning {
   /** 2 elements. */
   readonly at: readonly PrEpisode[];
@@ -124,7 +125,7 @@ export interface PrRunning {
   readonly css_set: number;
 }
 
-/** struct pr_span, 320 bytes. */
+/** struct pr_span, 328 bytes. */
 export interface PrSpan {
   readonly who: Who;
   readonly episode: PrEpisode;

@@ -9,7 +9,14 @@ const type = 'memwatcher.reclaim.type';
 const node = 'memwatcher.numa.node';
 
 /** Of config/kernel/pr.yaml. */
-const PARTS = ['shrink-list', 'kswapd-end', 'node-reclaim', 'throttled', 'wakeups'] as const;
+const PARTS = [
+  'shrink-list',
+  'multi-gen',
+  'kswapd-end',
+  'node-reclaim',
+  'throttled',
+  'wakeups',
+] as const;
 
 const CONTAINER = ['container.id', 'k8s.pod.uid', 'process.linux.cgroup'] as const;
 const OTHER = 'memwatcher.reclaim.other';

@@ -31,6 +31,7 @@ import type {
 import { KeptThreads } from './kept-threads.js';
 import { Losses } from './losses.js';
 import type { PrMetadata } from './metadata.js';
+import { hasMultiGenLru } from './multi-gen.js';
 import { RECLAIM_TYPES, type ReclaimSnapshot, type SpanFate } from './reclaim.js';
 import { Rows } from './rows.js';
 import { Spans } from './spans.js';
@@ -100,7 +101,7 @@ export class Pr implements Plugin<ReclaimSnapshot> {
         beforeAttach: (object) => {
           for (const name of TABLES) Table.fill(object, name);
         },
-        without: this.config.without,
+        without: hasMultiGenLru() ? this.config.without : [...this.config.without, 'multi-gen'],
       }),
     );
     this.health.lacks(loaded.lacks);

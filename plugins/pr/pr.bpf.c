@@ -19,10 +19,44 @@ LICENSE;
 /* Lists are told by the function that works on them: the tracepoint only adds what it was asked. */
 const volatile __u32 lists_by_function = 0;
 
+/*
+ * The multi-gen LRU looks at pages twice, at some only to sort them, and tells all that it looked at
+ * each time. What it takes off its lists is told once, and is what the kernel itself counts as scanned
+ * (pgscan): it waits here for the list that it becomes.
+ */
+const volatile __u32 multi_gen = 0;
+
+static __always_inline int on_isolate(__u64 taken)
+{
+	struct pr_running *running = running_of(bpf_get_current_pid_tgid());
+	struct pr_episode *episode = running ? innermost(running) : NULL;
+
+	if (episode)
+		episode->taken = taken;
+	return 0;
+}
+
+static __always_inline __u64 scanned_of(__u64 scanned)
+{
+	struct pr_running *running;
+	struct pr_episode *episode;
+	__u64 taken;
+
+	if (!multi_gen)
+		return scanned;
+	running = running_of(bpf_get_current_pid_tgid());
+	episode = running ? innermost(running) : NULL;
+	if (!episode)
+		return scanned;
+	taken = episode->taken;
+	episode->taken = 0;
+	return taken;
+}
+
 static __always_inline int on_inactive_list(int node, __u64 scanned, __u64 reclaimed,
 					    struct reclaim_stat *stat, enum pointers pointers)
 {
-	struct list list = { .node = node, .scanned = scanned };
+	struct list list = { .node = node, .scanned = scanned_of(scanned) };
 
 	if (!lists_by_function) {
 		list.is_list = 1;
@@ -82,13 +116,22 @@ static __always_inline int on_inactive_list(int node, __u64 scanned, __u64 recla
 		return on_inactive_list(node, scanned, reclaimed, stat, pointers);         \
 	}
 
+#define ISOLATE(way, section)                                                              \
+	SEC(section "mm_vmscan_lru_isolate")                                               \
+	int BPF_PROG(way##_lru_isolate, int zone, int order, unsigned long requested,      \
+		     unsigned long scanned, unsigned long skipped, unsigned long taken)    \
+	{                                                                                  \
+		return on_isolate(taken);                                                  \
+	}
+
 #define WAY(way, section, pointers)                                                        \
 	EPISODE(way, section, direct_reclaim, PR_DIRECT)                                   \
 	EPISODE(way, section, memcg_reclaim, PR_MEMCG)                                     \
 	EPISODE(way, section, memcg_softlimit_reclaim, PR_SOFT_LIMIT)                      \
 	NODE_EPISODE(way, section)                                                         \
 	BACKGROUND(way, section)                                                           \
-	LISTS(way, section, pointers)
+	LISTS(way, section, pointers)                                                      \
+	ISOLATE(way, section)
 
 WAY(btf, "tp_btf/", TYPED)
 WAY(raw, "raw_tp/", NUMBERS)
@@ -124,7 +167,7 @@ int tp_kswapd_sleep(void *ctx)
 SEC("tp/vmscan/mm_vmscan_lru_shrink_inactive")
 int tp_lru_shrink_inactive(struct trace_event_raw_mm_vmscan_lru_shrink_inactive *ctx)
 {
-	struct list list = { .node = ctx->nid, .scanned = ctx->nr_scanned };
+	struct list list = { .node = ctx->nid, .scanned = scanned_of(ctx->nr_scanned) };
 
 	if (!lists_by_function) {
 		list.is_list = 1;

@@ -121,6 +121,7 @@ struct pr_episode {
 	__u64 end; /* as long as it goes on: when it was last seen to work */
 	__u64 requested; /* 0: unknown */
 	__u64 lists;
+	__u64 taken; /* off a list of the multi-gen LRU, not yet told as scanned */
 	__u64 scanned;
 	__u64 reclaimed; /* from the lists */
 	__u64 freed;	 /* all, slab included, as the kernel says at the end */
