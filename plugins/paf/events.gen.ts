@@ -20,8 +20,9 @@ export interface PafAttempt {
   readonly zone: ZoneState;
 }
 
-/** struct paf_call, 16 bytes. */
+/** struct paf_call, 24 bytes. */
 export interface PafCall {
+  readonly time: number;
   readonly gfp: number;
   readonly order: number;
   readonly node: number;

@@ -103,7 +103,12 @@ int BPF_PROG(on_allocated_fexit, __u32 gfp, __u32 order, int node, const void *n
 SEC("kprobe/__alloc_pages")
 int BPF_KPROBE(on_call_kprobe, __u32 gfp, __u32 order, int node)
 {
-	struct paf_call call = { .gfp = gfp, .order = order, .node = node };
+	struct paf_call call = {
+		.time = bpf_ktime_get_ns(),
+		.gfp = gfp,
+		.order = order,
+		.node = node,
+	};
 	__u64 stack = PT_REGS_SP(ctx);
 
 	bpf_map_update_elem(&calls, &stack, &call, BPF_ANY);

@@ -48,6 +48,7 @@ struct {
 
 /* What the allocator was called with; for return probes, which do not see it. */
 struct paf_call {
+	__u64 time;
 	__u32 gfp;
 	__u32 order;
 	__u32 node;
@@ -124,18 +125,23 @@ static __always_inline int on_no_page(void *ctx, __u32 gfp, __u32 order, __u32 n
 }
 
 /* The stack pointer of a return probe is that of the call but for what the kernel's own way of
- * returning leaves on the stack, some words. */
+ * returning leaves on the stack, some words. Of the calls found there ours is the newest: what is
+ * older has returned, and what it called has its own frame further down. */
 #define CALL_WORDS 5
 
 static __always_inline int on_return(void *ctx, __u64 stack)
 {
+	struct paf_call *newest = NULL;
+
 	for (int i = 0; i < CALL_WORDS; i++) {
 		__u64 key = stack - i * sizeof(__u64);
 		struct paf_call *call = bpf_map_lookup_elem(&calls, &key);
 
-		if (call)
-			return on_no_page(ctx, call->gfp, call->order, call->node);
+		if (call && (!newest || call->time > newest->time))
+			newest = call;
 	}
+	if (newest)
+		return on_no_page(ctx, newest->gfp, newest->order, newest->node);
 	COUNT(read_failures);
 	return 0;
 }

@@ -63,9 +63,9 @@ export class FailureWatch {
     return [...this.#counts.values()];
   }
 
-  /** Slots in use. */
+  /** Slots in use, without the spare ones. */
   get used(): number {
-    return this.#folds.size;
+    return [...this.#folds.values()].filter(({ key }) => key.who !== undefined).length;
   }
 
   /** `now` is Unix ms. */
@@ -151,7 +151,7 @@ export class FailureWatch {
       this.#folds.delete(fold.key.slot);
       folds.free(fold.key);
     }
-    const idle = this.#folds.size > folds.capacity * SCARCE ? IDLE_WHEN_SCARCE : IDLE;
+    const idle = this.used > folds.capacity * SCARCE ? IDLE_WHEN_SCARCE : IDLE;
     for (const fold of this.#folds.values()) {
       const isDone = fold.pending === 0 || !fold.wanted;
       if (!isDone || fold.key.who === undefined || this.#dropped.has(fold)) continue;
