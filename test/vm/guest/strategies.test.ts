@@ -17,24 +17,47 @@ const SYSSTAT = ['cgroup', 'address', 'allocation-fentry', 'allocation-kprobe'];
 /** Task storage for tracing programs came with 5.11; GCC splits finish_task_switch since 5.16. */
 const PROCSTAT = ['task-iterator', 'sched-switch', 'sched-switch-hash', 'finish-task-switch-isra'];
 
+/** The allocator's name is another in each of them. */
+const paf = (allocator: string) => [
+  'tracepoint',
+  'raw-tracepoint',
+  'classic-tracepoint',
+  'warn-alloc',
+  allocator,
+  `${allocator}-kprobe`,
+];
+
+const PR = ['tp-btf', 'raw-tp', 'tracepoint'];
+/** 7.2 swapped the first arguments of the tracepoints that begin an episode. */
+const PR_GFP_FIRST = ['tp-btf-gfp-first', 'raw-tp-gfp-first', 'tracepoint'];
+
 type Strategies = Readonly<Record<string, readonly string[]>>;
 const KNOWN: Readonly<Record<string, Strategies>> = {
   '5.10': {
     sysstat: SYSSTAT,
     procstat: ['task-iterator', 'sched-switch-hash', 'finish-task-switch'],
+    paf: paf('allocator-nodemask'),
+    pr: PR,
   },
-  '6.1': { sysstat: SYSSTAT, procstat: PROCSTAT },
-  '6.12': { sysstat: SYSSTAT, procstat: PROCSTAT },
-  newest: { sysstat: SYSSTAT, procstat: PROCSTAT },
+  '6.1': { sysstat: SYSSTAT, procstat: PROCSTAT, paf: paf('allocator'), pr: PR },
+  '6.12': { sysstat: SYSSTAT, procstat: PROCSTAT, paf: paf('allocator-noprof'), pr: PR },
+  newest: {
+    sysstat: SYSSTAT,
+    procstat: PROCSTAT,
+    paf: paf('allocator-frozen'),
+    pr: PR_GFP_FIRST,
+  },
 };
 
 /** By plugin and part the choice that a start with the default configuration loads, null for none. */
 type Parts = Readonly<Record<string, Readonly<Record<string, string | null>>>>;
+/** Off by default. */
+const PAF_PARTS = { attempts: null };
 const KNOWN_PARTS: Readonly<Record<string, Parts>> = {
-  '5.10': {},
-  '6.1': {},
-  '6.12': {},
-  newest: {},
+  '5.10': { paf: PAF_PARTS },
+  '6.1': { paf: PAF_PARTS },
+  '6.12': { paf: PAF_PARTS },
+  newest: { paf: PAF_PARTS },
 };
 
 const name = process.env.MEM_WATCHER_VM ?? '';
