@@ -94,12 +94,9 @@ for (const { name, constants, lack } of WAYS) {
       ]);
     });
 
-    it('agrees with zoneinfo in the reserve for atomic requests of higher orders', async (t) => {
-      if (!readFileSync('/proc/zoneinfo', 'utf8').includes('reserved_highatomic')) {
-        return t.skip('zoneinfo of this kernel does not say it');
-      }
-      const reserved = ({ reservedHighatomic }: ZoneInfo) => reservedHighatomic;
-      await agree(() => [zones.read().map(reserved), zoneinfo().map(reserved)]);
+    it('agrees with pagetypeinfo in the blocks reserved for atomic requests', async () => {
+      const reserved = ({ reservedHighatomic }: ZoneDetail) => reservedHighatomic;
+      await agree(() => [zones.read().map(reserved), highatomicPages()]);
     });
 
     it('counts free pages of high-order atomic reserves where the kernel does', () => {
@@ -159,7 +156,7 @@ async function agree(look: () => readonly [ours: unknown, truth: unknown]): Prom
   }
 }
 
-type ZoneInfo = Omit<ZoneDetail, 'index' | 'blocks' | 'freeHighatomic'>;
+type ZoneInfo = Omit<ZoneDetail, 'index' | 'blocks' | 'freeHighatomic' | 'reservedHighatomic'>;
 
 /** The zones with pages, as /proc/zoneinfo has them. */
 function zoneinfo(): ZoneInfo[] {
@@ -179,7 +176,6 @@ function zoneOfText(text: string): ZoneInfo {
     managed: figure('managed'),
     free: figure('pages free'),
     freeCma: figure('nr_free_cma'),
-    reservedHighatomic: figure('reserved_highatomic'),
     watermark: { min: figure('min'), low: figure('low'), high: figure('high') },
     boost: figure('boost'),
     reserve: reserve.split(',').map(Number),
@@ -216,9 +212,21 @@ function pagetypeinfo(): number[][][] {
   );
 }
 
+/** Pages of the blocks that are of that type, a zone each. */
+function highatomicPages(): number[] {
+  const text = readFileSync('/proc/pagetypeinfo', 'utf8');
+  const perBlock = Number(/^Pages per block:\s+(\d+)/m.exec(text)?.[1]);
+  const [head = '', ...rows] = text.slice(text.indexOf('Number of blocks type')).split('\n');
+  const column = head.split(/\s+/).slice(4).indexOf('HighAtomic');
+  assert(column >= 0, head);
+  return rows
+    .filter((row) => row.startsWith('Node'))
+    .map((row) => (numbersAfterName(row)[column] ?? 0) * perBlock);
+}
+
 const numbersAfterName = (line: string): number[] =>
   line
-    .replace(/^Node\s+\d+, zone\s+\S+/, '')
+    .replace(/^Node\s*\d+, zone\s+\S+/, '')
     .trim()
     .split(/\s+/)
     .map(Number);
