@@ -46,10 +46,14 @@ function deniedHint(api: LibbpfApi): string {
     : 'the capabilities are there: kernel lockdown or a security module forbids it';
 }
 
+/** What libbpf adds to every refusal: the message has it, and better than `ulimit -l`. */
+const BOILERPLATE =
+  /-- (BEGIN|END) PROG LOAD LOG --|^permission error while running as root|^prog '.*': (BPF program load failed|failed to load: )|^failed to load object/;
+
 function lastLines(text: string): string {
   const lines = text
     .split('\n')
     .map((line) => line.replace(/^libbpf: /, '').trimEnd())
-    .filter((line) => line !== '' && !/-- (BEGIN|END) PROG LOAD LOG --/.test(line));
+    .filter((line) => line !== '' && !BOILERPLATE.test(line));
   return lines.slice(-DETAIL_LINES).join('\n');
 }

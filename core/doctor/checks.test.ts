@@ -280,7 +280,7 @@ describe('a plugin', () => {
         {
           part: 'a',
           chosen: 'y',
-          verdicts: [verdict('x', 'rejected', 'no'), verdict('y', 'chosen')],
+          verdicts: [verdict('x', 'rejected', 'no\nnever'), verdict('y', 'chosen')],
         },
         { part: 'b', chosen: undefined, verdicts: [verdict('x', 'rejected', 'never')] },
         { part: 'c', chosen: undefined, verdicts: [verdict('x', 'not-tried')] },
@@ -297,6 +297,7 @@ describe('a plugin', () => {
       'plain: chosen; sees',
       'part a: by y; adds a',
       '    x: no',
+      '        never',
       'part b: not on this kernel; without it: the b, its size',
       '    x: never',
       'part c: not asked for; adds c',

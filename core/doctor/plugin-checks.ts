@@ -109,7 +109,8 @@ function partLines(
         : started
           ? `not asked for; ${summary}`
           : `${open} possible; ${summary}`;
-    const indented = passed.map((verdict) => rejection(`    ${verdict.strategy}`, verdict.reasons));
+    const rejections = passed.map(({ strategy, reasons }) => rejection(strategy, reasons));
+    const indented = rejections.flatMap((text) => text.split('\n')).map((line) => `    ${line}`);
     return [`part ${name}: ${standing}`, ...indented];
   });
 }

@@ -17,9 +17,9 @@ export function isOurMistake(error: unknown): boolean {
 /** Lines of the verifier that a reason quotes: the last say why, those before say where. */
 const EVIDENCE_LINES = 4;
 
-/** Why something was rejected, in the kernel's words. */
+/** Why something was rejected, in the kernel's words; where it had none, in ours. */
 export function reasonOf(error: unknown): string {
-  const evidence = error instanceof MemWatcherError ? (error.detail ?? '') : '';
-  const lines = evidence.split('\n').filter((line) => line.trim() !== '');
+  const { detail = '', hint = '' } = error instanceof MemWatcherError ? error : {};
+  const lines = (detail || hint).split('\n').filter((line) => line.trim() !== '');
   return [describeError(error), ...lines.slice(-EVIDENCE_LINES)].join('\n');
 }
