@@ -2,6 +2,7 @@ import type { StructLayout } from '../../core/bpf/layout.js';
 import { type RecordDecoder, recordDecoder } from '../../core/bpf/record.js';
 import type { Who, WhoRecord } from '../../core/identity/who.js';
 import { zoneDetailOf } from '../../core/memory/zone-detail.js';
+import { atLeast0 } from '../../core/memory/zones.js';
 import type { PafDetail, PafMemcg } from './events.gen.js';
 import type { Failure, FailureZone, MemcgCharge, OtherNode } from './failure.js';
 import { type FlagsContext, requestedOf, scopesOf } from './flags.js';
@@ -84,8 +85,8 @@ function zonesOf(record: PafDetail): FailureZone[] {
     if (zone === undefined) return [];
     const { file = 0, anon = 0 } = record.reclaimable[place] ?? {};
     const eligible = zone.index <= record.highest_zone;
-    const kept = zone.reserve[record.highest_zone] ?? 0;
-    return [{ ...zone, eligible, kept, file, anon }];
+    const kept = atLeast0(zone.reserve[record.highest_zone] ?? 0);
+    return [{ ...zone, eligible, kept, file: atLeast0(file), anon: atLeast0(anon) }];
   });
 }
 
@@ -93,8 +94,8 @@ function otherNodesOf({ others, other_count }: PafDetail): OtherNode[] {
   return others.slice(0, other_count).map(({ node, zone, free, needed, largest }) => ({
     id: node,
     zone,
-    free,
-    needed,
+    free: atLeast0(free),
+    needed: atLeast0(needed),
     largest: largest < 0 ? undefined : largest,
   }));
 }
