@@ -72,6 +72,10 @@ describe('BTF facts equal what bpftool says', needsTruth, () => {
       assert.equal(kernel.resolve({ enumerator: `node_stat_item.${name}` }), Number(value));
       assert.equal(kernel.resolve({ enumerator: `${name}` }), Number(value));
     }
+    const all = new Map(values.map(([, name = '', value]) => [name, Number(value)]));
+    assert.deepEqual(kernel.enumerators({ name: 'node_stat_item' }), all);
+    assert.deepEqual(kernel.enumerators({ name: 'enum node_stat_item' }), all);
+    assert.deepEqual(kernel.enumerators({ having: [...all.keys()].at(-1) ?? '' }), all);
   });
 
   it('of functions', () => {
@@ -144,6 +148,13 @@ describe('a fact that does not hold says what is missing', needsBtf, () => {
       else assert.match(said, sentence);
     });
   }
+
+  it('an enum has no enumerators', () => {
+    for (const name of ['no_such_enum', 'task_struct', 'struct node_stat_item']) {
+      assert.equal(kernel.enumerators({ name }), undefined);
+    }
+    assert.equal(kernel.enumerators({ having: 'NR_NO_SUCH' }), undefined);
+  });
 
   it('and `not` of it holds', () => {
     assert.equal(missing({ not: { btf_type: 'no_such_struct' } }), undefined);
