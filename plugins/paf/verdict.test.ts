@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { Failure } from './failure.js';
+import { RECLAIM_OUTCOMES } from './reclaim.js';
 import { ATOMIC, blocks, context, failure, gfp, KERNEL, MOVABLE, zone } from './sample.js';
 import { judge, REASONS, type Reason, type VerdictContext } from './verdict.js';
 
@@ -303,6 +306,13 @@ describe('judge', () => {
     const fragmented = failure({ order: 5, zones: [zone({ blocks: blocks({ 0: [1] }) })] });
     assert.equal(judge(fragmented, noLists).reason, 'unknown');
   });
+});
+
+it('every reason and outcome of reclaim is explained in the README', () => {
+  const file = join(import.meta.dirname, '../../../plugins/paf/README.md');
+  const readme = readFileSync(file, 'utf8');
+  for (const reason of REASONS) assert.ok(readme.includes(`\n| \`${reason}\` |`), reason);
+  for (const outcome of RECLAIM_OUTCOMES) assert.ok(readme.includes(`\`${outcome}\``), outcome);
 });
 
 describe('a memory cgroup at its limit', () => {
