@@ -1,6 +1,7 @@
 /** The same questions of paf and pr: what a workload costs more with the plugin, by strategy. */
 import type { BpfLink, BpfObject } from '../core/bpf/host.js';
 import { createBpfHost } from '../core/bpf/libbpf.js';
+import { MemWatcherError } from '../core/errors.js';
 import { findInstallation } from '../core/install.js';
 import { explain } from '../core/kernel/loader.js';
 import { readProfile } from '../core/kernel/profile.js';
@@ -12,7 +13,7 @@ import { Workload } from './workload.js';
 
 export const TARGET_PERCENT = 1;
 
-const ROUNDS = 120;
+const ROUNDS = 60;
 const FAULT_PAGES = 1024;
 const FAULT_PASSES = 6;
 const MIB = 2 ** 20;
@@ -81,6 +82,26 @@ export async function addedByPlugin(
   }
 }
 
+/** Facts can hold where the kernel refuses after all: its reasons instead of figures. */
+export async function ifItLoads(
+  strategy: string,
+  measure: () => Promise<BenchRow[]>,
+): Promise<BenchRow[]> {
+  try {
+    return await measure();
+  } catch (error) {
+    if (!(error instanceof MemWatcherError) || error.code !== 'NO_STRATEGY') throw error;
+    return [notHere(strategy, error.detail ?? error.message)];
+  }
+}
+
+const notHere = (strategy: string, why: string): BenchRow => ({
+  name: `strategy ${strategy}`,
+  value: Number.NaN,
+  unit: '',
+  note: `not on this kernel, only in the matrix: ${why.split('\n')[0]}`,
+});
+
 /** Programs of bench-floor.bpf.c, which do nothing. */
 export class Floor {
   readonly object: BpfObject;
@@ -111,11 +132,6 @@ export function strategiesOf(plugin: string): { can: string[]; cannot: BenchRow[
     verdicts.filter(({ outcome }) => (outcome === 'rejected') === rejected);
   return {
     can: of(false).map(({ strategy }) => strategy),
-    cannot: of(true).map(({ strategy, reasons }) => ({
-      name: `strategy ${strategy}`,
-      value: Number.NaN,
-      unit: '',
-      note: `not on this kernel: ${reasons.join('; ')}`,
-    })),
+    cannot: of(true).map(({ strategy, reasons }) => notHere(strategy, reasons[0] ?? '')),
   };
 }
