@@ -79,7 +79,7 @@ export function put(
 export const typeNumber = (type: ReclaimType) => RECLAIM_TYPES.indexOf(type);
 
 /** A kernel that has nothing. */
-const kernel: Kernel = {
+export const factlessKernel: Kernel = {
   release: 'fake',
   btfPath: undefined,
   profiles: undefined,
@@ -112,7 +112,7 @@ export function fake({ config = {}, parts = [], takesSpans = true }: FakeOptions
   };
   const loader = fakeLoader(object, 'tp-btf', new Map(parts.map((part) => [part, 'tp-btf'])));
   const options = metadata.config.parse(config);
-  const plugin = new Pr(scope, options, loader, emitter, health, kernel);
+  const plugin = new Pr(scope, options, loader, emitter, health, factlessKernel);
   const send = (values: RecordValues) =>
     void object.map('spans').records.push(encodeRecord(layoutOf('pr_span'), values));
   return {

@@ -53,11 +53,23 @@ const KNOWN: Readonly<Record<string, Strategies>> = {
 type Parts = Readonly<Record<string, Readonly<Record<string, string | null>>>>;
 /** Off by default. */
 const PAF_PARTS = { attempts: null };
+const PR_PARTS = {
+  'shrink-list': 'fexit-folio',
+  'multi-gen': 'tp-btf',
+  'kswapd-end': 'fexit',
+  'node-reclaim': 'tp-btf',
+  throttled: 'tp-btf',
+  wakeups: 'tp-btf',
+};
+/** Debian builds the multi-gen LRU since 6.1, and switches it on since 6.12. */
+const PR_6_1 = { ...PR_PARTS, 'multi-gen': null };
+const PR_5_10 = { ...PR_6_1, 'shrink-list': 'fexit-page', throttled: null };
+const PR_NEWEST = { ...PR_PARTS, 'shrink-list': 'fexit-folio-memcg', 'kswapd-end': 'tp-btf' };
 const KNOWN_PARTS: Readonly<Record<string, Parts>> = {
-  '5.10': { paf: PAF_PARTS },
-  '6.1': { paf: PAF_PARTS },
-  '6.12': { paf: PAF_PARTS },
-  newest: { paf: PAF_PARTS },
+  '5.10': { paf: PAF_PARTS, pr: PR_5_10 },
+  '6.1': { paf: PAF_PARTS, pr: PR_6_1 },
+  '6.12': { paf: PAF_PARTS, pr: PR_PARTS },
+  newest: { paf: PAF_PARTS, pr: PR_NEWEST },
 };
 
 const name = process.env.MEM_WATCHER_VM ?? '';
