@@ -17,6 +17,16 @@ describe('the sentence', () => {
     );
   });
 
+  it('is exact where the two would read the same, as of a huge page on 5.10', () => {
+    const zones = [
+      zone({ name: 'DMA32', free: 11_668, watermark: { min: 11_166, low: 13_957, high: 16_748 } }),
+    ];
+    assert.match(
+      say({ order: 9, zones }),
+      /has 45\.6 MiB free, of which 44,628 KiB count for this request, and more than 44,664 KiB must be/,
+    );
+  });
+
   it('has the largest block', () => {
     assert.match(
       say({ order: 9, zones: [zone({ blocks: blocks({ 0: [1], 3: [1] }) })] }),

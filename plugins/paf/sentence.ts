@@ -1,5 +1,5 @@
 /** A verdict in words, with its figures. */
-import { formatBytes } from '../../core/cli/format.js';
+import { formatBytes, formatCount } from '../../core/cli/format.js';
 import type { Failure } from './failure.js';
 import type { Reclaim } from './reclaim.js';
 import type { Verdict, VerdictContext } from './verdict.js';
@@ -109,14 +109,24 @@ class Words {
   #room(): string {
     const { zone, other, usable = 0 } = this.#found;
     const pages = zone?.free ?? other?.free;
-    const free = `${this.#where()} has ${this.#size(pages)} free`;
+    const shown = usable === pages ? this.#beside(pages) : this.#size(pages);
+    const free = `${this.#where()} has ${shown} free`;
     return usable === pages
       ? free
-      : `${free}, of which ${this.#size(usable)} count for this request`;
+      : `${free}, of which ${this.#beside(usable)} count for this request`;
   }
 
   #mark(): string {
-    return this.#size(this.#found.mark);
+    return this.#beside(this.#found.mark);
+  }
+
+  /** A size that is compared: to the page where the two would read the same. */
+  #beside(pages: number | undefined): string {
+    const { usable, mark } = this.#found;
+    if (pages === undefined || usable === mark || this.#size(usable) !== this.#size(mark)) {
+      return this.#size(pages);
+    }
+    return `${formatCount((Math.max(0, pages) * this.#context.pageSize) / 1024)} KiB`;
   }
 
   #largest(): string {
