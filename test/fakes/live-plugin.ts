@@ -30,6 +30,8 @@ import { buildWith } from '../conformance/harness.js';
 const installation = findInstallation(import.meta.url);
 const kernel = new RunningKernel();
 const EVERY_MS = 20;
+/** A guest is slow; but a test that waits for ever holds up all others. */
+const PATIENCE_MS = 60_000;
 
 export interface LiveOptions {
   /** The plugin's part of the YAML. */
@@ -133,13 +135,15 @@ export class LivePlugin<Records> {
     return readBpf(this.loaded, this.health.mapFullness);
   }
 
-  /** Collects until it is so: a test's own timeout ends what never becomes so. */
+  /** Collects until it is so; throws if it never becomes so. */
   async until<T>(what: (records: Records) => T | undefined | false): Promise<T> {
-    for (;;) {
+    const deadline = performance.now() + PATIENCE_MS;
+    while (performance.now() < deadline) {
       const found = what(await this.collect());
       if (found !== undefined && found !== false) return found;
       await sleep(EVERY_MS);
     }
+    throw new Error(`it never became so: ${what}`);
   }
 
   close(): Promise<void> {

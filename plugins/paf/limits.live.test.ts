@@ -1,0 +1,68 @@
+/** paf with less room than it needs: no count is lost, and what is lost is said. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
+import { type LiveOptions, LivePlugin } from '../../test/fakes/live-plugin.js';
+import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
+import { failuresOf, PIPE_OF_ORDER, press, pressureMissing } from '../../test/fakes/pressure.js';
+import { paf } from './index.js';
+import { attribute, counted, type LivePaf, sumOf } from './live-truth.js';
+import type { PafRecords } from './records.js';
+
+const skip = pressureMissing() ?? MemoryCgroup.missing() ?? false;
+const ENTER = [...UNKILLABLE, 'pipes=40'];
+
+describe('paf at its limits', { skip, timeout: 120_000 }, () => {
+  const withPlugin = async (options: LiveOptions, test: (live: LivePaf) => Promise<void>) => {
+    const live = await LivePlugin.start<PafRecords>(paf, options);
+    try {
+      await test(live);
+    } finally {
+      await live.close();
+    }
+  };
+
+  it('counts failures beyond its capacity, and says how many', () =>
+    withPlugin({ config: { names: ['pressure'], capacity: 16 } }, async (live) => {
+      const group = exhausted();
+      const processes = 24;
+      try {
+        for (let n = 0; n < processes; n++) press([...ENTER, group.enter, 'pipe=2']);
+        const failures = 2 * processes;
+        const records = await live.until((seen) => counted(seen) >= failures && seen);
+        await live.until(() => sumOf(live.events) >= failures);
+        assert.equal(counted(records), failures);
+        assert.equal(sumOf(live.events), failures);
+        assert.equal(records.totals.overflowed, failures - 2 * 16);
+        // Of these nothing else is known, and nothing else is said.
+        const unknown = live.events.filter(({ attributes }) => !('process.pid' in attributes));
+        assert.equal(sumOf(unknown), failures - 2 * 16);
+        for (const event of unknown) assert.equal(attribute(event, 'reason'), 'unknown');
+        assert.equal(live.self.losses?.mapFull, failures - 2 * 16);
+      } finally {
+        group.remove();
+      }
+    }));
+
+  it('counts failures whose figures found the ring full, and says so', () =>
+    withPlugin({ config: { names: ['pressure'] }, maxEntries: { details: 4096 } }, async (live) => {
+      const group = exhausted();
+      try {
+        const kinds = ['pipe=3', `resize=${PIPE_OF_ORDER[2]}:2`];
+        const caused = press([...ENTER, group.enter, ...kinds]);
+        const more = press([...ENTER, group.enter, ...kinds]);
+        const failures = failuresOf([...caused, ...more]);
+        const records = await live.until((seen) => counted(seen) >= failures && seen);
+        await live.until(() => sumOf(live.events) >= failures);
+        assert.equal(counted(records), failures);
+        assert.equal(sumOf(live.events), failures);
+        const drops = live.self.losses?.ringDrops ?? 0;
+        assert.ok(drops > 0, 'the ring was not full');
+        const without = live.events.filter((event) => attribute(event, 'zones') === undefined);
+        assert.equal(without.length, drops);
+        for (const event of without) assert.equal(attribute(event, 'reason'), 'unknown');
+      } finally {
+        group.remove();
+      }
+    }));
+});

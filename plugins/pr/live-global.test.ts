@@ -1,0 +1,118 @@
+/** pr while the whole host is short of memory, against /proc/vmstat and memory.stat: in a guest with swap. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import { LivePlugin } from '../../test/fakes/live-plugin.js';
+import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
+import { press, pressureMissing } from '../../test/fakes/pressure.js';
+import { pr } from './index.js';
+import {
+  attribute,
+  episodesOf,
+  figuresOf,
+  growth,
+  hasSwap,
+  type LivePr,
+  sumOf,
+  traceReclaim,
+  tracingMissing,
+  vmstat,
+} from './live-truth.js';
+import type { ReclaimSnapshot, ReclaimType } from './reclaim.js';
+
+const isGuest = process.env.MEM_WATCHER_VM !== undefined && hasSwap();
+const skip = isGuest
+  ? (pressureMissing() ?? MemoryCgroup.missing() ?? tracingMissing() ?? false)
+  : 'takes all memory: only in a guest with swap';
+const MiB = 2 ** 20;
+/** More than there is, and less than there is with swap. */
+const BEYOND_KB = 60 * 1024;
+
+describe('pr on a host that is short of memory', { skip, timeout: 400_000 }, () => {
+  let live: LivePr;
+  before(async () => {
+    const config = { span_rate: 10_000, span_threshold: '1ms' };
+    const constants = { span_threshold_ns: 0 };
+    live = await LivePlugin.start<ReclaimSnapshot>(pr, { config, constants });
+  });
+  after(() => live.close());
+
+  const added = (first: ReclaimSnapshot, last: ReclaimSnapshot, type: ReclaimType) => {
+    const [before, after] = [figuresOf(first, type).figures, figuresOf(last, type).figures];
+    return {
+      episodes: after.episodes - before.episodes,
+      scanned: pages(last, type, 'scanned') - pages(first, type, 'scanned'),
+      reclaimed: pages(last, type, 'reclaimed') - pages(first, type, 'reclaimed'),
+    };
+  };
+
+  it('counts direct and background reclaim as vmstat and the tracer do', async (t) => {
+    const tracing = traceReclaim();
+    try {
+      const first = await live.collect();
+      const before = vmstat();
+      live.spans.length = 0;
+      const [caused] = press([`anon=${Math.floor((available() + BEYOND_KB) / 4)}`]);
+      const last = await live.collect();
+      const now = vmstat();
+      tracing.stop();
+      const traced = tracing.read();
+      const all = episodesOf(traced);
+      const direct = added(first, last, 'direct');
+      const kswapd = added(first, last, 'kswapd');
+      t.diagnostic(`${direct.episodes} direct, ${kswapd.episodes} of kswapd`);
+      assert.equal(direct.episodes, all.filter(({ type }) => type === 'direct').length);
+      assert.ok(direct.episodes <= growth(before, now, /^allocstall/));
+      assert.ok(kswapd.scanned + direct.scanned > 0, 'nothing was reclaimed');
+      for (const [name, type, figures] of [
+        ['direct', /^pg(scan|steal)_direct$/, direct],
+        ['kswapd', /^pg(scan|steal)_kswapd$/, kswapd],
+      ] as const) {
+        const scan = growth(before, now, new RegExp(`^pgscan_${name}$`));
+        const steal = growth(before, now, new RegExp(`^pgsteal_${name}$`));
+        assert.ok([...now.keys()].some((key) => type.test(key)));
+        assert.equal(figures.scanned, scan, `pages scanned by ${name}`);
+        assert.equal(figures.reclaimed, steal, `pages reclaimed by ${name}`);
+      }
+      for (const span of live.spans) {
+        if (span.attributes['process.pid'] !== caused?.pid) continue;
+        assert.equal(attribute(span, 'order'), 0);
+        assert.match(String(attribute(span, 'gfp_flags')), /^GFP_HIGHUSER_MOVABLE/);
+        assert.deepEqual(attribute(span, 'nodes'), [0]);
+      }
+      const lists = traced.filter(({ event }) => event === 'mm_vmscan_lru_shrink_inactive');
+      const total = direct.scanned + kswapd.scanned + added(first, last, 'memcg').scanned;
+      assert.equal(sumOf(lists, 'nr_scanned'), total);
+    } finally {
+      tracing.close();
+    }
+  });
+
+  it('counts a cgroup’s reclaim as its memory.stat does', async () => {
+    const group = MemoryCgroup.make({ high: 16 * MiB });
+    try {
+      const first = await live.collect();
+      press([group.enter, 'anon=10000']);
+      const last = await live.collect();
+      const memcg = added(first, last, 'memcg');
+      assert.equal(memcg.scanned, group.stat('pgscan'));
+      assert.equal(memcg.reclaimed, group.stat('pgsteal'));
+      assert.ok(memcg.reclaimed > 0);
+    } finally {
+      group.remove();
+    }
+  });
+});
+
+/** kB. */
+const available = (): number =>
+  Number(/^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]);
+
+const pages = (
+  snapshot: ReclaimSnapshot,
+  type: ReclaimType,
+  figure: 'scanned' | 'reclaimed',
+): number =>
+  snapshot.pages
+    .filter((one) => one.type === type)
+    .reduce((sum, one) => sum + (one[figure] ?? 0), 0);
