@@ -6,6 +6,7 @@ import { Btf } from '../../core/bpf/btf.js';
 import { structLayout } from '../../core/bpf/struct.js';
 import { findInstallation } from '../../core/install.js';
 import type { Kernel } from '../../core/kernel/kernel.js';
+import type { Severity } from '../../core/metadata.js';
 import { Scope } from '../../core/scope.js';
 import { StatusKeeper } from '../../core/status.js';
 import { FakeObject, fakeLoader } from '../../test/fakes/bpf-host.js';
@@ -46,6 +47,13 @@ export function fakeObject(onSurvey?: (object: FakeObject) => number): FakeObjec
     },
     maps: [
       { name: 'folds', type: ARRAY, valueSize: sizeOf('paf_fold'), maxEntries: 1, mmapable: true },
+      {
+        name: 'totals',
+        type: ARRAY,
+        valueSize: sizeOf('paf_totals'),
+        maxEntries: 1,
+        mmapable: true,
+      },
       { name: 'slots', type: HASH, keySize: sizeOf('paf_key'), maxEntries: 1 },
       { name: 'free_slots', type: QUEUE, keySize: 0, valueSize: 4, maxEntries: 1 },
       { name: 'nodes', type: ARRAY, valueSize: sizeOf('paf_node'), maxEntries: 1, mmapable: true },
@@ -83,6 +91,7 @@ export interface SeenEvent {
   readonly body: string;
   readonly attributes: FailureAttributes;
   readonly time: number | undefined;
+  readonly severity: Severity | undefined;
 }
 
 interface FakeOptions {
@@ -102,14 +111,15 @@ export function fake({ config = {}, isOn = () => false, onSurvey }: FakeOptions 
       _: string,
       body: string,
       attributes: object,
-      { time }: { readonly time?: number } = {},
-    ) => void events.push({ body, attributes: attributes as FailureAttributes, time }),
+      { time, severity }: { readonly time?: number; readonly severity?: Severity } = {},
+    ) => void events.push({ body, attributes: attributes as FailureAttributes, time, severity }),
     span: () => undefined,
   };
   const loader = fakeLoader(object, 'tracepoint', new Map([['attempts', 'tracepoint']]));
   const options = metadata.config.parse(config);
   const plugin = new Paf(scope, options, loader, health, kernel, emitter, { isOn });
   const slotSize = sizeOf('paf_fold');
+  let changes = 0;
   return {
     object,
     scope,
@@ -121,8 +131,11 @@ export function fake({ config = {}, isOn = () => false, onSurvey }: FakeOptions 
       health.running();
     },
     /** What the slot has, over what is there. */
-    fold: (slot: number, values: RecordValues) =>
-      writeRecord(object.map('folds').bytes, slot * slotSize, layoutOf('paf_fold'), values),
+    fold: (slot: number, values: RecordValues) => {
+      writeRecord(object.map('folds').bytes, slot * slotSize, layoutOf('paf_fold'), values);
+      const failures = ++changes;
+      writeRecord(object.map('totals').bytes, 0, layoutOf('paf_totals'), { failures });
+    },
     detail: (values: RecordValues) =>
       void object.map('details').records.push(encodeRecord(layoutOf('paf_detail'), values)),
     attempt: (values: RecordValues) =>

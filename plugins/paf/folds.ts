@@ -48,12 +48,17 @@ export class Folds {
   readonly #others: Column;
   readonly #generation: Column;
   readonly #last: Column;
+  /** Of all slots, and what it was at the last look. */
+  readonly #total: Column;
+  #seen = 0;
   readonly #counted: Float64Array;
   readonly #countedOthers: Float64Array;
   readonly #keys: (FoldKey | undefined)[];
 
-  /** `mapped` is of the map `folds` of `object`. */
-  constructor(object: BpfObject, mapped: MappedArray) {
+  /** `mapped` is of the map `folds` of `object`, `totals` of the map of that name. */
+  constructor(object: BpfObject, mapped: MappedArray, totals: MappedArray) {
+    const total = new Columns(object.layout('paf_totals')).bind(totals.bytes, totals.stride);
+    this.#total = total.column('failures');
     const layout = object.layout('paf_fold');
     const columns = new Columns(layout).bind(mapped.bytes, mapped.stride);
     this.#object = object;
@@ -75,6 +80,14 @@ export class Folds {
 
   /** Slots that have failures since the last call. */
   changes(): FoldChange[] {
+    // It grows after the slot's own count: what comes meanwhile is seen the next time.
+    const total = this.#total.at(0);
+    if (total === this.#seen) return [];
+    this.#seen = total;
+    return this.#scan();
+  }
+
+  #scan(): FoldChange[] {
     const changes: FoldChange[] = [];
     for (let slot = 0; slot < this.#mapped.entries; slot++) {
       const count = this.#count.at(slot);

@@ -76,7 +76,9 @@ export const metadata = defineMetadata({
   },
   events: {
     'memwatcher.page_allocation.failure': {
-      description: 'Requests for pages of one kind were refused; tells of the first, counts all',
+      description:
+        'Requests for pages of one kind were refused; tells of the first, counts all. INFO where ' +
+        'the caller says by __GFP_NOWARN that it can do without',
       severity: 'WARN',
       attributes: [
         ...WHO,

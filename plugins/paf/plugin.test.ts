@@ -9,6 +9,7 @@ import { report } from './report.js';
 
 const GFP_KERNEL = 0xcc0;
 const ACCOUNT = 0x40_0000;
+const NOWARN = 0x2000;
 /** PF_MEMALLOC_NOFS */
 const NOFS = 0x4_0000;
 /** enum paf_known */
@@ -243,10 +244,23 @@ describe('paf', () => {
     );
   });
 
-  it('fails a collection for which no zone can be found', () => {
+  it('counts failures where no zone can be found, and says so', () => {
     const paf = fake({ isOn: () => true, onSurvey: () => 0 });
     paf.start();
-    assert.throws(() => paf.plugin.collect(), /no NUMA node was found/);
+    paf.fold(SPARE, failed(1));
+    const { failures, zones } = paf.plugin.collect();
+    assert.deepEqual([failures.length, zones], [1, undefined]);
+    assert.match(paf.health.current.reason ?? '', /^zones cannot be read: no NUMA node/);
+  });
+
+  it('warns, unless the caller says that it can do without', async () => {
+    const paf = fake();
+    paf.start();
+    paf.fold(SPARE, failed(1));
+    paf.fold(SPARE + 1, failed(1, { key: { ...key, gfp: GFP_KERNEL | NOWARN } }));
+    paf.plugin.collect();
+    const severities = (await eventsOf(paf, 2)).map(({ severity }) => severity);
+    assert.deepEqual(severities, ['WARN', 'INFO']);
   });
 
   it('shows attempts if asked to, and how many were kept back', () => {

@@ -152,7 +152,11 @@ export class Paf implements Plugin<PafRecords> {
       who: (record) => this.#whoIs.who(record),
     });
     return new FailureWatch({
-      folds: new Folds(object, this.scope.use(object.map('folds').mapped())),
+      folds: new Folds(
+        object,
+        this.scope.use(object.map('folds').mapped()),
+        this.scope.use(object.map('totals').mapped()),
+      ),
       details: () => this.#drain(ring, decoder),
       judge: (failure) => this.#judge(failure),
       who: (record) => this.#whoIs.who(record),
@@ -213,10 +217,17 @@ export class Paf implements Plugin<PafRecords> {
     });
   }
 
-  /** Read only for metrics that are ours to report. */
+  /** Read only for metrics that are ours to report. Failures are known without. */
   #zones({ survey }: Running): NodeZones[] | undefined {
-    const wanted = Object.keys(zoneMetrics).some((name) => this.metrics.isOn(name));
-    return wanted ? survey.take() : undefined;
+    if (!Object.keys(zoneMetrics).some((name) => this.metrics.isOn(name))) return undefined;
+    try {
+      const zones = survey.take();
+      this.health.clear('zones');
+      return zones;
+    } catch (error) {
+      this.health.degraded('zones', `zones cannot be read: ${describeError(error)}`);
+      return undefined;
+    }
   }
 
   #typeName(value: number): string {

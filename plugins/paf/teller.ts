@@ -1,4 +1,5 @@
 import type { GfpFlags } from '../../core/memory/gfp.js';
+import type { Severity } from '../../core/metadata.js';
 import type { KernelSymbols } from '../../core/symbolize/kallsyms.js';
 import type { KernelFrame } from '../../core/symbolize/kernel-frame.js';
 import type { Emitter } from '../../core/telemetry/events.js';
@@ -62,7 +63,8 @@ export class Teller {
     this.#recent.push({ ...unnamed, frames });
     if (this.#recent.length > RECENT) this.#recent.shift();
     const all = { ...attributes, ...stackOf(frames) };
-    this.#options.emitter.event(EVENT, body, all, { time: unnamed.first });
+    const severity = severityOf(unnamed.request.gfp, this.#options.gfp);
+    this.#options.emitter.event(EVENT, body, all, { time: unnamed.first, severity });
   }
 
   async #framesOf(stack: readonly bigint[]): Promise<readonly KernelFrame[]> {
@@ -77,4 +79,9 @@ export class Teller {
     clearTimeout(timer);
     return frames;
   }
+}
+
+/** Who passes __GFP_NOWARN says that it can do without, and has the kernel's log be silent. */
+function severityOf(mask: number | undefined, gfp: Pick<GfpFlags, 'has'>): Severity {
+  return mask !== undefined && gfp.has(mask, '__GFP_NOWARN') === true ? 'INFO' : 'WARN';
 }
