@@ -327,7 +327,6 @@ export const metadata = defineMetadata({
       .max(65_536)
       .default(1024)
       .describe('processes, cgroups and kinds of requests that can be told apart, of each so many'),
-    top: z.int().min(0).default(20).describe('processes that are series; 0: all'),
     without: z
       .array(z.enum(PARTS))
       .default([])
