@@ -15,9 +15,15 @@ describe('a request bound to a node that is not known', () => {
     assert.deepEqual([verdict.usable, verdict.mark], [9_000 - 511, 8_700]);
     assert.equal(
       verdict.sentence,
-      'Below the watermark: node 1 has 35.2 MiB free, of which 33.2 MiB count for this request, ' +
+      'Below the watermark: the roomiest zone of node 1 has 35.2 MiB free, of which 33.2 MiB count for this request, ' +
         'and more than 34.0 MiB must be.',
     );
+  });
+
+  it('as the pool of huge pages of node 1 on a kernel of two nodes, asked for on node 0', () => {
+    const other = { id: 1, zone: 1, free: 7_789, needed: 7_391, largest: 10 };
+    const verdict = judged({ otherNodes: [other] });
+    assert.deepEqual([verdict.reason, verdict.usable], ['below_watermark', 7_278]);
   });
 
   it('or by the one that had no block', () => {

@@ -103,7 +103,7 @@ class Words {
 
   #where(): string {
     const { zone, node } = this.#found;
-    return zone ? `zone ${zone.name} of node ${node}` : `node ${node}`;
+    return zone ? `zone ${zone.name} of node ${node}` : `the roomiest zone of node ${node}`;
   }
 
   #room(): string {
