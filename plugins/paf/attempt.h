@@ -7,15 +7,16 @@
 
 #include "detail.h"
 
-/* Attempts a second that are let through. */
-const volatile __u32 attempt_rate = 100;
+/* Between two attempts that are let through; a few may follow each other at once. */
+const volatile __u64 attempt_interval_ns = 10000000;
+#define ATTEMPT_BURST 10
 
 RING(attempts, struct paf_attempt, 128 * 1024);
 
-/* How many passed in the second under way. CPUs that pass at once may each see the last place. */
+/* When all that has passed would have, had it kept its distance. CPUs that pass at once may each see
+ * the same place, and let through one more. */
 struct paf_gate {
-	__u64 second;
-	__u64 passed;
+	__u64 due;
 };
 
 struct {
@@ -40,22 +41,21 @@ struct {
 
 static __always_inline bool may_pass(__u64 now)
 {
-	__u64 second = now / 1000000000;
 	__u32 zero = 0;
 	struct paf_gate *at = bpf_map_lookup_elem(&gate, &zero);
 	struct paf_passage *own = bpf_map_lookup_elem(&passages, &zero);
+	__u64 due;
 
 	if (!at || !own)
 		return false;
-	if (at->second != second) {
-		at->second = second;
-		at->passed = 0;
-	}
-	if (at->passed >= attempt_rate) {
+	due = at->due;
+	if (due < now)
+		due = now;
+	if (due - now >= ATTEMPT_BURST * attempt_interval_ns) {
 		own->suppressed++;
 		return false;
 	}
-	__sync_fetch_and_add(&at->passed, 1);
+	at->due = due + attempt_interval_ns;
 	own->passed++;
 	return true;
 }

@@ -17,7 +17,7 @@ export function constantsOf(
     window_ns: Math.round(config.window * 1e6),
     // A filter that asks for a process must not be given folds of several.
     by_process: config.pids.length + config.names.length > 0,
-    attempt_rate: config.attempt_rate,
+    attempt_interval_ns: Math.round(1e9 / config.attempt_rate),
     gfp_account: mask('__GFP_ACCOUNT'),
     gfp_varying: mask('__GFP_HARDWALL', '__GFP_DIRECT_RECLAIM', '__GFP_ATOMIC'),
     gfp_io: mask('__GFP_IO'),

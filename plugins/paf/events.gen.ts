@@ -83,10 +83,9 @@ export interface PafFold {
   readonly stack: readonly number[];
 }
 
-/** struct paf_gate, 16 bytes. */
+/** struct paf_gate, 8 bytes. */
 export interface PafGate {
-  readonly second: number;
-  readonly passed: number;
+  readonly due: number;
 }
 
 /** struct paf_key, 32 bytes. */
