@@ -40,7 +40,9 @@ export function typesOf(
     if (type === 'other') return [];
     const total = totals.get(n) ?? noTotal;
     const { episodes, ns, maxNs, requested, scanned, reclaimed, instant, buckets } = total;
-    const running = count.begun - count.untracked - count.abandoned - episodes;
+    // All of one row: of another table, which is read sooner or later, the difference would be of
+    // what happened meanwhile.
+    const running = count.begun - count.untracked - count.abandoned - count.ended;
     const exemplars = exemplarsOf(type);
     return {
       type,

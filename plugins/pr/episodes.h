@@ -306,6 +306,7 @@ static __noinline int account(struct pr_running *running, struct pr_episode *epi
 	__u64 ns = episode->end - episode->begin;
 
 	know_who(running);
+	COUNT_TYPE(episode->type, ended);
 	if (episode->freed && !episode->lists)
 		COUNT_TYPE(episode->type, unseen);
 	add_to_cgroup(episode, who, ns);

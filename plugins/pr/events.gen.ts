@@ -25,9 +25,10 @@ export interface PrCgroupKey {
   readonly type: number;
 }
 
-/** struct pr_counts, 64 bytes. */
+/** struct pr_counts, 72 bytes. */
 export interface PrCounts {
   readonly begun: number;
+  readonly ended: number;
   readonly unmatched: number;
   readonly abandoned: number;
   readonly untracked: number;

@@ -70,8 +70,7 @@ describe('pr', () => {
   it('knows who is in it now', () => {
     const { plugin, start, put } = fake();
     start();
-    put('types', MEMCG, { begun: 10, abandoned: 1, untracked: 2 });
-    put('cgroups', FIRST, cgroupRow(MEMCG, 4, 1000));
+    put('types', MEMCG, { begun: 10, ended: 4, abandoned: 1, untracked: 2 });
     assert.equal(typeOf(plugin.collect(), MEMCG)?.running, 3);
   });
 
@@ -208,7 +207,9 @@ describe('spans of pr', () => {
     const { plugin, start, send } = fake({ takesSpans: false });
     start();
     send({ who, episode });
-    assert.deepEqual(typeOf(plugin.collect(), MEMCG)?.durations.exemplars, []);
+    const snapshot = plugin.collect();
+    assert.deepEqual(typeOf(snapshot, MEMCG)?.durations.exemplars, []);
+    assert.deepEqual([snapshot.spans.sent, snapshot.spans.unwanted], [0, 1]);
   });
 
   it('are counted by what became of them', () => {
@@ -218,7 +219,14 @@ describe('spans of pr', () => {
     send({ who: { ...who, pid: 1 }, episode });
     put('types', MEMCG, { sampled_out: 3, ring_full: 1 });
     put('types', KSWAPD, { sampled_out: 1, rate_limited: 5 });
-    const fates = { sent: 1, sampled_out: 4, rate_limited: 5, ring_full: 1, filtered: 1 };
+    const fates = {
+      sent: 1,
+      sampled_out: 4,
+      rate_limited: 5,
+      ring_full: 1,
+      filtered: 1,
+      unwanted: 0,
+    };
     assert.deepEqual(plugin.collect().spans, fates);
     assert.equal(spans.length, 1);
   });

@@ -43,6 +43,7 @@ struct pr_pages {
 /* A type of episode; map `types`. */
 struct pr_counts {
 	__u64 begun;
+	__u64 ended;	    /* of those, with the end seen */
 	__u64 unmatched;    /* ends without a begin */
 	__u64 abandoned;    /* begins without an end */
 	__u64 untracked;    /* begins that found `threads` full */
