@@ -83,7 +83,8 @@ export const metadata = defineMetadata({
       values: SPAN_FATES,
       description:
         'What became of an episode that was long enough for a span: sent; not drawn ' +
-        '(span_sampling); beyond span_rate; the ring buffer was full; filtered away',
+        '(span_sampling); beyond span_rate; the ring buffer was full; filtered away; unwanted: ' +
+        'nobody takes traces',
     },
     'system.paging.direction': {
       type: 'string',

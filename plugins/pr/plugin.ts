@@ -104,7 +104,7 @@ export class Pr implements Plugin<ReclaimSnapshot> {
         without: hasMultiGenLru() ? this.config.without : [...this.config.without, 'multi-gen'],
       }),
     );
-    this.health.lacks(loaded.lacks);
+    this.health.lacks([...loaded.lacks, ...lacksOf(loaded)]);
     this.#running = this.#attach(loaded);
     const { spans } = this.#running;
     const timer = setInterval(() => spans.drain(), DRAIN_INTERVAL).unref();
@@ -209,6 +209,14 @@ function tableEntries(entries: number): Record<string, number> {
   );
 }
 
+/** Classic tracepoints print a choice of what the kernel knows of pages. */
+function lacksOf({ strategy, parts }: LoadedBpf): readonly string[] {
+  const hasFunction = ![undefined, 'reclaim-pages'].includes(parts.get('shrink-list'));
+  return strategy === 'tracepoint' && !hasFunction
+    ? ['pages that are unqueued dirty, paged out, demoted or no longer to be freed lazily']
+    : [];
+}
+
 function fatesOf(counts: readonly PrCounts[], spans: Spans): Record<SpanFate, number> {
   const all = (member: 'sampled_out' | 'rate_limited' | 'ring_full') =>
     counts.reduce((sum, count) => sum + count[member], 0);
@@ -218,5 +226,6 @@ function fatesOf(counts: readonly PrCounts[], spans: Spans): Record<SpanFate, nu
     rate_limited: all('rate_limited'),
     ring_full: all('ring_full'),
     filtered: spans.filtered,
+    unwanted: spans.unwanted,
   };
 }

@@ -137,7 +137,14 @@ export interface SwapReport {
 }
 
 /** Why an episode that was long enough is not a span; or that it is one. */
-export const SPAN_FATES = ['sent', 'sampled_out', 'rate_limited', 'ring_full', 'filtered'] as const;
+export const SPAN_FATES = [
+  'sent',
+  'sampled_out',
+  'rate_limited',
+  'ring_full',
+  'filtered',
+  'unwanted',
+] as const;
 export type SpanFate = (typeof SPAN_FATES)[number];
 
 /** Why an episode is in no figure but this one. */

@@ -21,7 +21,7 @@ export const empty: ReclaimSnapshot = {
   throttles: undefined,
   wakeups: undefined,
   swap: undefined,
-  spans: { sent: 0, sampled_out: 0, rate_limited: 0, ring_full: 0, filtered: 0 },
+  spans: { sent: 0, sampled_out: 0, rate_limited: 0, ring_full: 0, filtered: 0, unwanted: 0 },
   unmeasured: { no_begin: 0, no_end: 0, no_room: 0 },
   spanThreshold: 10_000_000,
 };

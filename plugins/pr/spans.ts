@@ -30,6 +30,8 @@ export class Spans {
   readonly #exemplars = new Map<ReclaimType, Exemplar[]>();
   sent = 0;
   filtered = 0;
+  /** Nobody takes traces. */
+  unwanted = 0;
 
   constructor(
     object: BpfObject,
@@ -77,8 +79,11 @@ export class Spans {
     const startTime = clock.unix(episode.begin);
     const endTime = clock.unix(episode.end);
     const span = emitter.span('memwatcher.reclaim', { startTime, endTime, attributes });
+    if (!span) {
+      this.unwanted++;
+      return;
+    }
     this.sent++;
-    if (!span) return;
     const type = attributes['memwatcher.reclaim.type'];
     const value = (episode.end - episode.begin) / 1e9;
     const newest = [{ value, time: endTime, span }, ...(this.#exemplars.get(type) ?? [])];

@@ -242,11 +242,15 @@ function restTable({ wakeups, throttles, swap, spans }: ReclaimSnapshot): Table 
         formatCount(swap?.in),
         formatCount(swap?.out),
         formatCount(spans.sent),
-        formatCount(spans.sampled_out + spans.rate_limited + spans.ring_full + spans.filtered),
+        formatCount(notSent(spans)),
       ],
     ],
   };
 }
+
+/** Long enough, wanted, and yet not there. */
+const notSent = ({ sampled_out, rate_limited, ring_full }: ReclaimSnapshot['spans']) =>
+  sampled_out + rate_limited + ring_full;
 
 const waiting = ({ processes }: ReclaimSnapshot) =>
   processes.filter(({ type }) => STALLING.includes(type));
