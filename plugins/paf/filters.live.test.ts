@@ -1,7 +1,8 @@
 /** What passes paf's filters on the running kernel, and is counted; what does not is not. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
+import { alone } from '../../test/fakes/alone.js';
 import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
 import { LivePlugin } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
@@ -20,6 +21,12 @@ const skip = pressureMissing() ?? MemoryCgroup.missing() ?? false;
 const FAILURES = ['pipe=7', `resize=${PIPE_OF_ORDER[2]}:5`];
 
 describe('paf with filters', { skip, timeout: 120_000 }, () => {
+  let release: () => void;
+  before(async () => {
+    release = await alone();
+  });
+  after(() => release());
+
   const withGroup = async <T>(test: (group: MemoryCgroup) => Promise<T>, path?: string) => {
     const group = exhausted(path);
     try {

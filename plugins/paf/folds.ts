@@ -47,6 +47,7 @@ export class Folds {
   readonly #count: Column;
   readonly #others: Column;
   readonly #generation: Column;
+  readonly #first: Column;
   readonly #last: Column;
   /** Of all slots, and what it was at the last look. */
   readonly #total: Column;
@@ -68,6 +69,7 @@ export class Folds {
     this.#count = columns.column('count');
     this.#others = columns.column('others');
     this.#generation = columns.column('generation');
+    this.#first = columns.column('first');
     this.#last = columns.column('last');
     this.#counted = new Float64Array(mapped.entries);
     this.#countedOthers = new Float64Array(mapped.entries);
@@ -115,20 +117,23 @@ export class Folds {
     const othersBefore = this.#countedOthers[slot] ?? 0;
     this.#counted[slot] = count;
     this.#countedOthers[slot] = others;
-    const { key, first } = this.#keyOf(slot);
-    const last = this.#last.at(slot);
-    return { key, count: count - counted, others: others - othersBefore, first, last };
+    return {
+      key: this.#keyOf(slot),
+      count: count - counted,
+      others: others - othersBefore,
+      first: this.#first.at(slot),
+      last: this.#last.at(slot),
+    };
   }
 
-  /** Decoded once a generation. `first`: when that began. */
-  #keyOf(slot: number): { key: FoldKey; first: number } {
+  /** Decoded once a generation. */
+  #keyOf(slot: number): FoldKey {
     const generation = this.#generation.at(slot);
     const known = this.#keys[slot];
-    const record = this.#decode(slot);
-    if (known?.generation === generation) return { key: known, first: record.first };
-    const key: FoldKey = slot < SPARE ? spare(slot) : keyOf(slot, record);
+    if (known?.generation === generation) return known;
+    const key: FoldKey = slot < SPARE ? spare(slot) : keyOf(slot, this.#decode(slot));
     this.#keys[slot] = key;
-    return { key, first: record.first };
+    return key;
   }
 
   #decode(slot: number): FoldRecord {

@@ -1,6 +1,7 @@
 /** paf with less room than it needs: no count is lost, and what is lost is said. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
+import { alone } from '../../test/fakes/alone.js';
 import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
 import { type LiveOptions, LivePlugin } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
@@ -13,6 +14,12 @@ const skip = pressureMissing() ?? MemoryCgroup.missing() ?? false;
 const ENTER = [...UNKILLABLE, 'pipes=40'];
 
 describe('paf at its limits', { skip, timeout: 120_000 }, () => {
+  let release: () => void;
+  before(async () => {
+    release = await alone();
+  });
+  after(() => release());
+
   const withPlugin = async (options: LiveOptions, test: (live: LivePaf) => Promise<void>) => {
     const live = await LivePlugin.start<PafRecords>(paf, options);
     try {

@@ -1,7 +1,8 @@
 /** paf in a storm of failures, and of processes that are gone: no count is lost. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
+import { alone } from '../../test/fakes/alone.js';
 import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
 import { type LiveOptions, LivePlugin } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
@@ -25,6 +26,12 @@ const EVENTS_PER_SECOND = 10;
 const ENTER = [...UNKILLABLE, 'pipes=40'];
 
 describe('paf under load', { skip, timeout: 300_000 }, () => {
+  let release: () => void;
+  before(async () => {
+    release = await alone();
+  });
+  after(() => release());
+
   const withPlugin = async (options: LiveOptions, test: (live: LivePaf) => Promise<void>) => {
     const live = await LivePlugin.start<PafRecords>(paf, options);
     try {

@@ -1,6 +1,7 @@
 /** paf by every strategy that this kernel can do: the same failures, the same counts. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
+import { alone } from '../../test/fakes/alone.js';
 import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
 import { LivePlugin, strategiesOf } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
@@ -14,6 +15,12 @@ const strategies = skip === false ? await strategiesOf(paf) : [];
 const FAILURES = ['pipe=6', `resize=${PIPE_OF_ORDER[2]}:4`];
 
 describe('paf by strategy', { skip, timeout: 300_000 }, () => {
+  let release: () => void;
+  before(async () => {
+    release = await alone();
+  });
+  after(() => release());
+
   for (const { name, lack } of strategies) {
     it(`${name}: counts, order, flags, process and stack`, { skip: lack ?? false }, async () => {
       const config = { names: ['pressure'] };

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
+import { alone } from '../../test/fakes/alone.js';
 import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
 import { LivePlugin } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
@@ -34,6 +35,12 @@ const noTracing = Tracing.missing('kmem/mm_page_alloc') ?? false;
 const FAILURES = ['pipe=7', `resize=${PIPE_OF_ORDER[2]}:5`];
 
 describe('paf on the running kernel', { skip, timeout: 300_000 }, () => {
+  let release: () => void;
+  before(async () => {
+    release = await alone();
+  });
+  after(() => release());
+
   let live: LivePaf;
   before(async () => {
     live = await LivePlugin.start<PafRecords>(paf, { config: { window: '100ms' } });

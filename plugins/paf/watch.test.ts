@@ -217,6 +217,41 @@ describe('FailureWatch', () => {
     assert.deepEqual(freed, [one]);
   });
 
+  it('gives the slots of what the filters leave out to others as well', () => {
+    const { look, dropped, freed, watch } = watching({ wanted: () => false });
+    const one = key(200);
+    look(1000, [{ key: one, count: 3 }]);
+    look(302_000);
+    assert.deepEqual(dropped, [one]);
+    look(304_500);
+    assert.deepEqual(freed, [one]);
+    assert.equal(watch.used, 0);
+  });
+
+  it('keeps a detail that came before its fold was seen', () => {
+    const one = key(200);
+    let asked = 0;
+    // Of a failure that was counted behind the reader's back.
+    const early: Detail = { slot: 200, generation: 1, failure: failure({ time: 999 }) };
+    const { look, watch } = watching({ details: () => (asked++ === 1 ? [early] : []) });
+    assert.deepEqual(look(1000), []);
+    const [told] = look(1100, [{ key: one, count: 1, first: 999e6, last: 999e6 }]);
+    assert.equal(told?.verdict?.reason, 'memcg_limit');
+    assert.deepEqual(counts(watch), [['memcg_limit', 1]]);
+  });
+
+  it('does not wait for a time that the clock on the wall was set back from', () => {
+    const { look } = watching();
+    const one = key(200);
+    assert.equal(look(7_200_000, [{ key: one, count: 1 }]).length, 1);
+    // An hour back.
+    assert.equal(look(3_600_000, [{ key: one, count: 2 }]).length, 0);
+    assert.deepEqual(
+      look(3_601_100).map(({ count }) => count),
+      [2],
+    );
+  });
+
   it('begins anew with a slot that is another’s', () => {
     const { look } = watching();
     const before = key(200, 1);
