@@ -43,6 +43,8 @@ export class FailureWatch {
   /** Those with failures not told of, in the order in which they came. */
   readonly #pending = new Set<Fold>();
   readonly #dropped = new Map<Fold, number>();
+  /** Details of slots that the counts did not show yet: they do the next time. */
+  #early: readonly Detail[] = [];
   readonly #counts = new Map<
     string,
     { order: number; type: number; reason: Reason; count: number }
@@ -72,10 +74,12 @@ export class FailureWatch {
   look(now: number): void {
     const { details, folds } = this.#options;
     // A detail is written after its failure was counted, and may come while the counts are read.
-    const before = details();
+    if (now < this.#lookedAt) this.#setBack(now);
+    const before = [...this.#early, ...details()];
     const changes = folds.changes();
     const changed = changes.map((change) => this.#add(change, now));
-    for (const detail of [...before, ...details()]) this.#describe(detail);
+    for (const detail of before) this.#describe(detail);
+    this.#early = details().filter((detail) => !this.#describe(detail));
     for (const [n, fold] of changed.entries()) this.#count(fold, changes[n]?.count ?? 0);
     this.#refill(now);
     for (const fold of this.#pending) this.#tellOf(fold, now);
@@ -102,10 +106,22 @@ export class FailureWatch {
     return new Fold(key, who(key.who), wanted(key.who), window);
   }
 
-  #describe({ slot, generation, failure }: Detail): void {
+  /** False if there is no such fold. */
+  #describe({ slot, generation, failure }: Detail): boolean {
     const fold = this.#folds.get(slot);
-    if (!fold?.wanted || fold.key.generation !== generation) return;
-    fold.describe(failure, this.#options.judge(failure));
+    if (fold?.key.generation !== generation) return false;
+    if (fold.wanted) fold.describe(failure, this.#options.judge(failure));
+    return true;
+  }
+
+  /** The clock on the wall was: nothing waits for a time that is far off again. */
+  #setBack(now: number): void {
+    this.#reapAt = now;
+    for (const [fold, at] of this.#dropped) this.#dropped.set(fold, Math.min(at, now));
+    for (const fold of this.#folds.values()) {
+      fold.due = Math.min(fold.due, now + this.#options.window);
+      fold.lastAt = Math.min(fold.lastAt, now);
+    }
   }
 
   #count(fold: Fold, count: number): void {
@@ -146,18 +162,20 @@ export class FailureWatch {
     this.#reapAt = now + REAP_EVERY;
     const { folds } = this.#options;
     for (const [fold, at] of this.#dropped) {
-      if (now - at < GRACE || fold.pending > 0) continue;
+      if (now - at < GRACE || !isDone(fold)) continue;
       this.#dropped.delete(fold);
       this.#folds.delete(fold.key.slot);
       folds.free(fold.key);
     }
     const idle = this.used > folds.capacity * SCARCE ? IDLE_WHEN_SCARCE : IDLE;
     for (const fold of this.#folds.values()) {
-      const isDone = fold.pending === 0 || !fold.wanted;
-      if (!isDone || fold.key.who === undefined || this.#dropped.has(fold)) continue;
+      if (!isDone(fold) || fold.key.who === undefined || this.#dropped.has(fold)) continue;
       if (now - fold.lastAt < idle) continue;
       folds.drop(fold.key);
       this.#dropped.set(fold, now);
     }
   }
 }
+
+/** Nothing of it remains to be told. */
+const isDone = ({ pending, wanted }: Fold): boolean => pending === 0 || !wanted;
