@@ -8,6 +8,7 @@ import { LivePlugin } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
 import {
   failuresOf,
+  named,
   PIPE_OF_ORDER,
   Pressure,
   press,
@@ -18,6 +19,8 @@ import { counted, eventsOf, sumOf, told } from './live-truth.js';
 import type { PafRecords } from './records.js';
 
 const skip = pressureMissing() ?? MemoryCgroup.missing() ?? false;
+/** Of this run: other tests have processes of the same program. */
+const NAME = `paf-${process.pid}`;
 const FAILURES = ['pipe=7', `resize=${PIPE_OF_ORDER[2]}:5`];
 
 describe('paf with filters', { skip, timeout: 120_000 }, () => {
@@ -38,9 +41,9 @@ describe('paf with filters', { skip, timeout: 120_000 }, () => {
 
   it('counts the processes of one name alone', () =>
     withGroup(async (group) => {
-      const only = await LivePlugin.start<PafRecords>(paf, { config: { names: ['pressure'] } });
+      const only = await LivePlugin.start<PafRecords>(paf, { config: { names: [NAME] } });
       try {
-        const caused = press([...UNKILLABLE, 'pipes=40', group.enter, ...FAILURES]);
+        const caused = press([...UNKILLABLE, 'pipes=40', named(NAME), group.enter, ...FAILURES]);
         const records = await only.until((seen) => counted(seen) >= failuresOf(caused) && seen);
         assert.equal(counted(records, 0), 7);
         assert.equal(counted(records, 2), 5);

@@ -5,13 +5,21 @@ import { alone } from '../../test/fakes/alone.js';
 import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
 import { type LiveOptions, LivePlugin } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
-import { failuresOf, PIPE_OF_ORDER, press, pressureMissing } from '../../test/fakes/pressure.js';
+import {
+  failuresOf,
+  named,
+  PIPE_OF_ORDER,
+  press,
+  pressureMissing,
+} from '../../test/fakes/pressure.js';
 import { paf } from './index.js';
 import { attribute, counted, type LivePaf, sumOf } from './live-truth.js';
 import type { PafRecords } from './records.js';
 
 const skip = pressureMissing() ?? MemoryCgroup.missing() ?? false;
-const ENTER = [...UNKILLABLE, 'pipes=40'];
+/** Of this run: other tests have processes of the same program. */
+const NAME = `paf-${process.pid}`;
+const ENTER = [...UNKILLABLE, 'pipes=40', named(NAME)];
 
 describe('paf at its limits', { skip, timeout: 120_000 }, () => {
   let release: () => void;
@@ -30,7 +38,7 @@ describe('paf at its limits', { skip, timeout: 120_000 }, () => {
   };
 
   it('counts failures beyond its capacity, and says how many', () =>
-    withPlugin({ config: { names: ['pressure'], capacity: 16 } }, async (live) => {
+    withPlugin({ config: { names: [NAME], capacity: 16 } }, async (live) => {
       const group = exhausted();
       const processes = 24;
       try {
@@ -52,7 +60,7 @@ describe('paf at its limits', { skip, timeout: 120_000 }, () => {
     }));
 
   it('counts failures whose figures found the ring full, and says so', () =>
-    withPlugin({ config: { names: ['pressure'] }, maxEntries: { details: 4096 } }, async (live) => {
+    withPlugin({ config: { names: [NAME] }, maxEntries: { details: 4096 } }, async (live) => {
       const group = exhausted();
       try {
         const kinds = ['pipe=3', `resize=${PIPE_OF_ORDER[2]}:2`];

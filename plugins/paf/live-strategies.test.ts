@@ -5,13 +5,20 @@ import { alone } from '../../test/fakes/alone.js';
 import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
 import { LivePlugin, strategiesOf } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
-import { failuresOf, PIPE_OF_ORDER, Pressure, pressureMissing } from '../../test/fakes/pressure.js';
+import {
+  failuresOf,
+  named,
+  PIPE_OF_ORDER,
+  Pressure,
+  pressureMissing,
+} from '../../test/fakes/pressure.js';
 import { paf } from './index.js';
 import { attribute, counted, type LivePaf, sumOf, told } from './live-truth.js';
 import type { PafRecords } from './records.js';
 
 const skip = pressureMissing() ?? MemoryCgroup.missing() ?? false;
 const strategies = skip === false ? await strategiesOf(paf) : [];
+const NAME = `paf-${process.pid}`;
 const FAILURES = ['pipe=6', `resize=${PIPE_OF_ORDER[2]}:4`];
 
 describe('paf by strategy', { skip, timeout: 300_000 }, () => {
@@ -23,10 +30,19 @@ describe('paf by strategy', { skip, timeout: 300_000 }, () => {
 
   for (const { name, lack } of strategies) {
     it(`${name}: counts, order, flags, process and stack`, { skip: lack ?? false }, async () => {
-      const config = { names: ['pressure'] };
+      // Other tests have processes of the same program.
+      const config = { names: [NAME] };
       const live = await LivePlugin.start<PafRecords>(paf, { config, strategy: name });
       const group = exhausted();
-      const steps = [...UNKILLABLE, 'pipes=40', group.enter, 'wait', ...FAILURES, 'wait'];
+      const steps = [
+        ...UNKILLABLE,
+        'pipes=40',
+        named(NAME),
+        group.enter,
+        'wait',
+        ...FAILURES,
+        'wait',
+      ];
       const pressure = await Pressure.start(steps);
       try {
         assert.equal(live.report?.chosen, name);

@@ -65,16 +65,18 @@ describe('paf on the running kernel', { skip, timeout: 300_000 }, () => {
       assert.deepEqual([ofOrder(0), ofOrder(2), sumOf(events)], [7, 5, 12]);
     }));
 
-  it('counts what the kernel’s own tracer counts, of all processes', { skip: noTracing }, () =>
+  it('tells of what the kernel’s own tracer saw', { skip: noTracing }, () =>
     withGroup(async (group) => {
       const tracing = new Tracing({ events: { 'kmem/mm_page_alloc': NO_PAGE } });
       try {
-        const began = counted(await live.collect());
-        press([...UNKILLABLE, 'pipes=40', group.enter, 'pipe=50']);
+        const before = counted(await live.collect());
+        const [caused] = press([...UNKILLABLE, 'pipes=40', group.enter, 'pipe=50']);
         const ended = counted(await live.collect());
         tracing.stop();
-        assert.equal(ended - began, tracing.read().length);
-        assert.ok(ended - began >= 50);
+        const traced = tracing.read().filter(({ tid }) => tid === caused?.pid);
+        assert.equal(traced.length, 50);
+        assert.equal(sumOf(await told(live, caused?.pid, 50)), 50);
+        assert.ok(ended - before >= 50);
       } finally {
         tracing.close();
       }

@@ -1,6 +1,7 @@
 /** pr with less room than it needs, and with spans that are not sent: every episode is counted. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
+import { alone } from '../../test/fakes/alone.js';
 import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
 import { type LiveOptions, LivePlugin } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
@@ -15,6 +16,12 @@ const ENTER = [...UNKILLABLE, 'pipes=40'];
 const constants = { span_threshold_ns: 0 };
 
 describe('pr at its limits', { skip, timeout: 120_000 }, () => {
+  let release: () => void;
+  before(async () => {
+    release = await alone();
+  });
+  after(() => release());
+
   const withPlugin = async (options: LiveOptions, test: (live: LivePr) => Promise<void>) => {
     const live = await LivePlugin.start<ReclaimSnapshot>(pr, { constants, ...options });
     try {
@@ -37,12 +44,15 @@ describe('pr at its limits', { skip, timeout: 120_000 }, () => {
   const episodes = ({ types }: ReclaimSnapshot) =>
     sum(types.map(({ figures }) => figures.episodes));
 
+  /** What became of every episode is told. Somebody else's may end while it is read. */
+  const told = (snapshot: ReclaimSnapshot) =>
+    sum(Object.values(snapshot.spans)) === episodes(snapshot);
+
   it('says of each episode that is no span why not', () =>
     withPlugin({ config: { span_sampling: 0.5, span_rate: 2 } }, async (live) => {
       fail(20);
-      const snapshot = await live.collect();
-      const { sent, sampled_out, rate_limited, ring_full, filtered } = snapshot.spans;
-      assert.equal(sent + sampled_out + rate_limited + ring_full + filtered, episodes(snapshot));
+      const snapshot = await live.until((seen) => told(seen) && seen);
+      const { sent, sampled_out, rate_limited } = snapshot.spans;
       assert.equal(sent, live.spans.length);
       assert.ok(sampled_out > 0 && rate_limited > 0 && sent > 0);
       // Ten seconds' worth at once, and what came due since.
@@ -52,7 +62,7 @@ describe('pr at its limits', { skip, timeout: 120_000 }, () => {
   it('has no spans where none are wanted, and all episodes', () =>
     withPlugin({ config: { span_sampling: 0 } }, async (live) => {
       fail();
-      const snapshot = await live.collect();
+      const snapshot = await live.until((seen) => told(seen) && seen);
       assert.ok(episodes(snapshot) > 10);
       assert.deepEqual(live.spans, []);
       assert.equal(snapshot.spans.sampled_out, episodes(snapshot));
@@ -62,11 +72,10 @@ describe('pr at its limits', { skip, timeout: 120_000 }, () => {
     const options = { config: { span_rate: 10_000 }, maxEntries: { spans: 4096 } };
     return withPlugin(options, async (live) => {
       fail();
-      const snapshot = await live.collect();
-      const { sent, ring_full } = snapshot.spans;
+      const { spans } = await live.until((seen) => told(seen) && seen);
+      const { sent, ring_full } = spans;
       assert.ok(ring_full > 0 && sent > 0, `${sent} sent, ${ring_full} not`);
-      assert.equal(sent + ring_full, episodes(snapshot));
-      assert.equal(live.self.losses?.ringDrops, ring_full);
+      assert.ok((live.self.losses?.ringDrops ?? 0) >= ring_full);
       assert.match(live.health.current.reason ?? '', /ring buffer/);
     });
   });

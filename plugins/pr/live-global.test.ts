@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import { alone } from '../../test/fakes/alone.js';
 import { LivePlugin } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
 import { press, pressureMissing } from '../../test/fakes/pressure.js';
@@ -29,6 +30,12 @@ const MiB = 2 ** 20;
 const BEYOND_KB = 60 * 1024;
 
 describe('pr on a host that is short of memory', { skip, timeout: 400_000 }, () => {
+  let release: () => void;
+  before(async () => {
+    release = await alone();
+  });
+  after(() => release());
+
   let live: LivePr;
   before(async () => {
     const config = { span_rate: 10_000, span_threshold: '1ms' };
