@@ -29,15 +29,24 @@ import { figuresOf, noTotal, type Totals } from './totals.js';
 const TYPES = RECLAIM_TYPES.length;
 const typeOf = (type: number): ReclaimType => RECLAIM_TYPES[type] ?? 'other';
 
-/** Every type that has episodes, also those that had none yet: a counter begins at 0. */
+/** Types whose episodes are seen by a part of the profile. */
+const PART_OF: Readonly<Partial<Record<ReclaimType, string>>> = {
+  memcg: 'memcg',
+  soft_limit: 'soft-limit',
+  node: 'node-reclaim',
+};
+
+/** Every type that is seen, also those that had no episode yet: a counter begins at 0. */
 export function typesOf(
+  parts: ReadonlyMap<string, string>,
   totals: ReturnType<Totals['of']>,
   counts: readonly PrCounts[],
   exemplarsOf: (type: ReclaimType) => readonly Exemplar[],
 ): TypeReport[] {
   return counts.slice(0, TYPES).flatMap((count, n) => {
     const type = typeOf(n);
-    if (type === 'other') return [];
+    const part = PART_OF[type];
+    if (type === 'other' || (part !== undefined && !parts.has(part))) return [];
     const total = totals.get(n) ?? noTotal;
     const { episodes, ns, maxNs, requested, scanned, reclaimed, instant, buckets } = total;
     // All of one row: of another table, which is read sooner or later, the difference would be of

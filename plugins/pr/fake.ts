@@ -88,15 +88,17 @@ export const factlessKernel: Kernel = {
   enumerators: () => undefined,
 };
 
+const SEEN = ['memcg', 'soft-limit', 'node-reclaim'];
+
 interface FakeOptions {
   readonly config?: Record<string, unknown>;
-  /** Parts of the profile that this kernel has. */
+  /** Parts of the profile that this kernel has; by default those that see episodes. */
   readonly parts?: readonly string[];
   /** False: nobody takes traces. */
   readonly takesSpans?: boolean;
 }
 
-export function fake({ config = {}, parts = [], takesSpans = true }: FakeOptions = {}) {
+export function fake({ config = {}, parts = SEEN, takesSpans = true }: FakeOptions = {}) {
   const object = fakeObject();
   const scope = new Scope();
   const health = new StatusKeeper('pr', () => undefined);

@@ -10,6 +10,8 @@ const node = 'memwatcher.numa.node';
 
 /** Of config/kernel/pr.yaml. */
 const PARTS = [
+  'memcg',
+  'soft-limit',
   'shrink-list',
   'multi-gen',
   'kswapd-end',

@@ -53,6 +53,15 @@ describe('pr', () => {
     assert.deepEqual([pages, throttles, wakeups], [[], undefined, undefined]);
   });
 
+  it('has no figures of a type that this kernel does not say', () => {
+    const { plugin, start } = fake({ parts: [] });
+    start();
+    assert.deepEqual(
+      plugin.collect().types.map(({ type }) => type),
+      ['direct', 'kswapd'],
+    );
+  });
+
   it('adds up a type over cgroups, what found no room and what has left', () => {
     const { plugin, start, put } = fake();
     start();

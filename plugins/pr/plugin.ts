@@ -126,7 +126,9 @@ export class Pr implements Plugin<ReclaimSnapshot> {
     const snapshot: ReclaimSnapshot = {
       startTime,
       time,
-      types: typesOf(this.#totals.of(cgroups), counts, (type) => spans.takeExemplars(type)),
+      types: typesOf(loaded.parts, this.#totals.of(cgroups), counts, (type) =>
+        spans.takeExemplars(type),
+      ),
       pages,
       stalls: this.#stalls.add(cgroups, time),
       processes: processesOf(processes, {

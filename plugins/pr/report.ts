@@ -3,9 +3,7 @@ import { histogramOf } from './durations.js';
 import type { PrMetadata } from './metadata.js';
 import {
   PAGE_STATES,
-  type PagesReport,
   type ProcessReport,
-  RECLAIM_TYPES,
   type ReclaimSnapshot,
   SPAN_FATES,
   type TypeReport,
@@ -17,7 +15,7 @@ type Out = PointWriter<PrMetadata>;
 /** A snapshot → metric points. */
 export function report(snapshot: ReclaimSnapshot, out: Out): void {
   for (const type of snapshot.types) reportType(type, out);
-  reportPages(snapshot.pages, out);
+  reportPages(snapshot, out);
   for (const { attributes, ns, startTime } of snapshot.stalls) {
     out.point('memwatcher.reclaim.stalled', ns / 1e9, attributes, startTime);
   }
@@ -33,10 +31,10 @@ function reportType({ type, durations, figures, running }: TypeReport, out: Out)
 }
 
 /** By type over the nodes; a type of which nothing was seen begins at 0, but its states are unknown. */
-function reportPages(pages: readonly PagesReport[], out: Out): void {
-  for (const type of RECLAIM_TYPES) {
+function reportPages({ types, pages }: ReclaimSnapshot, out: Out): void {
+  const seen = new Set([...types, ...pages].map(({ type }) => type));
+  for (const type of seen) {
     const rows = pages.filter((row) => row.type === type);
-    if (type === 'other' && rows.length === 0) continue;
     const attributes = { 'memwatcher.reclaim.type': type };
     out.point('memwatcher.reclaim.scanned', sum(rows.map(({ scanned }) => scanned)), attributes);
     out.point('memwatcher.reclaim.reclaimed', sum(rows.map((row) => row.reclaimed)), attributes);

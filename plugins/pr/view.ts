@@ -261,14 +261,14 @@ function overviewTable(snapshot: ReclaimSnapshot, { rows }: ViewContext): Table 
     .filter(({ type }) => STALLING.includes(type))
     .reduce((sum, { figures }) => sum + figures.ns, 0);
   const background = snapshot.types.find(({ type }) => type === 'kswapd')?.figures;
-  const kswapd = background
-    ? `kswapd ran ${formatCount(background.episodes)} times, ${durationText(background.ns)}`
-    : undefined;
+  const seconds = formatCount(Math.round((snapshot.time - snapshot.startTime) / 1000));
+  const ran = background?.episodes ?? 0;
   return {
-    title: `Page reclaim: threads waited ${durationText(ns)}`,
+    title: `Page reclaim: threads waited ${durationText(ns)} in ${seconds} s`,
     columns: PROCESS_COLUMNS.slice(0, 6),
     rows: shown.map((process) => processRow(process).slice(0, 6)),
-    ...(kswapd && { footer: kswapd }),
+    ...(background &&
+      ran > 0 && { footer: `kswapd: ${formatCount(ran)} runs, ${durationText(background.ns)}` }),
   };
 }
 

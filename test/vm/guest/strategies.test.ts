@@ -54,6 +54,8 @@ type Parts = Readonly<Record<string, Readonly<Record<string, string | null>>>>;
 /** Off by default. */
 const PAF_PARTS = { attempts: null };
 const PR_PARTS = {
+  memcg: 'tp-btf',
+  'soft-limit': 'tp-btf',
   'shrink-list': 'fexit-folio',
   'multi-gen': 'tp-btf',
   'kswapd-end': 'fexit',
@@ -64,7 +66,13 @@ const PR_PARTS = {
 /** Debian builds the multi-gen LRU since 6.1, and switches it on since 6.12. */
 const PR_6_1 = { ...PR_PARTS, 'multi-gen': null };
 const PR_5_10 = { ...PR_6_1, 'shrink-list': 'fexit-page', throttled: null };
-const PR_NEWEST = { ...PR_PARTS, 'shrink-list': 'fexit-folio-memcg', 'kswapd-end': 'tp-btf' };
+const PR_NEWEST = {
+  ...PR_PARTS,
+  memcg: 'tp-btf-gfp-first',
+  'soft-limit': 'tp-btf-gfp-first',
+  'shrink-list': 'fexit-folio-memcg',
+  'kswapd-end': 'tp-btf',
+};
 const KNOWN_PARTS: Readonly<Record<string, Parts>> = {
   '5.10': { paf: PAF_PARTS, pr: PR_5_10 },
   '6.1': { paf: PAF_PARTS, pr: PR_6_1 },
