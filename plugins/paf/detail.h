@@ -306,13 +306,15 @@ static __always_inline int on_failure(void *ctx, const struct request *request)
 		fill_room(room, request, task, cpu, now, ctx);
 		slot = slot_of(room, request, task, now);
 	}
-	fold = count_in(slot, task, now);
+	fold = bpf_map_lookup_elem(&folds, &slot);
 	if (fold) {
-		__sync_fetch_and_add(&total->failures, 1);
+		/* before it is counted: whoever sees the count finds the detail in the ring */
 		if (!level && slot >= SPARE && now - fold->detail_at >= window_ns) {
 			fold->detail_at = now;
 			take_detail(slot, fold, request, task, now);
 		}
+		count_in(fold, slot, task, now);
+		__sync_fetch_and_add(&total->failures, 1);
 	}
 	__sync_fetch_and_add(&cpu->level, -1);
 	return 0;

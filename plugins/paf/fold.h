@@ -186,13 +186,10 @@ static __always_inline __u32 slot_of(struct room *room, const struct request *re
 	return spare_slot(request);
 }
 
-/* Adds one failure to the slot; NULL if there is no such slot. */
-static __always_inline struct paf_fold *count_in(__u32 slot, struct task_struct *task, __u64 now)
+/* Adds one failure to the fold of that slot. */
+static __always_inline void count_in(struct paf_fold *fold, __u32 slot, struct task_struct *task,
+				     __u64 now)
 {
-	struct paf_fold *fold = bpf_map_lookup_elem(&folds, &slot);
-
-	if (!fold)
-		return NULL;
 	if (slot < SPARE) {
 		if (!fold->first)
 			fold->first = now;
@@ -201,5 +198,4 @@ static __always_inline struct paf_fold *count_in(__u32 slot, struct task_struct 
 	}
 	fold->last = now;
 	__sync_fetch_and_add(&fold->count, 1);
-	return fold;
 }
