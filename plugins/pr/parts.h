@@ -6,6 +6,7 @@
 
 #include "common.bpf.h"
 #include "episodes.h"
+#include "found.h"
 #include "lists.h"
 
 struct {

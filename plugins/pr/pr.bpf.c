@@ -9,6 +9,7 @@
 #include <linux/ptrace.h>
 #include "common.bpf.h"
 #include "episodes.h"
+#include "found.h"
 #include "lists.h"
 #include "parts.h"
 #include "pr.h"
