@@ -219,6 +219,22 @@ describe('paf', () => {
     assert.equal((await eventsOf(paf)).length, 1);
   });
 
+  it('has told of all when it is closed: also of what waited for its window, or for names', async () => {
+    const paf = fake({ config: { window: '1h' } });
+    paf.start();
+    paf.fold(SPARE, failed(1));
+    paf.plugin.collect();
+    paf.fold(SPARE, failed(6));
+    paf.plugin.collect();
+    // The names are being read by now.
+    await new Promise((resolve) => setTimeout(resolve));
+    await paf.scope.close();
+    const counts = paf.events.map(
+      ({ attributes }) => attributes['memwatcher.page_allocation.failure.count'],
+    );
+    assert.deepEqual(counts.toSorted(), [1, 5]);
+  });
+
   it('reads zones only if their metrics are its own', () => {
     let surveys = 0;
     const quiet = fake({ onSurvey: () => ++surveys });

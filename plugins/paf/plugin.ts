@@ -71,6 +71,8 @@ export class Paf implements Plugin<PafRecords> {
   start(): void {
     const loaded = this.scope.use(this.#load());
     const { object } = loaded;
+    // Once nobody looks for names any more.
+    this.scope.defer(() => this.#running?.teller.settled());
     const teller = this.#teller(this.#symbols(loaded));
     const watch = this.#watch(loaded, teller);
     const attempts = loaded.parts.has('attempts') ? this.#attempts(loaded) : undefined;
@@ -79,7 +81,7 @@ export class Paf implements Plugin<PafRecords> {
     const running = { loaded, watch, teller, attempts, survey, losses };
     this.#running = running;
     // What has failed since the last look is told of as well, before the object is closed.
-    this.scope.defer(() => this.#look(running));
+    this.scope.defer(() => this.#look(running, true));
     const timer = setInterval(() => this.#look(running), DRAIN_EVERY).unref();
     this.scope.defer(() => clearInterval(timer));
   }
@@ -190,16 +192,17 @@ export class Paf implements Plugin<PafRecords> {
     return details;
   }
 
-  #lookNow({ watch, attempts }: Running): void {
+  #lookNow({ watch, attempts }: Running, isLast = false): void {
     this.#clock.sync();
-    watch.look(Date.now());
+    if (isLast) watch.finish(Date.now());
+    else watch.look(Date.now());
     attempts?.drain();
   }
 
   /** Between collections nobody catches an error. */
-  #look(running: Running): void {
+  #look(running: Running, isLast = false): void {
     try {
-      this.#lookNow(running);
+      this.#lookNow(running, isLast);
       this.health.clear('look');
     } catch (error) {
       this.health.degraded('look', `failures cannot be read: ${describeError(error)}`);

@@ -26,6 +26,8 @@ export interface TellerOptions {
 export class Teller {
   readonly #options: TellerOptions;
   readonly #recent: ToldFailures[] = [];
+  /** Events that wait for names. */
+  readonly #naming = new Set<Promise<void>>();
 
   constructor(options: TellerOptions) {
     this.#options = options;
@@ -50,7 +52,16 @@ export class Teller {
     // Now: what it is to be asked about may soon be gone.
     const body = bodyOf(unnamed, context);
     const attributes = attributesOf(unnamed, context);
-    void this.#framesOf(told.stack).then((frames) => this.#emit(unnamed, frames, body, attributes));
+    const naming = this.#framesOf(told.stack).then((frames) => {
+      this.#emit(unnamed, frames, body, attributes);
+      this.#naming.delete(naming);
+    });
+    this.#naming.add(naming);
+  }
+
+  /** Resolves when every event is on its way. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#naming);
   }
 
   #emit(

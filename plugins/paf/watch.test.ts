@@ -228,17 +228,21 @@ describe('FailureWatch', () => {
     assert.equal(watch.used, 0);
   });
 
-  it('keeps a detail that came before its fold was seen', () => {
-    const one = key(200);
-    let asked = 0;
-    // Of a failure that was counted behind the reader's back.
-    const early: Detail = { slot: 200, generation: 1, failure: failure({ time: 999 }) };
-    const { look, watch } = watching({ details: () => (asked++ === 1 ? [early] : []) });
-    assert.deepEqual(look(1000), []);
-    const [told] = look(1100, [{ key: one, count: 1, first: 999e6, last: 999e6 }]);
-    assert.equal(told?.verdict?.reason, 'memcg_limit');
-    assert.deepEqual(counts(watch), [['memcg_limit', 1]]);
-  });
+  for (const [when, turn] of [
+    ['before', 0],
+    ['after', 1],
+  ] as const) {
+    it(`keeps a detail that came ${when} the counts were read, and its fold not yet`, () => {
+      const one = key(200);
+      let asked = 0;
+      const early: Detail = { slot: 200, generation: 1, failure: failure({ time: 999 }) };
+      const { look, watch } = watching({ details: () => (asked++ === turn ? [early] : []) });
+      assert.deepEqual(look(1000), []);
+      const [told] = look(1100, [{ key: one, count: 1, first: 999e6, last: 999e6 }]);
+      assert.equal(told?.verdict?.reason, 'memcg_limit');
+      assert.deepEqual(counts(watch), [['memcg_limit', 1]]);
+    });
+  }
 
   it('does not wait for a time that the clock on the wall was set back from', () => {
     const { look } = watching();

@@ -73,13 +73,13 @@ export class FailureWatch {
   /** `now` is Unix ms. */
   look(now: number): void {
     const { details, folds } = this.#options;
-    // A detail is written after its failure was counted, and may come while the counts are read.
     if (now < this.#lookedAt) this.#setBack(now);
-    const before = [...this.#early, ...details()];
+    // A detail is written before its failure is counted, and may come while the counts are read.
+    const before = details();
     const changes = folds.changes();
     const changed = changes.map((change) => this.#add(change, now));
-    for (const detail of before) this.#describe(detail);
-    this.#early = details().filter((detail) => !this.#describe(detail));
+    for (const detail of this.#early) this.#describe(detail);
+    this.#early = [...before, ...details()].filter((detail) => !this.#describe(detail));
     for (const [n, fold] of changed.entries()) this.#count(fold, changes[n]?.count ?? 0);
     this.#refill(now);
     for (const fold of this.#pending) this.#tellOf(fold, now);
@@ -140,6 +140,13 @@ export class FailureWatch {
     const seconds = Math.max(0, now - this.#lookedAt) / 1000;
     this.#tokens = Math.min(eventsPerSecond, this.#tokens + seconds * eventsPerSecond);
     this.#lookedAt = now;
+  }
+
+  /** The last look: nothing waits for the end of its window. */
+  finish(now: number): void {
+    for (const fold of this.#pending) fold.due = 0;
+    this.look(now);
+    for (const fold of this.#pending) this.#tellOf(fold, fold.due);
   }
 
   #tellOf(fold: Fold, now: number): void {
