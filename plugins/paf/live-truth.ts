@@ -92,3 +92,22 @@ export function blocksOf(node: number, zone: string): readonly number[] {
     ) ?? [];
   return counts.trim().split(/\s+/).map(Number);
 }
+
+/**
+ * The functions of its stack, innermost first. Where names were too late for the event, as on a very
+ * slow machine, by /proc/kallsyms.
+ */
+export function functionsOf(event: SeenEvent): readonly string[] {
+  const frames = String(event.attributes['code.stacktrace']).split('\n');
+  if (frames.every((frame) => !frame.startsWith('0x'))) return frames;
+  const symbols = readFileSync('/proc/kallsyms', 'utf8')
+    .split('\n')
+    .map((line) => line.split(/\s+/))
+    .map(([address, , name = '']) => ({ at: BigInt(`0x${address || '0'}`), name }))
+    .sort((a, b) => (a.at < b.at ? -1 : 1));
+  return frames.map((frame) => {
+    if (!frame.startsWith('0x')) return frame;
+    const address = BigInt(frame);
+    return symbols.findLast(({ at }) => at <= address)?.name ?? frame;
+  });
+}

@@ -104,3 +104,15 @@ export function growth(
 
 export const hasSwap = (): boolean =>
   readFileSync('/proc/swaps', 'utf8').trim().split('\n').length > 1;
+
+/**
+ * Whether the multi-gen LRU rules: it tells of the pages that it scans more than once, so that only
+ * what it reclaims can be compared list by list.
+ */
+export function isMultiGen(): boolean {
+  try {
+    return (Number(readFileSync('/sys/kernel/mm/lru_gen/enabled', 'utf8')) & 1) !== 0;
+  } catch {
+    return false; // not of this kernel
+  }
+}

@@ -16,6 +16,7 @@ import {
   episodesOf,
   figuresOf,
   hasSwap,
+  isMultiGen,
   type LivePr,
   sumOf,
   type TracedEpisode,
@@ -40,10 +41,10 @@ describe('pr on the running kernel', { skip, timeout: 300_000 }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-pr-'));
   let live: LivePr;
   before(async () => {
-    // Every episode is a span, however short.
-    const constants = { span_threshold_ns: 0 };
-    const maxEntries = { spans: 4 * MiB };
-    live = await LivePlugin.start<ReclaimSnapshot>(pr, { config: RATE, constants, maxEntries });
+    // Every episode is a span, however short and however many.
+    const constants = { span_threshold_ns: 0, span_interval_ns: 0 };
+    const maxEntries = { spans: 16 * MiB };
+    live = await LivePlugin.start<ReclaimSnapshot>(pr, { constants, maxEntries });
   });
   beforeEach(() => {
     live.spans.length = 0;
@@ -135,6 +136,7 @@ describe('pr on the running kernel', { skip, timeout: 300_000 }, () => {
       const { lists, freed } = own[n] ?? assert.fail();
       assert.equal(attribute(span, 'freed'), freed);
       assert.equal(attribute(span, 'reclaimed'), sumOf(lists, 'nr_reclaimed'));
+      if (isMultiGen()) continue;
       if (lists.length > 0) assert.equal(attribute(span, 'scanned'), sumOf(lists, 'nr_scanned'));
       for (const [state, field] of STATES) {
         const told = attribute(span, `encountered.${state}`);
@@ -166,7 +168,7 @@ describe('pr on the running kernel', { skip, timeout: 300_000 }, () => {
     );
   });
 
-  it('has a histogram of as many episodes as there were, each a span', async () => {
+  it('has a histogram of as many episodes as there were, and says what became of each', async () => {
     fail();
     // Somebody else's may end while it is read.
     await live.until(({ types, spans }) => {
@@ -174,16 +176,11 @@ describe('pr on the running kernel', { skip, timeout: 300_000 }, () => {
       return (
         types.every(({ durations: { buckets, instant, count }, figures }) => {
           return sumOfAll(buckets) + instant === count && count === figures.episodes;
-        }) &&
-        sumOfAll(Object.values(spans)) === episodes &&
-        spans.sent === episodes
+        }) && sumOfAll(Object.values(spans)) === episodes
       );
     });
   });
 });
-
-/** More than a test has. */
-const RATE = { span_rate: 10_000, span_threshold: '1ms' };
 
 const STATES = [
   ['dirty', 'nr_dirty'],

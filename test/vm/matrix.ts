@@ -15,10 +15,15 @@ export const SCENARIOS: Readonly<Record<Scenario, readonly string[]>> = {
     'dist/core/kernel/*.test.js',
     'dist/core/{identity,memory,symbolize}/*.live.test.js',
     'dist/test/conformance/choices.test.js',
+    'dist/test/fakes/pressure.test.js',
     'dist/test/vm/guest/*.test.js',
   ],
-  numa: ['dist/plugins/sysstat/live*.test.js', 'dist/core/memory/zones.live.test.js'],
-  swap: ['dist/plugins/{sysstat,procstat}/live*.test.js'],
+  numa: [
+    'dist/plugins/sysstat/live*.test.js',
+    'dist/plugins/paf/live{,-orders}.test.js',
+    'dist/core/memory/zones.live.test.js',
+  ],
+  swap: ['dist/plugins/{sysstat,procstat,pr}/live*.test.js'],
 };
 
 export interface Job {
