@@ -10,6 +10,7 @@ import type { PluginModule } from '../plugin.js';
 import { selfMetadata } from '../telemetry/self.metadata.js';
 import { agentYaml, shownDefaults } from './agent-yaml.js';
 import { grafanaDashboard } from './dashboard.js';
+import { readDecisions, renewDecisions } from './decisions.js';
 import { renewReadme } from './readme.js';
 import { generateTypes, typesPath } from './types.js';
 
@@ -37,6 +38,7 @@ export function outputs(root: string, plugins: readonly PluginModule[]): Output[
       content: json(grafanaDashboard(metadata)),
     })),
     ...renewed(join(root, 'docs', 'self-telemetry.md'), describeMetadata(selfMetadata)),
+    decisionsOutput(join(root, 'docs', 'decisions')),
     ...plugins.flatMap((module) => pluginOutputs(root, profiles, module)),
   ];
 }
@@ -61,6 +63,11 @@ function pluginOutputs(root: string, profiles: string, module: PluginModule): Ou
     { path: typesPath(root, name), content: generateTypes(object) },
     ...renewed(join(root, 'plugins', name, 'README.md'), description),
   ];
+}
+
+function decisionsOutput(folder: string): Output {
+  const path = join(folder, 'README.md');
+  return { path, content: renewDecisions(readFileSync(path, 'utf8'), readDecisions(folder)) };
 }
 
 /** A page with tables, if it has been written yet. */
