@@ -113,18 +113,21 @@ export function wakeupsOf(rows: readonly PrWakeups[], nodes: ReadonlySet<number>
 export function requestsOf(
   { entries, overflow }: TableSnapshot<PrRequest>,
   flags: GfpFlags,
+  startTime: number,
 ): RequestReport[] {
-  const known = entries.map(({ row: { key, figures } }) => ({
+  const known = entries.map(({ row: { key, figures }, since }) => ({
     type: typeOf(key.type),
     order: key.order,
     flags: typeOf(key.type) === 'kswapd' ? undefined : flags.describe(key.gfp),
     figures: figuresOf(figures),
+    startTime: since,
   }));
   const others = [...overflow].map(([type, { figures }]) => ({
     type: typeOf(type),
     order: undefined,
     flags: undefined,
     figures: figuresOf(figures),
+    startTime,
   }));
   return [...known, ...others];
 }

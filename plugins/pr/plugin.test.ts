@@ -106,6 +106,16 @@ describe('pr', () => {
     assert.equal(plugin.collect().pages[0]?.scanned, undefined);
   });
 
+  it('says since when it counts requests of a kind that had left its table', () => {
+    const { plugin, start, put } = fake();
+    start();
+    const began = plugin.collect().time;
+    put('requests', FIRST, { key: { type: MEMCG, order: 2 }, used: 1, figures: { episodes: 3 } });
+    const [kind] = plugin.collect().requests;
+    assert.equal(kind?.figures.episodes, 3);
+    assert.ok((kind?.startTime ?? 0) >= began - 1, `${kind?.startTime}, not before ${began}`);
+  });
+
   it('has figures of the parts that the kernel gives', () => {
     const { plugin, start, put } = fake({ parts: ['throttled', 'wakeups'] });
     start();
@@ -248,6 +258,26 @@ describe('spans of pr', () => {
     plugin.collect();
     assert.equal(spans.length, 1);
     assert.equal(health.decodeErrorCount, 1);
+  });
+
+  it('that came since the last look are sent when it is closed', async () => {
+    const { scope, start, spans, send } = fake();
+    start();
+    send({ who, episode });
+    await scope.close();
+    assert.equal(spans.length, 1);
+  });
+
+  it('that cannot be sent between collections do not end the agent', async () => {
+    const { scope, start, spans, send, health } = fake();
+    start();
+    spans.push = () => {
+      throw new Error('nowhere to go');
+    };
+    send({ who, episode });
+    while (health.current.state === 'ok') await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.match(health.current.reason ?? '', /spans cannot be read: nowhere to go/);
+    await scope.close();
   });
 });
 

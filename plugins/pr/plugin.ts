@@ -1,6 +1,6 @@
 import { inject, injectable } from 'tsyringe';
 import type { LoadedBpf } from '../../core/bpf/host.js';
-import { MemWatcherError } from '../../core/errors.js';
+import { describeError, MemWatcherError } from '../../core/errors.js';
 import { CgroupPaths } from '../../core/identity/cgroup-paths.js';
 import { type Filter, makeFilter } from '../../core/identity/filter.js';
 import { MonotonicClock } from '../../core/identity/monotonic-clock.js';
@@ -107,7 +107,9 @@ export class Pr implements Plugin<ReclaimSnapshot> {
     this.health.lacks([...loaded.lacks, ...lacksOf(loaded)]);
     this.#running = this.#attach(loaded);
     const { spans } = this.#running;
-    const timer = setInterval(() => spans.drain(), DRAIN_INTERVAL).unref();
+    // What has come since the last look is sent as well, before the object is closed.
+    this.scope.defer(() => this.#drain(spans));
+    const timer = setInterval(() => this.#drain(spans), DRAIN_INTERVAL).unref();
     this.scope.defer(() => clearInterval(timer));
   }
 
@@ -137,7 +139,7 @@ export class Pr implements Plugin<ReclaimSnapshot> {
         filter: this.#filter,
         startTime,
       }),
-      requests: requestsOf(requests, this.#flags),
+      requests: requestsOf(requests, this.#flags, startTime),
       throttles: throttles && throttlesOf(throttles.read()),
       wakeups: wakeups && wakeupsOf(wakeups.read(), new Set(pages.map(({ node }) => node))),
       swap: swap.since(),
@@ -150,6 +152,16 @@ export class Pr implements Plugin<ReclaimSnapshot> {
     losses.check(loaded, counts, pages);
     for (const name of TABLES) this.health.fullness(name, this.#running[name].fullness);
     return snapshot;
+  }
+
+  /** Between collections nobody catches an error. */
+  #drain(spans: Spans): void {
+    try {
+      spans.drain();
+      this.health.clear('drain');
+    } catch (error) {
+      this.health.degraded('drain', `spans cannot be read: ${describeError(error)}`);
+    }
   }
 
   #attach(loaded: LoadedBpf): Running {

@@ -117,6 +117,8 @@ export interface RequestReport {
   readonly order: number | undefined;
   readonly flags: string | undefined;
   readonly figures: Figures;
+  /** Unix ms: since when they count. */
+  readonly startTime: number;
 }
 
 export interface ThrottleReport {

@@ -27,7 +27,9 @@ describe('what pr reports', () => {
     const names = pointsOf({
       ...busy,
       stalls: [{ attributes: {}, ns: 5e8, episodes: 2, startTime: 3 }],
-      requests: [{ type: 'direct', order: 3, flags: 'GFP_KERNEL', figures: figures() }],
+      requests: [
+        { type: 'direct', order: 3, flags: 'GFP_KERNEL', figures: figures(), startTime: 3 },
+      ],
     }).metrics.map(({ name }) => name);
     assert.deepEqual(names, Object.keys(metadata.metrics));
   });

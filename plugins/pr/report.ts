@@ -58,13 +58,14 @@ function reportProcess({ type, attributes, figures, startTime }: ProcessReport, 
 }
 
 function reportRest(snapshot: ReclaimSnapshot, out: Out): void {
-  for (const { type, order, flags, figures } of snapshot.requests) {
-    out.point('memwatcher.reclaim.requests', figures.episodes, {
+  for (const { type, order, flags, figures, startTime } of snapshot.requests) {
+    const attributes = {
       'memwatcher.reclaim.type': type,
       'memwatcher.reclaim.order': order,
       'memwatcher.reclaim.gfp_flags': flags,
       'memwatcher.reclaim.other': order === undefined ? true : undefined,
-    });
+    };
+    out.point('memwatcher.reclaim.requests', figures.episodes, attributes, startTime);
   }
   for (const { reason, count, ns } of snapshot.throttles ?? []) {
     const attributes = { 'memwatcher.reclaim.throttle.reason': reason };
