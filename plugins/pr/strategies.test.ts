@@ -40,6 +40,23 @@ function tryLoad(tried: KernelProfile, strategy: string): StrategyReport {
 /** A policy may refuse what the facts allow (lockdown); any other refusal is a failure. */
 const isPolicy = (reasons: readonly string[]) => reasons.some((text) => /EPERM/.test(text));
 
+describe('the profile of pr', () => {
+  /** An episode that begins meanwhile would seem to have no end, or to have looked at nothing. */
+  it('has what begins an episode attached last', () => {
+    const isBegin = (program: string) => /_begin|_wake$/.test(program);
+    const choices = profile.parts?.flatMap((part) => part.choices) ?? [];
+    for (const { name, programs } of [...profile.strategies, ...choices]) {
+      const firstBegin = programs.findIndex(isBegin);
+      const after = firstBegin < 0 ? [] : programs.slice(firstBegin);
+      assert.deepEqual(
+        after.filter((program) => !isBegin(program)),
+        [],
+        name,
+      );
+    }
+  });
+});
+
 describe('pr on the running kernel', shortage === undefined ? {} : { skip: shortage }, () => {
   for (const strategy of profile.strategies) {
     it(`sees by ${strategy.name}`, (t) => {
