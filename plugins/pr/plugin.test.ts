@@ -206,14 +206,6 @@ describe('spans of pr', () => {
     }
   });
 
-  it('that ended last are sent when the agent stops', async () => {
-    const { scope, start, spans, send } = fake();
-    start();
-    send({ who, episode });
-    await scope.close();
-    assert.equal(spans.length, 1);
-  });
-
   it('are linked to from the histogram, the newest first and a few at most, each once', () => {
     const { plugin, start, send } = fake();
     start();
