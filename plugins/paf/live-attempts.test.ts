@@ -1,0 +1,96 @@
+/** Attempts to allocate on the running kernel: what is let through, and how much. */
+import assert from 'node:assert/strict';
+import { cpus } from 'node:os';
+import { after, before, describe, it } from 'node:test';
+import { alone } from '../../test/fakes/alone.js';
+import { type LiveOptions, LivePlugin } from '../../test/fakes/live-plugin.js';
+import { PIPE_OF_ORDER, Pressure, pressureMissing } from '../../test/fakes/pressure.js';
+import { paf } from './index.js';
+import { type LivePaf, zonesOf } from './live-truth.js';
+import type { PafRecords } from './records.js';
+
+const skip = pressureMissing() ?? false;
+/** So many allocations of order 2, of which every one is granted. */
+const ALLOCATIONS = 300;
+const STEPS = ['pipes=1', 'wait', `resize=${PIPE_OF_ORDER[2]}:${ALLOCATIONS}`, 'wait'];
+/** ATTEMPT_BURST of attempt.h. */
+const BURST = 10;
+
+describe('paf’s attempts on the running kernel', { skip, timeout: 120_000 }, () => {
+  let release: () => void;
+  before(async () => {
+    release = await alone();
+  });
+  after(() => release());
+
+  const withPlugin = async (options: LiveOptions, test: (live: LivePaf) => Promise<void>) => {
+    const live = await LivePlugin.start<PafRecords>(paf, options);
+    try {
+      await test(live);
+    } finally {
+      await live.close();
+    }
+  };
+
+  it('are shown with who, the flags, and the zone as zoneinfo has it', async () => {
+    const pressure = await Pressure.start(STEPS);
+    const config = { attempts: true, attempt_rate: 100_000, pids: [pressure.pid] };
+    try {
+      await withPlugin({ config }, async (live) => {
+        await pressure.next();
+        const attempts = await live.until(({ attempts: all = [] }) => all.length > 20 && all);
+        for (const { requester, order, flags, failed, node, zone } of attempts) {
+          assert.equal(requester.pid, pressure.pid);
+          assert.equal(requester.executable, 'pressure');
+          assert.ok(order >= 0 && order <= 10, `order ${order}`);
+          assert.match(flags, /^(GFP_|__GFP_)/);
+          assert.notEqual(failed, true);
+          const truth = zonesOf(node).get(zone.name) ?? assert.fail(`no zone ${zone.name}`);
+          const { min, low, high, present, managed } = zone;
+          assert.deepEqual(
+            { min, low, high, present, managed },
+            {
+              min: truth.min,
+              low: truth.low,
+              high: truth.high,
+              present: truth.present,
+              managed: truth.managed,
+            },
+          );
+          assert.ok(zone.free > 0 && zone.free <= managed, `${zone.free} of ${managed} free`);
+        }
+        const pipes = attempts.filter(({ order }) => order === 2);
+        assert.ok(pipes.length > 10, `${pipes.length} of order 2`);
+        for (const { flags } of pipes) assert.match(flags, /_ACCOUNT/);
+      });
+    } finally {
+      await pressure.stop();
+    }
+  });
+
+  it('are bounded in the kernel, and what is kept back is counted', async () => {
+    const rate = 20;
+    const pressure = await Pressure.start(STEPS);
+    try {
+      const began = performance.now();
+      await withPlugin({ config: { attempts: true, attempt_rate: rate } }, async (live) => {
+        await pressure.next();
+        const { attempts = [], totals } = await live.collect();
+        const seconds = (performance.now() - began) / 1000;
+        const most = BURST + cpus().length + seconds * rate;
+        assert.ok(attempts.length > 0 && attempts.length <= most, `${attempts.length} of ${most}`);
+        assert.ok(totals.suppressedAttempts > 100, `${totals.suppressedAttempts} kept back`);
+      });
+    } finally {
+      await pressure.stop();
+    }
+  });
+
+  it('cost nothing and show nothing where nobody asks for them', () =>
+    withPlugin({}, async (live) => {
+      const { attempts, totals } = await live.collect();
+      assert.equal(attempts, undefined);
+      assert.equal(totals.suppressedAttempts, 0);
+      assert.ok([...live.loaded.links.keys()].every((program) => !program.startsWith('show_')));
+    }));
+});
