@@ -52,10 +52,16 @@ export class DetailDecoder {
     const record = this.#record.decode(view, offset, length);
     const knows = (bit: number) => (record.known & bit) !== 0;
     const { gfp, task_flags: taskFlags } = record;
-    const flags = this.#host.flags();
+    const host = this.#host;
+    const flags = host.flags();
+    let requester: Who | undefined;
     const failure: Failure = {
-      time: this.#host.unix(record.time),
-      requester: this.#host.who(record.who),
+      time: host.unix(record.time),
+      // Asked for only if somebody wants to know: its cgroup may have to be searched.
+      get requester() {
+        requester ??= host.who(record.who);
+        return requester;
+      },
       order: record.order,
       gfp,
       migrateType: record.migrate_type,

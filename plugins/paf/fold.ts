@@ -6,7 +6,7 @@ import type { Verdict } from './verdict.js';
 /** Failures of one slot that no event has told of yet, and what is known of them. */
 export class Fold {
   readonly key: FoldKey;
-  /** Who failed first. */
+  /** Who failed first; undefined where nobody wants to know. */
   readonly requester: Who | undefined;
   /** The filters let it pass. */
   readonly wanted: boolean;

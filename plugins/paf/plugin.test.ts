@@ -201,6 +201,16 @@ describe('paf', () => {
     assert.equal((await eventsOf(paf)).length, 1);
   });
 
+  it('does not ask for the cgroup of what the filters leave out', () => {
+    const paf = fake({ config: { pids: [PID + 1] } });
+    paf.start();
+    const other = who({ cgroup: 2 ** 40 });
+    paf.fold(SPARE, failed(1, { who: other }));
+    paf.detail(seen({ who: other }));
+    paf.plugin.collect();
+    assert.equal(paf.health.current.reason, undefined);
+  });
+
   it('keeps names as the process chose them', async () => {
     const paf = fake();
     paf.start();

@@ -103,7 +103,8 @@ export class FailureWatch {
   #make(key: FoldKey): Fold {
     const { who, wanted, window } = this.#options;
     if (key.who === undefined) return new Fold(key, undefined, true, window);
-    return new Fold(key, who(key.who), wanted(key.who), window);
+    const isWanted = wanted(key.who);
+    return new Fold(key, isWanted ? who(key.who) : undefined, isWanted, window);
   }
 
   /** False if there is no such fold. */
