@@ -23,7 +23,7 @@ const skip = pressureMissing() ?? MemoryCgroup.missing() ?? false;
 const NAME = `paf-${process.pid}`;
 const FAILURES = ['pipe=7', `resize=${PIPE_OF_ORDER[2]}:5`];
 
-describe('paf with filters', { skip, timeout: 120_000 }, () => {
+describe('paf with filters', { skip, timeout: 600_000 }, () => {
   let release: () => void;
   before(async () => {
     release = await alone();

@@ -21,7 +21,7 @@ const skip = pressureMissing() ?? MemoryCgroup.missing() ?? false;
 const NAME = `paf-${process.pid}`;
 const ENTER = [...UNKILLABLE, 'pipes=40', named(NAME)];
 
-describe('paf at its limits', { skip, timeout: 120_000 }, () => {
+describe('paf at its limits', { skip, timeout: 600_000 }, () => {
   let release: () => void;
   before(async () => {
     release = await alone();

@@ -19,7 +19,7 @@ const POOL = '/proc/sys/vm/nr_hugepages';
 const HUGE_PAGE_ORDER = 9;
 const FAULTS = 6;
 
-describe('paf and huge pages', { skip, timeout: 300_000 }, () => {
+describe('paf and huge pages', { skip, timeout: 600_000 }, () => {
   let release: () => void;
   let live: LivePaf;
   before(async () => {
@@ -47,7 +47,9 @@ describe('paf and huge pages', { skip, timeout: 300_000 }, () => {
       const ofPool = traced.filter(({ fields }) => /MAYFAIL/.test(fields.gfp_flags ?? ''));
       assert.equal(sumOf(pool), ofPool.length);
       assert.ok(ofPool.length > 0);
-      assert.equal(sumOf(faults), FAULTS);
+      // Where there are several nodes, a fault may ask more than one of them.
+      assert.equal(sumOf(faults), traced.length - ofPool.length);
+      assert.ok(sumOf(faults) >= FAULTS);
       assert.equal(fellBack, FAULTS);
       for (const event of [...pool, ...faults]) checkVerdict(event);
       for (const event of faults)

@@ -25,7 +25,7 @@ const STORM = isGuest ? 400 : 10_000;
 const EVENTS_PER_SECOND = 10;
 const ENTER = [...UNKILLABLE, 'pipes=40'];
 
-describe('paf under load', { skip, timeout: 300_000 }, () => {
+describe('paf under load', { skip, timeout: 600_000 }, () => {
   let release: () => void;
   before(async () => {
     release = await alone();

@@ -21,7 +21,7 @@ const strategies = skip === false ? await strategiesOf(paf) : [];
 const NAME = `paf-${process.pid}`;
 const FAILURES = ['pipe=6', `resize=${PIPE_OF_ORDER[2]}:4`];
 
-describe('paf by strategy', { skip, timeout: 300_000 }, () => {
+describe('paf by strategy', { skip, timeout: 600_000 }, () => {
   let release: () => void;
   before(async () => {
     release = await alone();

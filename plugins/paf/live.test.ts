@@ -35,7 +35,7 @@ const noTracing = Tracing.missing('kmem/mm_page_alloc') ?? false;
 /** Seven failures of order 0, five of order 2. */
 const FAILURES = ['pipe=7', `resize=${PIPE_OF_ORDER[2]}:5`];
 
-describe('paf on the running kernel', { skip, timeout: 300_000 }, () => {
+describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
   let release: () => void;
   before(async () => {
     release = await alone();

@@ -15,7 +15,7 @@ const ENTER = [...UNKILLABLE, 'pipes=40'];
 /** Every episode is long enough for a span. */
 const constants = { span_threshold_ns: 0 };
 
-describe('pr at its limits', { skip, timeout: 120_000 }, () => {
+describe('pr at its limits', { skip, timeout: 600_000 }, () => {
   let release: () => void;
   before(async () => {
     release = await alone();

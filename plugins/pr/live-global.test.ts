@@ -30,7 +30,7 @@ const MiB = 2 ** 20;
 /** More than there is, and less than there is with swap. */
 const BEYOND_KB = 60 * 1024;
 
-describe('pr on a host that is short of memory', { skip, timeout: 400_000 }, () => {
+describe('pr on a host that is short of memory', { skip, timeout: 600_000 }, () => {
   let release: () => void;
   before(async () => {
     release = await alone();

@@ -31,7 +31,7 @@ const MiB = 2 ** 20;
 const mayReclaim = MemoryCgroup.version === 1 || hasSwap();
 const noReclaim = mayReclaim ? false : 'a guest without swap has no page to take back';
 
-describe('pr on the running kernel', { skip, timeout: 300_000 }, () => {
+describe('pr on the running kernel', { skip, timeout: 600_000 }, () => {
   let release: () => void;
   before(async () => {
     release = await alone();
