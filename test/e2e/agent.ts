@@ -8,6 +8,8 @@ import { LAUNCHER, withOurNode } from '../launcher.js';
 import { until } from './collector.js';
 
 const SELF = 'agent';
+/** paf and pr see the whole host: its cgroups come and go, and may fail in more ways than they tell. */
+const OTHERS = /gone before they could be named|beyond what can be told apart/;
 
 export interface AgentProcessOptions {
   readonly dir: string;
@@ -22,12 +24,13 @@ export interface PointLine {
   readonly plugin: string;
   readonly name: string;
   readonly attributes: Readonly<Record<string, string | number | boolean>>;
-  readonly value: number;
+  /** Of a histogram what it adds up to, and its buckets. */
+  readonly value: number | { readonly count: number; readonly sum: number };
 }
 
 export class AgentProcess {
   readonly #process: ChildProcess;
-  /** What it printed, as records. */
+  /** The points that it printed; events and spans are records as well. */
   readonly lines: PointLine[] = [];
   #errors = '';
 
@@ -44,7 +47,8 @@ export class AgentProcess {
     if (this.#process.stdout) {
       createInterface({ input: this.#process.stdout }).on('line', (line) => {
         try {
-          this.lines.push(JSON.parse(line) as PointLine);
+          const record = JSON.parse(line) as object;
+          if ('value' in record) this.lines.push(record as PointLine);
         } catch {
           this.#errors += `error: not a JSON line: ${line}\n`;
         }
@@ -59,6 +63,12 @@ export class AgentProcess {
   /** What it said on stderr. */
   get errors(): string {
     return this.#errors;
+  }
+
+  /** Its own warnings and errors; not what others on this machine bring about meanwhile. */
+  get complaints(): readonly string[] {
+    const told = this.#errors.split('\n').filter((line) => line !== '');
+    return told.filter((line) => !/"level":"(debug|info)"/.test(line) && !OTHERS.test(line));
   }
 
   /** Times of one plugin's snapshots, Unix ms; each plugin takes its own. */

@@ -14,7 +14,7 @@ import {
   type Caused,
   failuresOf,
   PIPE_OF_ORDER,
-  press,
+  Pressure,
   pressureMissing,
 } from '../fakes/pressure.js';
 import { NO_PAGE, type TracedEvent, Tracing } from '../fakes/tracing.js';
@@ -35,6 +35,8 @@ const ALLOCATIONS = 'kmem/mm_page_alloc';
 const ARRIVAL_MS = 60_000;
 /** Both clocks are read one after the other, here and in the agent. */
 const CLOCKS_MS = 5;
+/** As OpenTelemetry counts. */
+const INFO = 9;
 const WARN = 13;
 
 const skip =
@@ -54,7 +56,7 @@ suite('failed allocations → Collector', { skip }, () => {
   let traced: readonly TracedEvent[] = [];
   let offset = 0n;
   let exitCode: number | null = null;
-  let complaints = '';
+  let complaints: readonly string[] = [];
 
   before(async () => {
     const collector = await Collector.start({ dir });
@@ -72,9 +74,9 @@ suite('failed allocations → Collector', { skip }, () => {
     const tracing = new Tracing({ events: { [ALLOCATIONS]: NO_PAGE } });
     try {
       await agent.collected(2);
-      few = failFew();
-      storm = failOften();
-      container = failInContainer();
+      few = await failFew();
+      storm = { caused: await failWith(`resize=${PIPE_OF_ORDER[2]}:${STORM}`) };
+      container = await failInContainer();
       const pids = [...few.caused, ...storm.caused, ...(container ? [container] : [])];
       tracing.stop();
       traced = tracing.read();
@@ -93,7 +95,7 @@ suite('failed allocations → Collector', { skip }, () => {
       exitCode = await agent.stop('SIGINT');
       await collector.stop();
     }
-    complaints = agent.errors;
+    complaints = agent.complaints;
     metrics = collector.metrics();
     logs = collector.logs().filter(({ eventName }) => eventName === EVENT);
   });
@@ -104,23 +106,24 @@ suite('failed allocations → Collector', { skip }, () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  function failFew() {
-    const group = exhausted();
-    groups.push(group);
-    const large = `resize=${PIPE_OF_ORDER[2]}:${FEW}`;
-    const caused = press([...UNKILLABLE, 'pipes=40', group.enter, `pipe=${FEW}`, large]);
-    return { path: group.path, caused };
+  async function failFew() {
+    const caused = await failWith(`pipe=${FEW}`, `resize=${PIPE_OF_ORDER[2]}:${FEW}`);
+    return { path: groups.at(-1)?.path ?? '', caused };
   }
 
-  function failOften() {
+  /** Not by a call that waits: who does not read what the agent prints loses some of it. */
+  async function failWith(...steps: readonly string[]): Promise<readonly Caused[]> {
     const group = exhausted();
     groups.push(group);
-    const often = `resize=${PIPE_OF_ORDER[2]}:${STORM}`;
-    return { caused: press([...UNKILLABLE, 'pipes=40', group.enter, 'pipe=1', often]) };
+    const before = [...UNKILLABLE, 'pipes=40', group.enter];
+    const fill = steps.some((step) => step.startsWith('pipe=')) ? [] : ['pipe=1'];
+    const pressure = await Pressure.start([...before, ...fill, ...steps, 'wait']);
+    await pressure.stop();
+    return pressure.caused;
   }
 
   /** It speaks by a terminal: a pipe would want pages that are not to be had. */
-  function failInContainer() {
+  async function failInContainer() {
     if (podman === undefined) return undefined;
     const limits = ['--memory', String(8 * MIB), '--memory-swap', String(8 * MIB)];
     const id = podman.run({
@@ -128,7 +131,11 @@ suite('failed allocations → Collector', { skip }, () => {
       args: ['lock', 'pipes=400', `pipe=${FEW}`, 'wait'],
       options: [...limits, '--oom-kill-disable', '--cap-add', 'IPC_LOCK', '--tty'],
     });
-    while (!podman.output(id).includes('waiting')) assert.ok(podman.isRunning(id));
+    await until(
+      () => podman.output(id).includes('waiting'),
+      ARRIVAL_MS,
+      () => `the container says ${podman.output(id)}`,
+    );
     return { id, pid: podman.pid(id) };
   }
 
@@ -140,7 +147,7 @@ suite('failed allocations → Collector', { skip }, () => {
 
   test('the agent ended well and had nothing to complain of', () => {
     assert.equal(exitCode, 0);
-    assert.doesNotMatch(complaints, /"level":"(warn|error)"/);
+    assert.deepEqual(complaints, []);
   });
 
   test('each kind of failure is an event, as many as the process itself had', () => {
@@ -162,8 +169,10 @@ suite('failed allocations → Collector', { skip }, () => {
     const pid = pidOf(few.caused);
     const unix = (ns: number) => Number(offset + BigInt(ns)) / 1e6;
     for (const { severity, severityNumber, body, time, attributes, resource } of of(pid)) {
-      assert.equal(severity, 'WARN');
-      assert.equal(severityNumber, WARN);
+      // Who asks with __GFP_NOWARN can do without.
+      const canDo = String(attributes[`${PREFIX}.gfp_flags`]).includes('NOWARN');
+      assert.equal(severity, canDo ? 'INFO' : 'WARN');
+      assert.equal(severityNumber, canDo ? INFO : WARN);
       assert.match(body, /pressure \(\d+\) failed, order \d/);
       assert.equal(resource['service.name'], 'mem-watcher');
       const own = seen(pid).map((event) => unix(event.time));
@@ -230,16 +239,16 @@ suite('failed allocations → Collector', { skip }, () => {
     }
   });
 
-  test('the counter agrees with the events', () => {
+  test('the counter counts what the events tell of, and what is not told yet', () => {
     const failures = metrics.filter(({ name }) => name === `${PREFIX}.failures`);
     const time = Math.max(...failures.map((metric) => metric.time));
     const total = failures
       .filter((metric) => metric.time === time)
       .reduce((sum, { value }) => sum + value, 0);
-    const told = logs.reduce(
-      (sum, { attributes }) => sum + Number(attributes[`${PREFIX}.failure.count`]),
-      0,
-    );
-    assert.equal(total, told);
+    assert.ok(total >= failuresOf(few.caused) + failuresOf(storm.caused));
+    // Others on this machine may fail more often than events may be sent.
+    const told = logs.filter((log) => log.time <= time);
+    const counts = told.map(({ attributes }) => Number(attributes[`${PREFIX}.failure.count`]));
+    assert.ok(total >= counts.reduce((sum, count) => sum + count, 0));
   });
 });

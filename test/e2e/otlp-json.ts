@@ -114,7 +114,8 @@ const pointsOf = (metric: OtlpMetric): Omit<Metric, 'resource' | 'scope'>[] =>
       temporality: TEMPORALITIES[data?.aggregationTemporality ?? 0],
       attributes: attributesOf(point.attributes),
       value: numberOf(point),
-      count: point.count === undefined ? undefined : Number(point.count),
+      // A count of nothing is left out.
+      count: /histogram/i.test(type) ? Number(point.count ?? 0) : undefined,
       sum: point.sum,
       exemplars: (point.exemplars ?? []).map((exemplar) => ({
         traceId: exemplar.traceId ?? '',
