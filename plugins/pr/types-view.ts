@@ -45,7 +45,7 @@ const TYPE_COLUMNS: readonly Column[] = [
 
 /** What was to be reclaimed, what was, and what became of the pages, by type. */
 export function typesTable({ types, pages }: ReclaimSnapshot): Table {
-  const rows = types.map((type) => typeRow(type, pages));
+  const rows = types.filter(isShown).map((type) => typeRow(type, pages));
   const { lists, scanned, reclaimed, states } = pagesOf(pages, 'other');
   if (lists > 0) {
     const cells = pagesCells(undefined, { scanned, reclaimed, states });
@@ -53,6 +53,12 @@ export function typesTable({ types, pages }: ReclaimSnapshot): Table {
   }
   return { title: 'Reclaim by type, pages', columns: TYPE_COLUMNS, rows };
 }
+
+/** Of few hosts: a row once there is one. */
+const RARE: readonly string[] = ['soft_limit', 'node'];
+
+const isShown = ({ type, figures, running }: TypeReport) =>
+  !RARE.includes(type) || figures.episodes > 0 || running > 0;
 
 function typeRow({ type, figures, running }: TypeReport, pages: readonly PagesReport[]): string[] {
   return [

@@ -60,6 +60,37 @@ describe('the view of pr', () => {
     );
   });
 
+  it('leaves a third of a small screen to who waited, and fits', () => {
+    const [one] = busy.processes;
+    assert.ok(one);
+    const crowd = { ...busy, processes: Array.from({ length: 50 }, () => one) };
+    for (const rows of [30, 40, 60]) {
+      const tables = view.tables(crowd, { rows, bytes: false });
+      const shown = tables[0]?.rows.length ?? 0;
+      assert.ok(shown >= Math.floor(rows / 3), `${shown} of ${rows}`);
+      const below = tables.slice(1).reduce((sum, table) => sum + 3 + table.rows.length, 0);
+      assert.ok(shown + below <= rows, `${shown + below} of ${rows}`);
+    }
+  });
+
+  it('has a row for soft limits and node reclaim only where there are any', () => {
+    const shown = (snapshot: ReclaimSnapshot) =>
+      view.tables(snapshot, context)[1]?.rows.map(([type]) => type);
+    assert.deepEqual(shown(empty), ['direct', 'memcg', 'kswapd']);
+    const types = empty.types.map((report) => {
+      const some = { ...report, figures: { ...report.figures, episodes: 1 } };
+      if (report.type === 'node') return some;
+      return report.type === 'soft_limit' ? { ...report, running: 1 } : report;
+    });
+    assert.deepEqual(shown({ ...empty, types }), [
+      'direct',
+      'memcg',
+      'soft_limit',
+      'node',
+      'kswapd',
+    ]);
+  });
+
   it('sums what is beside it', () => {
     const beside = rendered(busy, 120).at(-1) ?? [];
     assert.match(beside[2] ?? '', /^ +9 +3 +300 ms +1,234 +5,678 +0 +0$/);

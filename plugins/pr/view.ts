@@ -10,7 +10,8 @@ import { left, pagesOf, percent, right, typesTable } from './types-view.js';
 const CHROME = 3;
 const OVERVIEW_ROWS = 3;
 const DURATION_ROWS = 12;
-const MIN_PROCESSES = 5;
+/** Of all rows, what is kept for who waited. */
+const PROCESS_SHARE = 1 / 3;
 
 const PROCESS_COLUMNS: readonly Column[] = [
   right('PID', 0),
@@ -36,13 +37,9 @@ export const view: View<ReclaimSnapshot> = {
   tables(snapshot, context) {
     const types = typesTable(snapshot);
     const rest = restTable(snapshot);
-    const durations = durationsTable(
-      snapshot.types,
-      Math.max(
-        1,
-        Math.min(DURATION_ROWS, context.rows - 2 * CHROME - MIN_PROCESSES - types.rows.length),
-      ),
-    );
+    const others = 3 * CHROME + types.rows.length + rest.rows.length;
+    const room = Math.floor(context.rows * (1 - PROCESS_SHARE)) - others;
+    const durations = durationsTable(snapshot.types, Math.max(1, Math.min(DURATION_ROWS, room)));
     const below = [types, ...(durations ? [durations] : []), rest];
     const taken = below.reduce((sum, { rows }) => sum + CHROME + rows.length, 0);
     return [processesTable(snapshot, Math.max(1, context.rows - taken)), ...below];
