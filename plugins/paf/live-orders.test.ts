@@ -44,7 +44,7 @@ describe('paf and huge pages', { skip, timeout: 600_000 }, () => {
       const events = await told(live, pid, traced.length);
       assert.equal(sumOf(events), traced.length);
       const [pool, faults] = [events.filter(isOfPool), events.filter(isOfFault)];
-      const ofPool = traced.filter(({ fields }) => /MAYFAIL/.test(fields.gfp_flags ?? ''));
+      const ofPool = traced.filter(({ fields }) => !isLight(fields.gfp_flags ?? ''));
       assert.equal(sumOf(pool), ofPool.length);
       assert.ok(ofPool.length > 0);
       // Where there are several nodes, a fault may ask more than one of them.
@@ -60,11 +60,10 @@ describe('paf and huge pages', { skip, timeout: 600_000 }, () => {
   });
 });
 
-const flagsOf = (event: SeenEvent): string => String(attribute(event, 'gfp_flags'));
-/** It may reclaim and try again. */
-const isOfPool = (event: SeenEvent): boolean => flagsOf(event).includes('__GFP_RETRY_MAYFAIL');
-/** It takes a huge page where there is one, and does nothing to get one. */
-const isOfFault = (event: SeenEvent): boolean => flagsOf(event).includes('GFP_TRANSHUGE_LIGHT');
+/** A fault takes a huge page where there is one, and does nothing to get one; the pool tries hard. */
+const isLight = (flags: string): boolean => flags.includes('GFP_TRANSHUGE_LIGHT');
+const isOfFault = (event: SeenEvent): boolean => isLight(String(attribute(event, 'gfp_flags')));
+const isOfPool = (event: SeenEvent): boolean => !isOfFault(event);
 
 /** The reason follows from the figures that are beside it, and they from each other. */
 function checkVerdict(event: SeenEvent): void {

@@ -82,11 +82,14 @@ describe('pr on a host that is short of memory', { skip, timeout: 600_000 }, () 
         assert.equal(figures.scanned, scan, `pages scanned by ${name}`);
         assert.equal(figures.reclaimed, steal, `pages reclaimed by ${name}`);
       }
+      const own = all.filter(({ tid }) => tid === caused?.pid);
+      const flags = new Set(own.map((episode) => sorted(episode.flags)));
       for (const span of live.spans) {
         if (span.attributes['process.pid'] !== caused?.pid) continue;
         assert.equal(attribute(span, 'order'), 0);
-        assert.match(String(attribute(span, 'gfp_flags')), /^GFP_HIGHUSER_MOVABLE/);
-        assert.deepEqual(attribute(span, 'nodes'), [0]);
+        assert.ok(flags.has(sorted(attribute(span, 'gfp_flags'))));
+        const nodes = attribute(span, 'nodes') as readonly number[];
+        assert.ok(nodes.every((node) => node === 0));
       }
       if (isMultiGen()) return;
       const lists = traced.filter(({ event }) => event === 'mm_vmscan_lru_shrink_inactive');
@@ -112,6 +115,8 @@ describe('pr on a host that is short of memory', { skip, timeout: 600_000 }, () 
     }
   });
 });
+
+const sorted = (flags: unknown): string => String(flags).split('|').sort().join('|');
 
 /** kB. */
 const available = (): number =>
