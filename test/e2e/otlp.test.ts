@@ -18,6 +18,7 @@ import { lackForE2e } from './lack.js';
 import type { Attributes, Log, Metric } from './otlp-json.js';
 import { PAGE_SIZE, smapsOf, statusOf, VmstatHistory } from './proc.js';
 import { RecordingProxy } from './recording-proxy.js';
+import { trouble } from './trouble.js';
 
 const COLLECTIONS = 8;
 
@@ -112,6 +113,8 @@ suite('agent → Collector', { skip: await lackForE2e() }, () => {
       },
     });
     try {
+      await agent.collected(1);
+      await trouble(dir);
       await agent.collected(COLLECTIONS);
       Object.assign(truth, {
         status: statusOf(sleeper.pid ?? 0),
