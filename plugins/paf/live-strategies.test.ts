@@ -66,7 +66,7 @@ async function seesAll(live: LivePaf, name: string, pid: number, failures: numbe
   const ofOrder = (order: number) => events.filter((event) => attribute(event, 'order') === order);
   assert.deepEqual([sumOf(ofOrder(0)), sumOf(ofOrder(2))], [6, 4]);
   for (const event of events) {
-    assert.equal(attribute(event, 'reason'), 'memcg_limit');
+    assert.equal(attribute(event, 'reason'), 'memcg_limit', JSON.stringify(event));
     assert.match(String(attribute(event, 'gfp_flags')), /ACCOUNT/);
     assert.match(functionsOf(event).join('\n'), stackBy(name));
     if (!name.startsWith('allocator')) continue;
