@@ -279,6 +279,20 @@ describe('paf', () => {
     assert.match(paf.health.current.reason ?? '', /^zones cannot be read: no NUMA node/);
   });
 
+  it('has no figures of a collection that could not read, and loses none by it', () => {
+    const paf = fake();
+    paf.start();
+    const read = paf.object.programInfo.bind(paf.object);
+    paf.object.programInfo = () => {
+      throw new Error('the program is gone');
+    };
+    paf.fold(SPARE, failed(3));
+    assert.throws(() => points(paf.plugin), /the program is gone/);
+    paf.object.programInfo = read;
+    const [failures] = points(paf.plugin).get('memwatcher.page_allocation.failures') ?? [];
+    assert.equal(failures?.value, 3);
+  });
+
   it('warns, unless the caller says that it can do without', async () => {
     const paf = fake();
     paf.start();

@@ -104,9 +104,9 @@ export class Pr implements Plugin<ReclaimSnapshot> {
         without: hasMultiGenLru() ? this.config.without : [...this.config.without, 'multi-gen'],
       }),
     );
-    this.health.lacks([...loaded.lacks, ...lacksOf(loaded)]);
     this.#running = this.#attach(loaded);
-    const { spans } = this.#running;
+    const { spans, swap } = this.#running;
+    this.health.lacks([...loaded.lacks, ...lacksOf(loaded), ...swap.lacks]);
     // What has come since the last look is sent as well, before the object is closed.
     this.scope.defer(() => this.#drain(spans));
     const timer = setInterval(() => this.#drain(spans), DRAIN_INTERVAL).unref();

@@ -12,6 +12,11 @@ export class SwapCounters {
     this.#first = this.#now();
   }
 
+  /** What this kernel does not give. */
+  get lacks(): readonly string[] {
+    return this.#first === undefined ? ['pages swapped in and out'] : [];
+  }
+
   /** Since it was made; undefined on a kernel without swap. */
   since(): SwapReport | undefined {
     const now = this.#now();
