@@ -68,7 +68,7 @@ export interface PafDetail {
   readonly zones: readonly ZoneDetail[];
 }
 
-/** struct paf_fold, 576 bytes. */
+/** struct paf_fold, 584 bytes. */
 export interface PafFold {
   readonly count: number;
   readonly others: number;
@@ -88,14 +88,15 @@ export interface PafGate {
   readonly due: number;
 }
 
-/** struct paf_key, 32 bytes. */
+/** struct paf_key, 40 bytes. */
 export interface PafKey {
   readonly stack: number;
   readonly cgroup: number;
+  readonly process: number;
   readonly gfp: number;
   readonly order: number;
   readonly migrate_type: number;
-  readonly pid: number;
+  readonly padding: number;
 }
 
 /** struct paf_memcg, 40 bytes. */
@@ -142,7 +143,7 @@ export interface PafTotals {
   readonly failures: number;
 }
 
-/** struct room, 424 bytes. */
+/** struct room, 432 bytes. */
 export interface Room {
   readonly key: PafKey;
   /** 48 elements. */

@@ -1,6 +1,9 @@
 /** What passes paf's filters on the running kernel, and is counted; what does not is not. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { alone } from '../../test/fakes/alone.js';
 import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
@@ -10,6 +13,7 @@ import {
   failuresOf,
   named,
   PIPE_OF_ORDER,
+  PROGRAM,
   Pressure,
   press,
   pressureMissing,
@@ -51,6 +55,26 @@ describe('paf with filters', { skip, timeout: 600_000 }, () => {
         assert.equal(sumOf(await told(only, caused[0]?.pid, 12)), 12);
       } finally {
         await only.close();
+      }
+    }));
+
+  it('tells of a program that a process of another name has become', () =>
+    withGroup(async (group) => {
+      const folder = mkdtempSync(join(tmpdir(), 'paf-'));
+      const program = join(folder, `became-${process.pid}`);
+      copyFileSync(PROGRAM, program);
+      const names = [basename(program)];
+      const only = await LivePlugin.start<PafRecords>(paf, { config: { names } });
+      try {
+        const leave = `enter=${join(dirname(group.dir), 'cgroup.procs')}`;
+        const fail = [...UNKILLABLE, 'pipes=40', group.enter];
+        const caused = press([...fail, 'pipe=3', leave, `exec=${program}`, ...fail, 'pipe=2']);
+        const events = await told(only, caused[0]?.pid, 2);
+        assert.equal(sumOf(events), 2);
+        assert.equal(counted(await only.collect()), 2);
+      } finally {
+        await only.close();
+        rmSync(folder, { recursive: true });
       }
     }));
 

@@ -120,6 +120,16 @@ static __always_inline void walk_stack(struct room *room, void *ctx)
 	room->key.stack = room->frames ? hash_of(room->stack, room->frames) : 0;
 }
 
+/* A process as long as it runs one program: whoever filters by name means that. A pid is used again,
+ * and a container's first process begins as its runtime. */
+static __always_inline __u64 process_of(struct task_struct *task)
+{
+	__u64 started = BPF_CORE_READ(task, group_leader, start_boottime);
+	__u64 mark = (started ^ BPF_CORE_READ(task, self_exec_id)) * 0x9e3779b97f4a7c15;
+
+	return (__u64)BPF_CORE_READ(task, tgid) << 32 | mark >> 32;
+}
+
 static __always_inline void fill_room(struct room *room, const struct request *request,
 				      struct task_struct *task, struct cpu_state *cpu, __u64 now,
 				      void *ctx)
@@ -130,7 +140,8 @@ static __always_inline void fill_room(struct room *room, const struct request *r
 	room->key.order = request->order;
 	room->key.migrate_type = request->migrate_type;
 	room->key.cgroup = cgroup_of(task, &v1, NUMBERS);
-	room->key.pid = by_process ? BPF_CORE_READ(task, tgid) : 0;
+	room->key.process = by_process ? process_of(task) : 0;
+	room->key.padding = 0;
 	room->key.stack = 0;
 	room->frames = 0;
 	if (may_walk(cpu, now))

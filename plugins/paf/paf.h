@@ -19,10 +19,11 @@
 struct paf_key {
 	__u64 stack;  /* hash of the frames; 0: not walked */
 	__u64 cgroup; /* kernfs id, 0 if unknown */
+	__u64 process; /* pid, and a mark of what it runs; 0 unless folded by process */
 	__u32 gfp;    /* as the allocator used them last */
 	__u32 order;
 	__u32 migrate_type;
-	__u32 pid; /* 0 unless folded by process */
+	__u32 padding;
 };
 
 /* All failures of one key. The first PAF_ORDERS * PAF_TYPES are for failures that found no room:

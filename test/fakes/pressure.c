@@ -26,9 +26,12 @@
  *   enter=PATH     enters the group whose cgroup.procs this is
  *   hold=PAGES     puts pages into a pipe, to be given back when it has to speak; after `enter`, where
  *                  others exhaust the group too
+ *   cpu=N          stays on the Nth CPU that it may use. What a CPU charged in advance and did not
+ *                  use makes the group look emptier than it is once that is given back
  *   oom=N          its oom_score_adj
  *   name=HEX       its name, any bytes
  *   thread=1       takes the steps that follow in another thread
+ *   exec=PATH      executes this program for the steps that follow
  *   victim=PAGES   has a child with so many pages that the kernel would kill before any other
  *   wait           says `waiting` and waits for a byte, or the end, of standard input
  */
@@ -39,6 +42,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -264,8 +268,11 @@ static void touch_huge(long times)
 
 static void write_text(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY);
+	int fd;
 
+	/* who leaves an exhausted group has no room for that either */
+	while ((fd = open(path, O_WRONLY)) < 0 && errno == ENOMEM && make_room())
+		;
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		die(path);
 	close(fd);
@@ -301,6 +308,20 @@ static void have_victim(long pages)
 	if (read(ready[0], &byte, 1) < 0)
 		die("victim");
 	close(ready[0]);
+}
+
+static void stay_on(long nth)
+{
+	cpu_set_t allowed, one;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed))
+		die("sched_getaffinity");
+	CPU_ZERO(&one);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &allowed) && nth-- == 0)
+			CPU_SET(cpu, &one);
+	if (sched_setaffinity(0, sizeof(one), &one))
+		die("sched_setaffinity");
 }
 
 static void set_name(const char *hex)
@@ -376,6 +397,8 @@ static void take(const char *step, char *rest)
 		hold_pages(number(&rest, 1));
 	} else if (!strcmp(step, "enter")) {
 		write_text(rest, "0");
+	} else if (!strcmp(step, "cpu")) {
+		stay_on(number(&rest, 0));
 	} else if (!strcmp(step, "oom")) {
 		write_text("/proc/self/oom_score_adj", rest);
 	} else if (!strcmp(step, "name")) {
@@ -399,6 +422,12 @@ static void *take_all(void *argument)
 
 		if (rest)
 			*rest++ = 0;
+		if (!strcmp(step, "exec")) {
+			speak();
+			steps[-1] = rest;
+			execv(rest, steps - 1);
+			die("execv");
+		}
 		if (strcmp(step, "thread")) {
 			take(step, rest);
 			continue;

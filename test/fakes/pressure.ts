@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const PROGRAM = join(ROOT, 'dist/test/fakes/pressure');
+export const PROGRAM = join(ROOT, 'dist/test/fakes/pressure');
 const TIMEOUT_MS = 300_000;
 
 /** What one step did, as the program itself counted. */
