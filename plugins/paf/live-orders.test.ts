@@ -21,44 +21,53 @@ const FAULTS = 6;
 
 describe('paf and huge pages', { skip, timeout: 600_000 }, () => {
   let release: () => void;
-  let live: LivePaf;
   before(async () => {
     release = await alone();
-    live = await LivePlugin.start<PafRecords>(paf, { config: { window: '100ms' } });
   });
-  after(async () => {
-    await live.close();
-    release();
-  });
+  after(() => release());
 
-  it('sees what the pool and what page faults are refused, and says why', async () => {
-    const tracing = new Tracing({ events: { 'kmem/mm_page_alloc': NO_PAGE } });
+  const withPlugin = async (strategy: string, test: (live: LivePaf) => Promise<void>) => {
+    const live = await LivePlugin.start<PafRecords>(paf, { config: { window: '100ms' }, strategy });
     try {
-      const fallbacks = vmstat('thp_fault_fallback');
-      const steps = [`write=${POOL}:100000`, `huge=${FAULTS}`, `write=${POOL}:0`];
-      const pid = press(steps)[0]?.pid;
-      const fellBack = vmstat('thp_fault_fallback') - fallbacks;
-      tracing.stop();
-      assert.equal(readFileSync(POOL, 'utf8').trim(), '0');
-      const traced = tracing.read().filter(({ tid }) => tid === pid);
-      const events = await told(live, pid, traced.length);
-      assert.equal(sumOf(events), traced.length);
-      const [pool, faults] = [events.filter(isOfPool), events.filter(isOfFault)];
-      const ofPool = traced.filter(({ fields }) => !isLight(fields.gfp_flags ?? ''));
-      assert.equal(sumOf(pool), ofPool.length);
-      assert.ok(ofPool.length > 0);
-      // Where there are several nodes, a fault may ask more than one of them.
-      assert.equal(sumOf(faults), traced.length - ofPool.length);
-      assert.ok(sumOf(faults) >= FAULTS);
-      assert.equal(fellBack, FAULTS);
-      for (const event of [...pool, ...faults]) checkVerdict(event);
-      for (const event of faults)
-        assert.equal(attribute(event, 'verdict.reclaim') ?? 'forbidden', 'forbidden');
+      await test(live);
     } finally {
-      tracing.close();
+      await live.close();
     }
-  });
+  };
+
+  it('sees what the pool and what page faults are refused, and says why', () =>
+    withPlugin('auto', seesAll));
+
+  it('sees the same where it runs on failures alone', () => withPlugin('warn-alloc', seesAll));
 });
+
+async function seesAll(live: LivePaf): Promise<void> {
+  const tracing = new Tracing({ events: { 'kmem/mm_page_alloc': NO_PAGE } });
+  try {
+    const fallbacks = vmstat('thp_fault_fallback');
+    const steps = [`write=${POOL}:100000`, `huge=${FAULTS}`, `write=${POOL}:0`];
+    const pid = press(steps)[0]?.pid;
+    const fellBack = vmstat('thp_fault_fallback') - fallbacks;
+    tracing.stop();
+    assert.equal(readFileSync(POOL, 'utf8').trim(), '0');
+    const traced = tracing.read().filter(({ tid }) => tid === pid);
+    const events = await told(live, pid, traced.length);
+    assert.equal(sumOf(events), traced.length);
+    const [pool, faults] = [events.filter(isOfPool), events.filter(isOfFault)];
+    const ofPool = traced.filter(({ fields }) => !isLight(fields.gfp_flags ?? ''));
+    assert.equal(sumOf(pool), ofPool.length);
+    assert.ok(ofPool.length > 0);
+    // Where there are several nodes, a fault may ask more than one of them.
+    assert.equal(sumOf(faults), traced.length - ofPool.length);
+    assert.ok(sumOf(faults) >= FAULTS);
+    assert.equal(fellBack, FAULTS);
+    for (const event of [...pool, ...faults]) checkVerdict(event);
+    for (const event of faults)
+      assert.equal(attribute(event, 'verdict.reclaim') ?? 'forbidden', 'forbidden');
+  } finally {
+    tracing.close();
+  }
+}
 
 /** A fault takes a huge page where there is one, and does nothing to get one; the pool tries hard. */
 const isLight = (flags: string): boolean => flags.includes('GFP_TRANSHUGE_LIGHT');
