@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { alone } from '../../test/fakes/alone.js';
-import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
+import { exhausted, PINNED } from '../../test/fakes/exhausted.js';
 import { LivePlugin, strategiesOf } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
 import {
@@ -34,15 +34,7 @@ describe('paf by strategy', { skip, timeout: 600_000 }, () => {
       const config = { names: [NAME] };
       const live = await LivePlugin.start<PafRecords>(paf, { config, strategy: name });
       const group = exhausted();
-      const steps = [
-        ...UNKILLABLE,
-        'pipes=40',
-        named(NAME),
-        group.enter,
-        'wait',
-        ...FAILURES,
-        'wait',
-      ];
+      const steps = [...PINNED, 'pipes=40', named(NAME), group.enter, 'wait', ...FAILURES, 'wait'];
       const pressure = await Pressure.start(steps);
       try {
         assert.equal(live.report?.chosen, name);

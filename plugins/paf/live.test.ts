@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { alone } from '../../test/fakes/alone.js';
-import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
+import { exhausted, PINNED } from '../../test/fakes/exhausted.js';
 import { LivePlugin } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
 import {
@@ -59,7 +59,7 @@ describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
 
   it('tells of as many failures of each order as there were', () =>
     withGroup(async (group) => {
-      const caused = press([...UNKILLABLE, 'pipes=40', group.enter, ...FAILURES]);
+      const caused = press([...PINNED, 'pipes=40', group.enter, ...FAILURES]);
       const events = await told(live, caused[0]?.pid, failuresOf(caused));
       const ofOrder = (order: number) =>
         sumOf(events.filter((event) => attribute(event, 'order') === order));
@@ -71,7 +71,7 @@ describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
       const tracing = new Tracing({ events: { 'kmem/mm_page_alloc': NO_PAGE } });
       try {
         const before = counted(await live.collect());
-        const [caused] = press([...UNKILLABLE, 'pipes=40', group.enter, 'pipe=50']);
+        const [caused] = press([...PINNED, 'pipes=40', group.enter, 'pipe=50']);
         const ended = counted(await live.collect());
         tracing.stop();
         const traced = tracing.read().filter(({ tid }) => tid === caused?.pid);
@@ -87,7 +87,7 @@ describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
   it('says who asked: process, thread, start, cgroup and container', () => {
     const id = randomBytes(32).toString('hex');
     return withGroup(async (group) => {
-      const steps = [...UNKILLABLE, 'pipes=40', group.enter, 'pipe=3', 'wait'];
+      const steps = [...PINNED, 'pipes=40', group.enter, 'pipe=3', 'wait'];
       const pressure = await Pressure.start(steps);
       try {
         const { pid } = pressure;
@@ -111,7 +111,7 @@ describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
   it('says which thread of the process it was', () =>
     withGroup(async (group) => {
       const steps = ['thread=1', 'name=776f726b6572', group.enter, 'pipe=2', 'wait'];
-      const pressure = await Pressure.start([...UNKILLABLE, 'pipes=40', ...steps]);
+      const pressure = await Pressure.start([...PINNED, 'pipes=40', ...steps]);
       try {
         const [event] = await told(live, pressure.pid, 2);
         assert.equal(event?.attributes['thread.name'], 'worker');
@@ -126,7 +126,7 @@ describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
     withGroup(async (group) => {
       const tracing = new Tracing({ events: { 'kmem/mm_page_alloc': NO_PAGE } });
       try {
-        const caused = press([...UNKILLABLE, 'pipes=40', group.enter, ...FAILURES]);
+        const caused = press([...PINNED, 'pipes=40', group.enter, ...FAILURES]);
         tracing.stop();
         const pid = caused[0]?.pid;
         const traced = tracing.read().filter(({ tid }) => tid === pid);
@@ -153,7 +153,7 @@ describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
   it('says when: within the time in which it failed', () =>
     withGroup(async (group) => {
       const began = Date.now();
-      const [caused] = press([...UNKILLABLE, 'pipes=40', group.enter, 'pipe=3']);
+      const [caused] = press([...PINNED, 'pipes=40', group.enter, 'pipe=3']);
       const ended = Date.now();
       const [event] = await told(live, caused?.pid, 3);
       const last = Date.parse(String(attribute(event ?? assert.fail(), 'failure.last')));
@@ -164,7 +164,7 @@ describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
 
   it('says why: the limit of its cgroup, with the figures', () =>
     withGroup(async (group) => {
-      const steps = [...UNKILLABLE, 'pipes=40', group.enter, 'pipe=3', 'wait'];
+      const steps = [...PINNED, 'pipes=40', group.enter, 'pipe=3', 'wait'];
       const pressure = await Pressure.start(steps);
       try {
         for (const event of await told(live, pressure.pid, 3)) {
@@ -183,7 +183,7 @@ describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
     withGroup(async (group) => {
       const events = await told(
         live,
-        press([...UNKILLABLE, 'pipes=40', group.enter, 'pipe=1'])[0]?.pid,
+        press([...PINNED, 'pipes=40', group.enter, 'pipe=1'])[0]?.pid,
         1,
       );
       const [event] = events;
@@ -214,7 +214,7 @@ describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
 
   it('has the stack of who asked', () =>
     withGroup(async (group) => {
-      const [caused] = press([...UNKILLABLE, 'pipes=40', group.enter, 'pipe=1']);
+      const [caused] = press([...PINNED, 'pipes=40', group.enter, 'pipe=1']);
       const [event] = await told(live, caused?.pid, 1);
       const frames = functionsOf(event ?? assert.fail());
       const at = (pattern: RegExp) => frames.findIndex((frame) => pattern.test(frame));

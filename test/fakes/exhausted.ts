@@ -13,3 +13,6 @@ export const exhausted = (path?: string): MemoryCgroup =>
  */
 export const UNKILLABLE: readonly string[] =
   MemoryCgroup.version === 1 ? ['lock'] : ['oom=-1000', 'lock'];
+
+/** The same on one CPU: the group's usage is its limit then, also right after a failure. */
+export const PINNED: readonly string[] = ['cpu=0', ...UNKILLABLE];
