@@ -1,5 +1,5 @@
 import type { AttributeSpec } from '../../core/metadata.js';
-import { verdictAttributes } from './verdict-attributes.js';
+import { verdictAttributes } from './verdict/verdict-attributes.js';
 
 /** What the event has beside who asked, order, migrate type and reason. Memory is in pages. */
 export const eventAttributes = {

@@ -6,7 +6,7 @@ import { formatKernelStack, type KernelFrame } from '../../core/symbolize/kernel
 import type { Failure, FailureZone, MemcgCharge } from './failure.js';
 import type { PafMetadata } from './metadata.js';
 import type { ToldFailures } from './records.js';
-import { attributesOfVerdict } from './verdict-attributes.js';
+import { attributesOfVerdict } from './verdict/verdict-attributes.js';
 
 export const EVENT = 'memwatcher.page_allocation.failure';
 

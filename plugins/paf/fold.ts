@@ -1,7 +1,7 @@
 import type { Who } from '../../core/identity/who.js';
 import type { Failure, FoldedFailures } from './failure.js';
 import type { FoldKey } from './folds.js';
-import type { Verdict } from './verdict.js';
+import type { Verdict } from './verdict/verdict.js';
 
 /** Failures of one slot that no event has told of yet, and what is known of them. */
 export class Fold {

@@ -5,7 +5,7 @@ import { whoAttributes } from '../../core/identity/who.js';
 import { zoneAttributes, zoneMetrics } from '../../core/memory/zones.js';
 import { defineMetadata } from '../../core/metadata.js';
 import { eventAttributes } from './event-attributes.js';
-import { REASONS } from './verdict.js';
+import { REASONS } from './verdict/verdict.js';
 
 const WHO = Object.keys(whoAttributes) as (keyof typeof whoAttributes)[];
 const EVENT = Object.keys(eventAttributes) as (keyof typeof eventAttributes)[];

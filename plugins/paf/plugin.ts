@@ -23,9 +23,9 @@ import { Losses } from './losses.js';
 import type { PafMetadata } from './metadata.js';
 import type { PafRecords } from './records.js';
 import { Survey } from './survey.js';
-import { freeSwap } from './swap.js';
 import { Teller } from './teller.js';
-import { judge } from './verdict.js';
+import { freeSwap } from './verdict/swap.js';
+import { judge } from './verdict/verdict.js';
 import { FailureWatch } from './watch.js';
 
 /** How soon a failure is told of, ms. */

@@ -3,7 +3,7 @@ import type { Who } from '../../core/identity/who.js';
 import type { NodeZones } from '../../core/memory/zones.js';
 import type { KernelFrame } from '../../core/symbolize/kernel-frame.js';
 import type { FoldedFailures } from './failure.js';
-import type { Reason, Verdict } from './verdict.js';
+import type { Reason, Verdict } from './verdict/verdict.js';
 
 export interface PafRecords {
   /** Every failure since the start, each counted once. */

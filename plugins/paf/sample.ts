@@ -3,7 +3,7 @@ import type { Who } from '../../core/identity/who.js';
 import type { GfpName } from '../../core/memory/gfp.js';
 import type { Failure, FailureZone } from './failure.js';
 import type { PafRecords, ToldFailures } from './records.js';
-import { judge, type VerdictContext } from './verdict.js';
+import { judge, type VerdictContext } from './verdict/verdict.js';
 
 /** Bits as 5.10 to 6.2 have them; without ATOMIC as kernels since. */
 const BITS: Readonly<Record<string, number>> = {

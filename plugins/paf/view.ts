@@ -4,7 +4,7 @@ import type { Column, Table, View, ViewContext } from '../../core/cli/view.js';
 import { attemptsTable } from './attempts-view.js';
 import { FAILURE_COLUMNS, failureRow, timeOf, whoseName } from './failure-row.js';
 import type { PafRecords, ToldFailures } from './records.js';
-import type { Reason } from './verdict.js';
+import type { Reason } from './verdict/verdict.js';
 
 /** Lines of a further table that are no rows: blank, title, heading. */
 const CHROME = 3;

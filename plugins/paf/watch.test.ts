@@ -4,7 +4,7 @@ import type { WhoRecord } from '../../core/identity/who.js';
 import type { Detail } from './decoder.js';
 import type { FoldChange, FoldKey } from './folds.js';
 import { failure, requester } from './sample.js';
-import type { Verdict } from './verdict.js';
+import type { Verdict } from './verdict/verdict.js';
 import { FailureWatch, type Told, type WatchOptions } from './watch.js';
 
 const record: WhoRecord = {

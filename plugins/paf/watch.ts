@@ -3,7 +3,7 @@ import type { Detail } from './decoder.js';
 import type { Failure } from './failure.js';
 import { Fold } from './fold.js';
 import type { FoldChange, FoldKey, Folds } from './folds.js';
-import type { Reason, Verdict } from './verdict.js';
+import type { Reason, Verdict } from './verdict/verdict.js';
 
 /** A slot without failures for so long is another's: sooner when slots are scarce. ms. */
 const IDLE = 300_000;

@@ -18,7 +18,7 @@ import { DetailDecoder } from '../../plugins/paf/decoder.js';
 import { attributesOf, bodyOf } from '../../plugins/paf/event.js';
 import type { FailureZone } from '../../plugins/paf/failure.js';
 import { kernel } from '../../plugins/paf/fake.js';
-import { judge } from '../../plugins/paf/verdict.js';
+import { judge } from '../../plugins/paf/verdict/verdict.js';
 import { attributesOfEpisode } from '../../plugins/pr/episode.js';
 import type { PrSpan } from '../../plugins/pr/events.gen.js';
 import { factlessKernel } from '../../plugins/pr/fake.js';
