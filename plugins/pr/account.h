@@ -61,9 +61,21 @@ static __always_inline void add_to_request(const struct pr_episode *episode, __u
 	add_figures(&slot->figures, episode, ns);
 }
 
-static __always_inline void add_to_process(const struct pr_episode *episode, const struct who *who,
-					   __u64 ns)
+/* Whether the process is not what it was when its slot was filled. Of its cgroup its first thread
+ * decides: before v2 they need not all be in the same. */
+static __always_inline bool has_become(const struct pr_process *slot,
+				       const struct pr_running *running)
 {
+	const struct who *who = &running->who;
+
+	return slot->executions != running->executions ||
+	       (who->tid == who->pid && slot->who.cgroup != who->cgroup);
+}
+
+static __always_inline void add_to_process(const struct pr_episode *episode,
+					   const struct pr_running *running, __u64 ns)
+{
+	const struct who *who = &running->who;
 	struct pr_process_key key = {
 		.start_time = who->start_time,
 		.pid = who->pid,
@@ -75,9 +87,11 @@ static __always_inline void add_to_process(const struct pr_episode *episode, con
 	slot = SLOT(processes, &key, episode->type, &fresh);
 	if (!slot)
 		return;
-	if (fresh) {
+	if (fresh)
 		slot->key = key;
+	if (fresh || has_become(slot, running)) {
 		slot->who = *who;
+		slot->executions = running->executions;
 	}
 	if (ns >= slot->figures.max_ns) {
 		slot->order = episode->order;
@@ -121,7 +135,7 @@ static __noinline int account(struct pr_running *running, struct pr_episode *epi
 		COUNT_TYPE(episode->type, unseen);
 	add_to_cgroup(episode, who, ns);
 	add_to_request(episode, ns);
-	add_to_process(episode, who, ns);
+	add_to_process(episode, running, ns);
 	send_span(episode, who, ns);
 	episode->active = 0;
 	return 0;

@@ -82,13 +82,14 @@ export interface PrPages {
   readonly states: PrStates;
 }
 
-/** struct pr_process, 192 bytes. */
+/** struct pr_process, 200 bytes. */
 export interface PrProcess {
   readonly key: PrProcessKey;
   readonly used: number;
   readonly order: number;
   readonly gfp: number;
   readonly padding: number;
+  readonly executions: number;
   readonly figures: PrFigures;
   readonly who: Who;
 }

@@ -1,15 +1,21 @@
 /** pr on the running kernel, against the kernel's own tracer and counters. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { alone } from '../../test/fakes/alone.js';
 import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
 import { LivePlugin, type SeenSpan } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
-import { type Caused, PIPE_OF_ORDER, press, pressureMissing } from '../../test/fakes/pressure.js';
+import {
+  type Caused,
+  PIPE_OF_ORDER,
+  PROGRAM,
+  press,
+  pressureMissing,
+} from '../../test/fakes/pressure.js';
 import { pr } from './index.js';
 import {
   attribute,
@@ -111,6 +117,25 @@ describe('pr on the running kernel', { skip, timeout: 600_000 }, () => {
     assert.equal(row?.comm, 'pressure');
     const { episodes } = figuresOf(last, 'memcg').figures;
     assert.ok(episodes >= own.length);
+  });
+
+  it('names a process by what it runs now, not by what it ran when it first had to wait', async () => {
+    const program = join(dir, `became-${process.pid}`);
+    copyFileSync(PROGRAM, program);
+    const group = exhausted();
+    try {
+      const leave = `enter=${join(dirname(group.dir), 'cgroup.procs')}`;
+      const fails = [...UNKILLABLE, 'pipes=40', group.enter, 'pipe=3'];
+      const [caused] = press([...fails, leave, `exec=${program}`, ...fails]);
+      const { processes } = await live.collect();
+      const rows = processes.filter(({ attributes: of }) => of['process.pid'] === caused?.pid);
+      assert.deepEqual(
+        rows.map(({ attributes }) => attributes['process.executable.name']),
+        [basename(program)],
+      );
+    } finally {
+      group.remove();
+    }
   });
 
   it('has a span for each, as the tracer saw it', async () => {

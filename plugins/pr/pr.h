@@ -103,8 +103,9 @@ struct pr_process {
 	__u32 order; /* of its longest episode */
 	__u32 gfp;
 	__u32 padding;
+	__u64 executions; /* of its thread, when `who` was */
 	struct pr_figures figures;
-	struct who who;
+	struct who who; /* anew when it executes another program or enters another cgroup */
 };
 
 /* One run of reclaim, as it goes on; and, ended, what is sent of it. */

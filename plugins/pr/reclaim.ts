@@ -100,7 +100,7 @@ export type StallAttributes = ContainerAttributes & {
 export interface ProcessReport {
   readonly type: ReclaimType;
   readonly attributes: ProcessAttributes & { readonly 'memwatcher.reclaim.other'?: boolean };
-  /** Of the thread that reclaimed first; '' for all others. */
+  /** Of the thread that reclaimed first since it runs this program; '' for all others. */
   readonly comm: string;
   readonly figures: Figures;
   /** Of its longest episode. */
