@@ -114,4 +114,16 @@ describe('time that cgroups waited', () => {
     const [report] = stalls.add(later, 0);
     assert.deepEqual([report?.ns, report?.startTime], [20, 77]);
   });
+
+  it('counts from when its name came back, where that was lost for long', () => {
+    const { stalls, known } = fakeStalls();
+    const name = known.get(1) ?? assert.fail();
+    stalls.add(snapshot([row(1, 'direct', 100)]), 10);
+    known.delete(1);
+    for (let n = 2; n < 8; n++) stalls.add(snapshot([row(1, 'direct', 100)]), n * 10);
+    known.set(1, name);
+    const [report] = stalls.add(snapshot([row(1, 'direct', 130)]), 80);
+    assert.deepEqual([report?.attributes['process.linux.cgroup'], report?.ns], ['0::/one', 30]);
+    assert.equal(report?.startTime, 70);
+  });
 });

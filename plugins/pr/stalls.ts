@@ -34,6 +34,8 @@ export class Stalls {
   /** By slot. */
   #counted: Counted = new Map();
   readonly #overflow: Counted = new Map();
+  /** When it was last added to, Unix ms. */
+  #addedAt = 0;
 
   constructor(private readonly cgroupOf: CgroupOf) {}
 
@@ -42,9 +44,12 @@ export class Stalls {
     for (const { slot, row, since } of entries) {
       if (!isStalling(row.key.type)) continue;
       const { ns, episodes } = row.figures;
-      const before = this.#counted.get(slot) ?? { ns: 0, episodes: 0 };
+      const before = this.#counted.get(slot);
       counted.set(slot, { ns, episodes });
-      this.#grow(this.cgroupOf(row), since, ns - before.ns, episodes - before.episodes);
+      // What was there before is in another series.
+      const began = before === undefined ? since : this.#addedAt;
+      const { ns: nsBefore, episodes: episodesBefore } = before ?? { ns: 0, episodes: 0 };
+      this.#grow(this.cgroupOf(row), began, ns - nsBefore, episodes - episodesBefore);
     }
     this.#counted = counted;
     for (const [type, { figures }] of overflow) {
@@ -53,6 +58,7 @@ export class Stalls {
       this.#overflow.set(type, figures);
       this.#grow(undefined, now, figures.ns - before.ns, figures.episodes - before.episodes);
     }
+    this.#addedAt = now;
     return this.#report();
   }
 
