@@ -172,8 +172,7 @@ export class PluginRunner {
   #load(options?: LoadOptions): LoadedBpf {
     const loaded = this.#options.loader.load(options);
     this.#loaded = loaded;
-    this.#status.usesStrategy(loaded.strategy);
-    this.#status.lacks(loaded.lacks);
+    this.#status.usesStrategy(loaded.strategy, loaded.lacks);
     return loaded;
   }
 

@@ -79,7 +79,8 @@ export interface Health {
   clear(id: string): void;
   /**
    * What the plugin cannot see on this kernel by this strategy, each as a person would name it:
-   * a property, said once at start. It replaces what was said before.
+   * a property, said once at start, beside what the parts lack that could not be loaded. It replaces
+   * what the plugin said before.
    */
   lacks(what: readonly string[]): void;
   /** How full a map is, 0 to 1, where only the plugin can know. Rings are known to the core. */

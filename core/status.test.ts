@@ -52,3 +52,12 @@ test('a condition raised while starting is heard once the plugin runs', () => {
   status.running();
   assert.equal(status.current.state, 'degraded');
 });
+
+test('what a plugin lacks stands beside what its parts lack', () => {
+  const { status } = keeper();
+  status.usesStrategy('plain', ['a hook']);
+  status.lacks(['names']);
+  assert.deepEqual(status.current.lacks, ['a hook', 'names']);
+  status.lacks(['a hook']);
+  assert.deepEqual(status.current.lacks, ['a hook']);
+});

@@ -16,7 +16,9 @@ export class StatusKeeper implements Health {
   #life: 'starting' | 'running' | 'failed' | 'stopped' = 'starting';
   #failure: string | undefined;
   #strategy: string | undefined;
-  #lacks: readonly string[] = [];
+  /** By the profile's parts, and by the plugin itself. */
+  #partsLack: readonly string[] = [];
+  #pluginLacks: readonly string[] = [];
   #current: PluginStatus;
 
   constructor(
@@ -47,8 +49,10 @@ export class StatusKeeper implements Health {
     this.#update();
   }
 
-  usesStrategy(strategy: string): void {
+  /** `lacks`: what the parts that could not be loaded would have given. */
+  usesStrategy(strategy: string, lacks: readonly string[] = []): void {
     this.#strategy = strategy;
+    this.#partsLack = [...lacks];
     this.#update();
   }
 
@@ -62,7 +66,7 @@ export class StatusKeeper implements Health {
   }
 
   lacks(what: readonly string[]): void {
-    this.#lacks = [...what];
+    this.#pluginLacks = [...what];
     this.#update();
   }
 
@@ -93,7 +97,7 @@ export class StatusKeeper implements Health {
       state,
       reason: this.#reason(state),
       strategy: this.#strategy,
-      lacks: this.#lacks,
+      lacks: [...new Set([...this.#partsLack, ...this.#pluginLacks])],
       since: this.clock(),
     };
   }

@@ -73,7 +73,7 @@ export class Paf implements Plugin<PafRecords> {
     const { object } = loaded;
     // Once nobody looks for names any more.
     this.scope.defer(() => this.#running?.teller.settled());
-    const teller = this.#teller(this.#symbols(loaded));
+    const teller = this.#teller(this.#symbols());
     const watch = this.#watch(loaded, teller);
     const attempts = loaded.parts.has('attempts') ? this.#attempts(loaded) : undefined;
     const survey = new Survey(object, this.scope.use(object.map('nodes').mapped()), this.#pageSize);
@@ -126,10 +126,10 @@ export class Paf implements Plugin<PafRecords> {
   }
 
   /** Names of kernel functions, if they may be read; what the plugin lacks if not. */
-  #symbols({ lacks }: LoadedBpf): KernelSymbols {
+  #symbols(): KernelSymbols {
     const symbols = this.scope.use(new KernelSymbols());
     const { reason } = symbols;
-    if (reason !== undefined) this.health.lacks([...lacks, `names in kernel stacks: ${reason}`]);
+    if (reason !== undefined) this.health.lacks([`names in kernel stacks: ${reason}`]);
     return symbols;
   }
 

@@ -106,7 +106,7 @@ export class Pr implements Plugin<ReclaimSnapshot> {
     );
     this.#running = this.#attach(loaded);
     const { spans, swap } = this.#running;
-    this.health.lacks([...loaded.lacks, ...lacksOf(loaded), ...swap.lacks]);
+    this.health.lacks([...lacksOf(loaded), ...swap.lacks]);
     // What has come since the last look is sent as well, before the object is closed.
     this.scope.defer(() => this.#drain(spans));
     const timer = setInterval(() => this.#drain(spans), DRAIN_INTERVAL).unref();
