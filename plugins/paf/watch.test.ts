@@ -180,6 +180,18 @@ describe('FailureWatch', () => {
     assert.deepEqual(counts(watch), [['unknown', 2]]);
   });
 
+  it('counts what it cannot judge, and tells of it the next time', () => {
+    const judge = () => {
+      throw new Error('beyond me');
+    };
+    const { look, watch } = watching({ judge });
+    const one = key(200);
+    assert.throws(() => look(1000, [{ key: one, count: 3 }], [[one, 1000]]), /beyond me/);
+    assert.deepEqual(counts(watch), [['unknown', 3]]);
+    const [told] = look(1100);
+    assert.equal(told?.count, 3);
+  });
+
   it('gives a slot to others when its failures are long over, and not at once', () => {
     const { look, dropped, freed, watch } = watching();
     const one = key(200);

@@ -44,7 +44,7 @@ export class FailureWatch {
   readonly #pending = new Set<Fold>();
   readonly #dropped = new Map<Fold, number>();
   /** Details of slots that the counts did not show yet: they do the next time. */
-  #early: readonly Detail[] = [];
+  readonly #early: Detail[] = [];
   readonly #counts = new Map<
     string,
     { order: number; type: number; reason: Reason; count: number }
@@ -78,9 +78,16 @@ export class FailureWatch {
     const before = details();
     const changes = folds.changes();
     const changed = changes.map((change) => this.#add(change, now));
-    for (const detail of this.#early) this.#describe(detail);
-    this.#early = [...before, ...details()].filter((detail) => !this.#describe(detail));
-    for (const [n, fold] of changed.entries()) this.#count(fold, changes[n]?.count ?? 0);
+    const early = this.#early.splice(0);
+    try {
+      for (const detail of early) this.#describe(detail);
+      for (const detail of [...before, ...details()]) {
+        if (!this.#describe(detail)) this.#early.push(detail);
+      }
+    } finally {
+      // Whatever becomes of the details: these failures are not shown again.
+      for (const [n, fold] of changed.entries()) this.#count(fold, changes[n]?.count ?? 0);
+    }
     this.#refill(now);
     for (const fold of this.#pending) this.#tellOf(fold, now);
     this.#reap(now);
