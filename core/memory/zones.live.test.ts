@@ -212,7 +212,7 @@ function pagetypeinfo(): number[][][] {
   );
 }
 
-/** Pages of the blocks that are of that type, a zone each. */
+/** Pages of the blocks that are of that type, a zone each. Each node has both tables of the file. */
 function highatomicPages(): number[] {
   const text = readFileSync('/proc/pagetypeinfo', 'utf8');
   const perBlock = Number(/^Pages per block:\s+(\d+)/m.exec(text)?.[1]);
@@ -220,7 +220,7 @@ function highatomicPages(): number[] {
   const column = head.split(/\s+/).slice(4).indexOf('HighAtomic');
   assert(column >= 0, head);
   return rows
-    .filter((row) => row.startsWith('Node'))
+    .filter((row) => row.startsWith('Node') && !row.includes(', type '))
     .map((row) => (numbersAfterName(row)[column] ?? 0) * perBlock);
 }
 
