@@ -56,7 +56,9 @@ test('damaged BTF ends in a coded error or in a layout, never in a crash', () =>
   };
   let refused = 0;
   for (let round = 0; round < 2000; round++) {
-    const damaged = section.slice(0, round % 3 === 0 ? random(section.length) : undefined);
+    // Copied: slice() of a Buffer is a view, and every round would damage the next.
+    const end = round % 3 === 0 ? random(section.length) : section.length;
+    const damaged = Uint8Array.from(section.subarray(0, end));
     for (let flips = random(4); flips >= 0; flips--) damaged[random(damaged.length)] = random(256);
     try {
       structLayout(Btf.parse(damaged), 'kit_slot');
