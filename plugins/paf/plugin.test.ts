@@ -201,6 +201,15 @@ describe('paf', () => {
     assert.equal((await eventsOf(paf)).length, 1);
   });
 
+  it('does not count what may be anybody’s where it is to see one process', () => {
+    const paf = fake({ config: { pids: [PID] } });
+    paf.start();
+    paf.fold(25, { count: 9, first: now(), last: now() });
+    const { failures, totals } = paf.plugin.collect();
+    assert.deepEqual(failures, []);
+    assert.equal(totals.overflowed, 9);
+  });
+
   it('does not ask for the cgroup of what the filters leave out', () => {
     const paf = fake({ config: { pids: [PID + 1] } });
     paf.start();

@@ -162,7 +162,7 @@ export class Paf implements Plugin<PafRecords> {
       details: () => this.#drain(ring, decoder),
       judge: (failure) => this.#judge(failure),
       who: (record) => this.#whoIs.who(record),
-      wanted: this.#wanted,
+      wanted: (record) => (record ? this.#wanted(record) : !isFiltered(this.config)),
       unix: (ns) => this.#clock.unix(ns),
       window: this.config.window,
       eventsPerSecond: this.config.events_per_second,
@@ -244,3 +244,7 @@ function unseen({ object, links }: LoadedBpf): number {
   for (const program of links.keys()) misses += object.programInfo(program).recursionMisses ?? 0;
   return misses;
 }
+
+/** Some failures are not to be told of. */
+const isFiltered = ({ pids, names, cgroups, containers }: Config<PafMetadata>): boolean =>
+  [pids, names, cgroups, containers].some((list) => list.length > 0);

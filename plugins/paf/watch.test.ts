@@ -158,7 +158,7 @@ describe('FailureWatch', () => {
       judged++;
       return { reason: 'unknown', sentence: '', order: 0 } as Verdict;
     };
-    const { look, watch } = watching({ wanted: ({ pid }) => pid === 8, judge });
+    const { look, watch } = watching({ wanted: (one) => one?.pid === 8, judge });
     const other = key(200);
     const mine = key(201, 1, { who: { ...record, pid: 8 } });
     const told = look(
@@ -190,6 +190,15 @@ describe('FailureWatch', () => {
     assert.deepEqual(counts(watch), [['unknown', 3]]);
     const [told] = look(1100);
     assert.equal(told?.count, 3);
+  });
+
+  it('does not take for wanted what nobody knows whose it is, but says how many there were', () => {
+    const { look, watch } = watching({ wanted: (one) => one?.pid === 8 });
+    const request = { order: 3, gfp: undefined, migrateType: 1 };
+    const spare = key(25, 0, { who: undefined, stack: [], request });
+    assert.deepEqual(look(1000, [{ key: spare, count: 9 }]), []);
+    assert.deepEqual(counts(watch), []);
+    assert.equal(watch.overflowed, 9);
   });
 
   it('gives a slot to others when its failures are long over, and not at once', () => {

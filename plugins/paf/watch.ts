@@ -21,8 +21,8 @@ export interface WatchOptions {
   readonly details: () => readonly Detail[];
   readonly judge: (failure: Failure) => Verdict;
   readonly who: (record: WhoRecord) => Who;
-  /** Whether the filters let it pass. */
-  readonly wanted: (record: WhoRecord) => boolean;
+  /** Whether the filters let it pass; undefined: it is not known who it was. */
+  readonly wanted: (record: WhoRecord | undefined) => boolean;
   /** Unix ms of CLOCK_MONOTONIC ns. */
   readonly unix: (ns: number) => number;
   /** Between two events of a fold, ms. */
@@ -109,9 +109,8 @@ export class FailureWatch {
 
   #make(key: FoldKey): Fold {
     const { who, wanted, window } = this.#options;
-    if (key.who === undefined) return new Fold(key, undefined, true, window);
     const isWanted = wanted(key.who);
-    return new Fold(key, isWanted ? who(key.who) : undefined, isWanted, window);
+    return new Fold(key, isWanted && key.who ? who(key.who) : undefined, isWanted, window);
   }
 
   /** False if there is no such fold. */
@@ -133,8 +132,8 @@ export class FailureWatch {
   }
 
   #count(fold: Fold, count: number): void {
-    if (!fold.wanted) return;
     if (fold.key.who === undefined) this.overflowed += count;
+    if (!fold.wanted) return;
     const { order, migrateType: type } = fold.key.request;
     const reason = fold.verdict?.reason ?? 'unknown';
     const key = `${order} ${type} ${reason}`;
