@@ -16,7 +16,7 @@ const STEPS = ['pipes=1', 'wait', `resize=${PIPE_OF_ORDER[2]}:${ALLOCATIONS}`, '
 /** ATTEMPT_BURST of attempt.h. */
 const BURST = 10;
 
-describe('paf’s attempts on the running kernel', { skip, timeout: 120_000 }, () => {
+describe('paf’s attempts on the running kernel', { skip, timeout: 600_000 }, () => {
   let release: () => void;
   before(async () => {
     release = await alone();
