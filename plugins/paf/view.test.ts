@@ -129,7 +129,7 @@ describe('the live view of failures', () => {
       table?.footer,
       '7 failures stand in the row of another of their kind; 2 rows came late, as events_per_second ' +
         'bounds them; 3 failures are known by order and type alone: capacity is used up; ' +
-        '1 allocations were not seen',
+        '1 allocation was not seen',
     );
   });
 

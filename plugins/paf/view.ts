@@ -84,15 +84,27 @@ function failuresTable(records: PafRecords, context: ViewContext, rows: number):
 /** What the rows do not show. */
 function footer({ failures, totals, recent }: PafRecords, hidden: number): { footer?: string } {
   const { folded, postponed, overflowed, unseen } = totals;
-  const says = (count: number, text: string) =>
-    count > 0 ? [`${formatCount(count)} ${text}`] : [];
+  const says = (count: number, one: string, many: string) =>
+    count > 0 ? [`${formatCount(count)} ${count === 1 ? one : many}`] : [];
   const parts = [
     ...(failures.length + recent.length === 0 ? ['no allocation has failed'] : []),
-    ...says(hidden, 'more rows'),
-    ...says(folded, 'failures stand in the row of another of their kind'),
-    ...says(postponed, 'rows came late, as events_per_second bounds them'),
-    ...says(overflowed, 'failures are known by order and type alone: capacity is used up'),
-    ...says(unseen, 'allocations were not seen'),
+    ...says(hidden, 'more row', 'more rows'),
+    ...says(
+      folded,
+      'failure stands in the row of another of its kind',
+      'failures stand in the row of another of their kind',
+    ),
+    ...says(
+      postponed,
+      'row came late, as events_per_second bounds them',
+      'rows came late, as events_per_second bounds them',
+    ),
+    ...says(
+      overflowed,
+      'failure is known by order and type alone: capacity is used up',
+      'failures are known by order and type alone: capacity is used up',
+    ),
+    ...says(unseen, 'allocation was not seen', 'allocations were not seen'),
   ];
   return parts.length > 0 ? { footer: parts.join('; ') } : {};
 }
