@@ -9,13 +9,12 @@ import { fetchKernel, type KernelSpec } from './kernels.js';
 
 /** What each scenario runs, as globs under the repository. */
 export const SCENARIOS: Readonly<Record<Scenario, readonly string[]>> = {
-  default: [
-    'dist/plugins/*/live*.test.js',
+  default: ['dist/plugins/*/live*.test.js', 'dist/test/fakes/pressure.test.js'],
+  core: [
     'dist/core/bpf/*.test.js',
     'dist/core/kernel/*.test.js',
     'dist/core/{identity,memory,symbolize}/*.live.test.js',
     'dist/test/conformance/choices.test.js',
-    'dist/test/fakes/pressure.test.js',
     'dist/test/vm/guest/*.test.js',
   ],
   numa: [
@@ -23,7 +22,10 @@ export const SCENARIOS: Readonly<Record<Scenario, readonly string[]>> = {
     'dist/plugins/paf/live{,-orders}.test.js',
     'dist/core/memory/zones.live.test.js',
   ],
-  swap: ['dist/plugins/{sysstat,procstat,pr}/live*.test.js'],
+  swap: [
+    'dist/plugins/{sysstat,procstat,pr}/live*.test.js',
+    'dist/plugins/paf/live-shortage.test.js',
+  ],
 };
 
 export interface Job {
