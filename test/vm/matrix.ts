@@ -23,7 +23,8 @@ export const SCENARIOS: Readonly<Record<Scenario, readonly string[]>> = {
     'dist/core/memory/zones.live.test.js',
   ],
   swap: [
-    'dist/plugins/{sysstat,procstat,pr}/live*.test.js',
+    'dist/plugins/{sysstat,procstat}/live*.test.js',
+    'dist/plugins/pr/live{,-global}.test.js',
     'dist/plugins/paf/live-shortage.test.js',
   ],
 };
