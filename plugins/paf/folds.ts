@@ -55,6 +55,8 @@ export class Folds {
   readonly #counted: Float64Array;
   readonly #countedOthers: Float64Array;
   readonly #keys: (FoldKey | undefined)[];
+  /** By slot, the generation that gave it back. */
+  readonly #freed = new Map<number, number>();
 
   /** `mapped` is of the map `folds` of `object`, `totals` of the map of that name. */
   constructor(object: BpfObject, mapped: MappedArray, totals: MappedArray) {
@@ -100,15 +102,18 @@ export class Folds {
   }
 
   /** The next such failure takes another slot; this one may still be written to. */
-  drop({ slot }: FoldKey): void {
+  drop({ slot, generation }: FoldKey): void {
+    if (this.#freed.get(slot) === generation) return; // its key may lead to another slot by now
     const { bytes, stride } = this.#mapped;
     const at = slot * stride + this.#key.offset;
     this.#object.map('slots').delete(bytes.slice(at, at + this.#key.size));
   }
 
   /** Long enough after `drop` that no program still writes to it. */
-  free({ slot }: FoldKey): void {
+  free({ slot, generation }: FoldKey): void {
     this.#keys[slot] = undefined;
+    if (this.#freed.get(slot) === generation) return; // a late writer made it look taken
+    this.#freed.set(slot, generation);
     freeSlot(this.#object, slot);
   }
 
