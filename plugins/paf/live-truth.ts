@@ -61,10 +61,10 @@ export interface ZoneTruth {
   readonly protection: readonly number[];
 }
 
-/** The populated zones of a node by /proc/zoneinfo, in pages. */
-export function zonesOf(node: number): ReadonlyMap<string, ZoneTruth> {
+/** The populated zones of a node by /proc/zoneinfo, or a copy of it, in pages. */
+export function zonesOf(node: number, file = '/proc/zoneinfo'): ReadonlyMap<string, ZoneTruth> {
   const zones = new Map<string, ZoneTruth>();
-  const text = readFileSync('/proc/zoneinfo', 'utf8');
+  const text = readFileSync(file, 'utf8');
   for (const part of text.split(/^(?=Node )/m)) {
     const [, id, name = ''] = /^Node (\d+), zone\s+(\S+)/.exec(part) ?? [];
     const figure = (key: string) =>
@@ -84,12 +84,11 @@ export function zonesOf(node: number): ReadonlyMap<string, ZoneTruth> {
   return zones;
 }
 
-/** Free blocks by order, by /proc/buddyinfo. */
-export function blocksOf(node: number, zone: string): readonly number[] {
+/** Free blocks by order, by /proc/buddyinfo or a copy of it. */
+export function blocksOf(node: number, zone: string, file = '/proc/buddyinfo'): readonly number[] {
   const [, counts = ''] =
-    new RegExp(`^Node ${node}, zone\\s+${zone}\\s+(.*)$`, 'm').exec(
-      readFileSync('/proc/buddyinfo', 'utf8'),
-    ) ?? [];
+    new RegExp(`^Node ${node}, zone\\s+${zone}\\s+(.*)$`, 'm').exec(readFileSync(file, 'utf8')) ??
+    [];
   return counts.trim().split(/\s+/).map(Number);
 }
 

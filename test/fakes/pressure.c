@@ -14,7 +14,7 @@
  *                          counts; the kernel takes other memory where it finds no such block
  *   write=PATH:TEXT:TIMES  writes the text to the file, a sysctl; attempts counts
  *   read=PATH[:TIMES]      reads the file after dropping it from the page cache; attempts counts
- *   huge=TIMES             touches so many places that a huge page fits around; attempts counts. The
+ *   huge=TIMES[:keep]      touches so many places that a huge page fits around; attempts counts. The
  *                          kernel takes a small page where it finds no huge one: thp_fault_fallback
  *   anon=PAGES             touches so many pages, and gives them back; attempts counts
  *
@@ -26,6 +26,9 @@
  *   enter=PATH     enters the group whose cgroup.procs this is
  *   hold=PAGES     puts pages into a pipe, to be given back when it has to speak; after `enter`, where
  *                  others exhaust the group too
+ *   fill=PAGES     touches memory and keeps it until only so many pages are free; small pages
+ *   holes=1        gives back every second page of `fill`: much is free then, and nothing large
+ *   copy=FROM:TO   copies a file of /proc as it is now
  *   cpu=N          stays on the Nth CPU that it may use. What a CPU charged in advance and did not
  *                  use makes the group look emptier than it is once that is given back
  *   oom=N          its oom_score_adj
@@ -51,6 +54,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -63,6 +67,9 @@ static long pipe_count;
 static char buffer[128 * 1024];
 static char told[8192];
 static size_t told_length;
+/* What `fill` keeps. */
+static char *filled;
+static long filled_pages;
 /* The last pipe that `pipe` filled. */
 static long full = -1;
 
@@ -235,6 +242,19 @@ static void read_file(const char *path, long times)
 	tell(&r);
 }
 
+static void dirty_file(const char *path, long pages)
+{
+	struct report r = begin("dirty");
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	if (fd < 0)
+		die(path);
+	for (long i = 0; i < pages; i++)
+		count(&r, write(fd, buffer, PAGE) < 0, path);
+	close(fd);
+	tell(&r);
+}
+
 static void touch_anon(long pages)
 {
 	struct report r = begin("anon");
@@ -250,7 +270,57 @@ static void touch_anon(long pages)
 	tell(&r);
 }
 
-static void touch_huge(long times)
+static long free_pages(void)
+{
+	struct sysinfo info;
+
+	if (sysinfo(&info))
+		die("sysinfo");
+	return info.freeram * info.mem_unit / PAGE;
+}
+
+/* More than there is, of which only what is touched takes memory. */
+static void fill_memory(long left)
+{
+	struct sysinfo info;
+	long room;
+
+	if (sysinfo(&info))
+		die("sysinfo");
+	room = info.totalram * info.mem_unit;
+	filled = mmap(NULL, room, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (filled == MAP_FAILED)
+		die("mmap");
+	madvise(filled, room, MADV_NOHUGEPAGE);
+	/* by halves: what is touched and what it takes differ by page tables and others' pages */
+	for (long more; (more = free_pages() - left) > 0;)
+		for (long i = 0; i < (more + 1) / 2 && (filled_pages + 1) * PAGE <= room; i++)
+			*(volatile char *)(filled + filled_pages++ * PAGE) = 1;
+}
+
+static void make_holes(void)
+{
+	for (long i = 0; i < filled_pages; i += 2)
+		if (madvise(filled + i * PAGE, PAGE, MADV_DONTNEED))
+			die("madvise");
+}
+
+static void copy_file(const char *from, const char *to)
+{
+	int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	ssize_t got;
+
+	if (in < 0 || out < 0)
+		die(from);
+	while ((got = read(in, buffer, sizeof(buffer))) > 0)
+		if (write(out, buffer, got) != got)
+			die(to);
+	close(in);
+	close(out);
+}
+
+static void touch_huge(long times, int keep)
 {
 	struct report r = begin("huge");
 	char *at = mmap(NULL, (times + 1) * HUGE_PAGE, PROT_READ | PROT_WRITE,
@@ -262,7 +332,8 @@ static void touch_huge(long times)
 	first = (char *)(((unsigned long)at + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
 	for (; r.attempts < times; r.attempts++)
 		first[r.attempts * HUGE_PAGE] = 1;
-	munmap(at, (times + 1) * HUGE_PAGE);
+	if (!keep)
+		munmap(at, (times + 1) * HUGE_PAGE);
 	tell(&r);
 }
 
@@ -382,10 +453,22 @@ static void take(const char *step, char *rest)
 	} else if (!strcmp(step, "read")) {
 		first = word(&rest);
 		read_file(first, number(&rest, 1));
+	} else if (!strcmp(step, "dirty")) {
+		first = word(&rest);
+		dirty_file(first, number(&rest, 0));
 	} else if (!strcmp(step, "anon")) {
 		touch_anon(number(&rest, 0));
 	} else if (!strcmp(step, "huge")) {
-		touch_huge(number(&rest, 1));
+		long times = number(&rest, 1);
+
+		touch_huge(times, !strcmp(word(&rest), "keep"));
+	} else if (!strcmp(step, "fill")) {
+		fill_memory(number(&rest, 0));
+	} else if (!strcmp(step, "holes")) {
+		make_holes();
+	} else if (!strcmp(step, "copy")) {
+		first = word(&rest);
+		copy_file(first, word(&rest));
 	} else if (!strcmp(step, "victim")) {
 		have_victim(number(&rest, 0));
 	} else if (!strcmp(step, "lock")) {
