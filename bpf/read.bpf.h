@@ -12,6 +12,21 @@ enum pointers {
 	NUMBERS, /* kprobes */
 };
 
+/* Whether a program given types may load from the task that runs as well (since 5.11). The argument
+ * must be a constant, as below. */
+static __always_inline bool loads_current(enum pointers pointers)
+{
+	return pointers == TYPED &&
+	       bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf);
+}
+
+/* The task that runs: with loads_current() by plain loads, else by BPF_CORE_READ(). */
+static __always_inline struct task_struct *current_task(enum pointers pointers)
+{
+	return loads_current(pointers) ? bpf_get_current_task_btf() :
+					 (void *)bpf_get_current_task();
+}
+
 /* READ(TYPED, task, mm, total_vm) is task->mm->total_vm. The first argument must be a constant once
  * inlined: the verifier takes no program that could do both. */
 #define READ(pointers, from, ...)                              \

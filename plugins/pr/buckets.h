@@ -9,16 +9,17 @@
 /* buckets[i]: (2^(i-31), 2^(i-30)] seconds; the last has all that are longer. */
 #define PR_BUCKETS 48
 
-/*
- * Durations are compared in units of 2^-30 s, rounded up: so every bound of a bucket is a whole
- * number of units, and what is at a bound falls below it, as OpenTelemetry has it.
- */
+/* The longest duration of a bucket, ns: what is at a bound falls below it, as OpenTelemetry has it. */
+static __always_inline __u64 bound_of(__u32 bucket)
+{
+	return bucket < 30 ? 1000000000ULL >> (30 - bucket) : 1000000000ULL << (bucket - 30);
+}
+
+/* Without a division, which is dear: the digits of the nanoseconds are nearly those of the units of
+ * 2^-30 s that bounds are whole numbers of. */
 static __always_inline __u32 bucket_of(__u64 ns)
 {
-	__u64 seconds = ns < 1000000000 ? 0 : ns / 1000000000; /* a division is dear */
-	__u64 units = (seconds << 30) +
-		      (((ns - seconds * 1000000000) << 30) + 999999999) / 1000000000;
-	__u64 left = units - 1;
+	__u64 left = ns - 1;
 	__u32 bucket = 0;
 
 	/* how many binary digits `left` has */
@@ -29,5 +30,8 @@ static __always_inline __u32 bucket_of(__u64 ns)
 		}
 	}
 	bucket += left;
+	/* a nanosecond is 1.07 units: it may be one digit more */
+	if (bucket < PR_BUCKETS && ns > bound_of(bucket))
+		bucket++;
 	return bucket < PR_BUCKETS ? bucket : PR_BUCKETS - 1;
 }

@@ -115,13 +115,17 @@ export interface PrRequestKey {
   readonly gfp: number;
 }
 
-/** struct pr_running, 576 bytes. */
+/** struct pr_running, 600 bytes. */
 export interface PrRunning {
   /** 2 elements. */
   readonly at: readonly PrEpisode[];
   readonly who: Who;
+  /** 2 elements. */
+  readonly run: readonly number[];
   readonly is_kept: number;
-  readonly padding: number;
+  readonly cgroup_slot: number;
+  readonly request_slot: number;
+  readonly process_slot: number;
   readonly started: number;
   readonly executions: number;
   readonly css_set: number;

@@ -96,9 +96,15 @@ interface FakeOptions {
   readonly parts?: readonly string[];
   /** False: nobody takes traces. */
   readonly takesSpans?: boolean;
+  readonly isOn?: (metric: string) => boolean;
 }
 
-export function fake({ config = {}, parts = SEEN, takesSpans = true }: FakeOptions = {}) {
+export function fake({
+  config = {},
+  parts = SEEN,
+  takesSpans = true,
+  isOn = () => true,
+}: FakeOptions = {}) {
   const object = fakeObject();
   const scope = new Scope();
   const health = new StatusKeeper('pr', () => undefined);
@@ -114,7 +120,7 @@ export function fake({ config = {}, parts = SEEN, takesSpans = true }: FakeOptio
   };
   const loader = fakeLoader(object, 'tp-btf', new Map(parts.map((part) => [part, 'tp-btf'])));
   const options = metadata.config.parse(config);
-  const plugin = new Pr(scope, options, loader, emitter, health, factlessKernel);
+  const plugin = new Pr(scope, options, loader, emitter, health, factlessKernel, { isOn });
   const send = (values: RecordValues) =>
     void object.map('spans').records.push(encodeRecord(layoutOf('pr_span'), values));
   return {

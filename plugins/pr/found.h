@@ -83,25 +83,44 @@ static __always_inline struct pr_episode *innermost(struct pr_running *running)
 	return episode->active ? episode : NULL;
 }
 
+/* What the run that looked at a list says; `told`: NULL if the hook was not told which it is. */
+static __always_inline void read_progress(struct pr_running *running, bool nested,
+					  struct scan_control *told)
+{
+	struct pr_episode *episode = &running->at[nested];
+	struct scan_control *run = told;
+
+	if (episode->type == PR_KSWAPD) {
+		/* It has one for each round of its work, and none between them: never kept. */
+		if (!run)
+			run = current_run(NUMBERS);
+	} else if (run) {
+		running->run[nested] = (__u64)run;
+	} else {
+		run = (void *)running->run[nested];
+	}
+	if (!run)
+		return;
+	read_priority(episode, run);
+	if (episode->type == PR_KSWAPD || !episode->requested)
+		read_requested(episode, run);
+}
+
 /* `run`: NULL if the hook was not told it. */
 static __noinline int on_list(const struct list *list, struct scan_control *run)
 {
 	struct pr_running *running = running_of(bpf_get_current_pid_tgid());
-	struct pr_episode *episode = NULL;
 	__u32 type = PR_OTHER;
 
 	if (running) {
 		bool nested = running->at[1].active;
+		struct pr_episode *episode = nested ? &running->at[1] : &running->at[0];
 
-		episode = nested ? &running->at[1] : &running->at[0];
-		if (!run && !nested && !episode->strange)
-			run = current_run();
-	}
-	if (episode && episode->active) {
-		type = episode->type;
-		add_list_to_episode(episode, list);
-		if (run)
-			read_run(episode, run);
+		if (episode->active) {
+			type = episode->type;
+			add_list_to_episode(episode, list);
+			read_progress(running, nested, run);
+		}
 	}
 	if (type < PR_TYPES)
 		add_list_to_pages(type, list);

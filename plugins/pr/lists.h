@@ -60,15 +60,15 @@ read_traced_states(struct pr_states *to, __u64 *known,
  * its scan_control, and there is no other kind. It needs no hook in the functions that are handed
  * the scan_control, and so works where none is allowed. Inside of PR_SOFT_LIMIT it is the outer run.
  */
-static __always_inline struct scan_control *current_run(void)
+static __always_inline struct scan_control *current_run(enum pointers pointers)
 {
-	struct task_struct___reclaim *task = (void *)bpf_get_current_task();
+	struct task_struct___reclaim *task = (void *)current_task(pointers);
 	void *state;
 
 	if (!bpf_core_field_exists(task->reclaim_state) ||
 	    !bpf_core_field_exists(struct scan_control, reclaim_state))
 		return NULL;
-	state = BPF_CORE_READ(task, reclaim_state);
+	state = loads_current(pointers) ? task->reclaim_state : BPF_CORE_READ(task, reclaim_state);
 	return state ? state - bpf_core_field_offset(struct scan_control, reclaim_state) : NULL;
 }
 
@@ -79,20 +79,32 @@ static __always_inline bool is_run(struct scan_control *run, __s32 order, __u32 
 }
 
 /* What the run is after. Background reclaim has a new aim every round: the largest counts. */
-static __always_inline void read_run(struct pr_episode *to, struct scan_control *run)
+static __always_inline void read_requested(struct pr_episode *to, struct scan_control *run)
+{
+	__u64 requested = BPF_CORE_READ(run, nr_to_reclaim);
+
+	if (requested > to->requested)
+		to->requested = requested;
+}
+
+/* How desperate it is now. It may begin anew, so the lowest is looked for list by list. */
+static __always_inline void read_priority(struct pr_episode *to, struct scan_control *run)
+{
+	__s32 priority = BPF_CORE_READ(run, priority);
+
+	if (priority < 0)
+		priority = 0; /* it has been through them all */
+	if (to->priority < 0 || priority < to->priority)
+		to->priority = priority;
+}
+
+/* Whose limit it is about, as long as it is not over. */
+static __always_inline void read_target(struct pr_episode *to, struct scan_control *run)
 {
 	struct mem_cgroup *target;
 	struct cgroup *cgroup;
-	__u64 requested;
-	__s32 priority;
 
-	requested = BPF_CORE_READ(run, nr_to_reclaim);
-	if (requested > to->requested)
-		to->requested = requested;
-	priority = BPF_CORE_READ(run, priority);
-	if (to->priority < 0 || priority < to->priority)
-		to->priority = priority;
-	if (to->target || !bpf_core_field_exists(run->target_mem_cgroup))
+	if (!bpf_core_field_exists(run->target_mem_cgroup))
 		return;
 	target = BPF_CORE_READ(run, target_mem_cgroup);
 	if (!target)

@@ -73,7 +73,7 @@ static __always_inline int on_wakeup(__u32 node)
 	return 0;
 }
 
-#define PARTS(way, section)                                                                \
+#define PARTS(way, section, pointers)                                                          \
 	SEC(section "mm_vmscan_throttled")                                                 \
 	int BPF_PROG(way##_throttled, int node, int timeout, int delayed, int reason)      \
 	{                                                                                  \
@@ -88,22 +88,22 @@ static __always_inline int on_wakeup(__u32 node)
 	int BPF_PROG(way##_balance_pgdat_end, int node, int zone, int order,               \
 		     unsigned long freed)                                                  \
 	{                                                                                  \
-		return end(PR_KSWAPD, freed);                                              \
+		return end(PR_KSWAPD, freed, pointers);                                              \
 	}
 
-PARTS(btf, "tp_btf/")
-PARTS(raw, "raw_tp/")
+PARTS(btf, "tp_btf/", TYPED)
+PARTS(raw, "raw_tp/", NUMBERS)
 
 SEC("fexit/balance_pgdat")
 int BPF_PROG(fexit_balance_pgdat, struct pglist_data *node, int order, int zone)
 {
-	return end(PR_KSWAPD, 0);
+	return end(PR_KSWAPD, 0, NUMBERS);
 }
 
 SEC("kretprobe/balance_pgdat")
 int BPF_KRETPROBE(kretprobe_balance_pgdat)
 {
-	return end(PR_KSWAPD, 0);
+	return end(PR_KSWAPD, 0, NUMBERS);
 }
 
 /* Since 6.15 those that reclaim pages of their choice say so as well. */

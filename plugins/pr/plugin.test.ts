@@ -38,6 +38,14 @@ describe('pr', () => {
     assert.equal(object.map('spans').open + object.map('pages').open, 0);
   });
 
+  it('asks of requests only where they are reported', () => {
+    for (const isOn of [true, false]) {
+      const { object, start } = fake({ isOn: () => isOn });
+      start();
+      assert.equal(object.constants.get('requests_wanted'), Number(isOn));
+    }
+  });
+
   it('refuses to collect before it has started', () => {
     assert.throws(() => fake().plugin.collect(), /before it has started/);
   });
@@ -109,11 +117,12 @@ describe('pr', () => {
   it('says since when it counts requests of a kind that had left its table', () => {
     const { plugin, start, put } = fake();
     start();
-    const began = plugin.collect().time;
+    const began = Date.now();
+    plugin.collect();
     put('requests', FIRST, { key: { type: MEMCG, order: 2 }, used: 1, figures: { episodes: 3 } });
     const [kind] = plugin.collect().requests;
     assert.equal(kind?.figures.episodes, 3);
-    assert.ok((kind?.startTime ?? 0) >= began - 1, `${kind?.startTime}, not before ${began}`);
+    assert.ok((kind?.startTime ?? 0) >= began, `${kind?.startTime}, not before ${began}`);
   });
 
   it('has figures of the parts that the kernel gives', () => {

@@ -8,7 +8,7 @@ import { type Who, WhoIs } from '../../core/identity/who.js';
 import { GfpFlags } from '../../core/memory/gfp.js';
 import { nodeCount } from '../../core/memory/numa.js';
 import type { Plugin } from '../../core/plugin.js';
-import { BpfLoader, Config, Emitter, Health, Kernel, Scope } from '../../core/tokens.js';
+import { BpfLoader, Config, Emitter, Health, Kernel, Metrics, Scope } from '../../core/tokens.js';
 import {
   cgroupOf,
   pagesOf,
@@ -82,6 +82,7 @@ export class Pr implements Plugin<ReclaimSnapshot> {
     @inject(Emitter) private readonly emitter: Emitter<PrMetadata>,
     @inject(Health) private readonly health: Health,
     @inject(Kernel) kernel: Kernel,
+    @inject(Metrics) private readonly metrics: Metrics,
   ) {
     this.#flags = GfpFlags.of(kernel);
     this.#filter = makeFilter(config, { cgroup: ({ cgroup }) => cgroup });
@@ -91,7 +92,10 @@ export class Pr implements Plugin<ReclaimSnapshot> {
     const nodes = nodeCount();
     const loaded = this.scope.use(
       this.loader.load({
-        constants: spanConstants(this.config),
+        constants: {
+          ...spanConstants(this.config),
+          requests_wanted: Number(this.metrics.isOn('memwatcher.reclaim.requests')),
+        },
         maxEntries: {
           threads: this.config.threads,
           pages: nodes * RECLAIM_TYPES.length,

@@ -69,6 +69,13 @@ struct pr_cgroup_key {
 	__u32 type;
 };
 
+/* What `used` of a slot says. */
+enum pr_use {
+	PR_FREE,
+	PR_USED,
+	PR_FORGOTTEN, /* user space has dropped its key, and will empty it */
+};
+
 /* The first PR_TYPES slots of each table are for what found it full, by type. */
 struct pr_cgroup {
 	struct pr_cgroup_key key;
@@ -136,9 +143,13 @@ struct pr_episode {
 /* What a thread is in; maps `kept` and `threads`, by thread id. */
 struct pr_running {
 	struct pr_episode at[2]; /* [1]: of PR_SOFT_LIMIT */
-	struct who who;		 /* set as an episode ends */
+	struct who who;		 /* set as an episode ends, its names only where they are told */
+	__u64 run[2]; /* address of the scan_control of each; 0: unknown, or not to be kept */
 	__u32 is_kept; /* it lies in `kept` */
-	__u32 padding;
+	/* Where its last episode was added to: see tables.h. */
+	__u32 cgroup_slot;
+	__u32 request_slot;
+	__u32 process_slot;
 	/* `who` holds while these are the same. */
 	__u64 started;	  /* the thread, CLOCK_BOOTTIME, ns */
 	__u64 executions;

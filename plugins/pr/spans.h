@@ -5,6 +5,7 @@
 #pragma once
 
 #include "common.bpf.h"
+#include "lists.h"
 #include "threads.h"
 
 /* A run this long or longer becomes a span. */
@@ -38,28 +39,34 @@ static __always_inline bool is_within_rate(__u64 now)
 	return true;
 }
 
-static __always_inline void send_span(const struct pr_episode *episode, const struct who *who,
-				      __u64 ns)
+/* `run`: NULL if it is unknown or over. */
+static __noinline int send_span(struct pr_episode *episode, struct who *who,
+				struct scan_control *run)
 {
 	struct pr_span *span;
 
-	if (ns < span_threshold_ns)
-		return;
 	if (!is_drawn()) {
 		COUNT_TYPE(episode->type, sampled_out);
-		return;
+		return 0;
 	}
 	if (!is_within_rate(bpf_ktime_get_ns())) {
 		COUNT_TYPE(episode->type, rate_limited);
-		return;
+		return 0;
 	}
 	span = bpf_ringbuf_reserve(&spans, sizeof(*span), 0);
 	if (!span) {
 		COUNT(ring_drops);
 		COUNT_TYPE(episode->type, ring_full);
-		return;
+		return 0;
+	}
+	bpf_get_current_comm(who->comm, sizeof(who->comm));
+	if (run) {
+		read_target(episode, run);
+		if (episode->priority < 0)
+			read_priority(episode, run);
 	}
 	span->who = *who;
 	span->episode = *episode;
 	bpf_ringbuf_submit(span, BPF_RB_NO_WAKEUP);
+	return 0;
 }

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { Scope } from '../../core/scope.js';
 import type { FakeObject } from '../../test/fakes/bpf-host.js';
 import type { PrProcess } from './events.gen.js';
-import { fakeObject, put } from './fake.js';
+import { fakeObject, layoutOf, put } from './fake.js';
 import { RECLAIM_TYPES } from './reclaim.js';
 import { Table } from './table.js';
 
@@ -39,6 +39,11 @@ function fakeTable(entries: number) {
 function take(object: FakeObject, slot: number, pid: number, episodes: number) {
   const key = { pid, start_time: pid * 1000, type: 1 };
   put(object, 'processes', slot, { key, used: 1, figures: { episodes, ns: episodes * 10 } });
+}
+
+function offsetOfUsed(): number {
+  const { size, fields } = layoutOf('pr_process');
+  return FIRST * size + (fields.find(({ name }) => name === 'used')?.offset ?? Number.NaN);
 }
 
 const free = (object: FakeObject) =>
@@ -89,6 +94,8 @@ describe('a table of slots', () => {
     table.read();
     pass(10 * MINUTE);
     assert.deepEqual(pids(table.read()), [42], 'the last time that it is told');
+    const [used] = new Uint32Array(object.map('processes').bytes.buffer, offsetOfUsed(), 1);
+    assert.equal(used, 2, 'threads that remember the slot are told');
     // A program that had found the slot before still adds to it.
     take(object, FIRST, 42, 2);
     const { entries, leaving } = table.read();

@@ -1,11 +1,15 @@
 import { type Column, Columns } from '../../core/bpf/columns.js';
 import type { BpfMap, BpfObject, MappedArray } from '../../core/bpf/host.js';
+import type { StructLayout } from '../../core/bpf/layout.js';
 import { type RecordDecoder, recordDecoder } from '../../core/bpf/record.js';
+import { MemWatcherError } from '../../core/errors.js';
 import type { Scope } from '../../core/scope.js';
 import { RECLAIM_TYPES } from './reclaim.js';
 
 /** The first slots: for what found the table full, by type. */
 const RESERVED = RECLAIM_TYPES.length;
+/** PR_FORGOTTEN of pr.h: threads that remember the slot look for their key anew. */
+const FORGOTTEN = 2;
 /** A table this full makes room. */
 const CROWDED = 0.75;
 
@@ -51,6 +55,8 @@ export class Table<Row extends TableRow> {
   readonly #view: DataView;
   readonly #used: Column;
   readonly #episodes: Column;
+  /** Of `used` in a slot, bytes. */
+  readonly #usedAt: number;
   readonly #known = new Map<number, Known>();
   #forgotten: number[] = [];
   #last: number;
@@ -74,6 +80,7 @@ export class Table<Row extends TableRow> {
     const columns = new Columns(layout).bind(this.#copy, this.#mapped.stride);
     this.#used = columns.column('used');
     this.#episodes = columns.column('figures.episodes');
+    this.#usedAt = offsetOf(layout, 'used');
     this.#last = clock();
   }
 
@@ -142,8 +149,10 @@ export class Table<Row extends TableRow> {
   }
 
   #forget(slot: number): number {
+    const bytes = this.#bytes(slot);
+    new DataView(bytes.buffer, bytes.byteOffset).setUint32(this.#usedAt, FORGOTTEN, true);
     // The key is what a slot begins with.
-    this.#index.delete(this.#bytes(slot).slice(0, this.#index.spec.keySize));
+    this.#index.delete(bytes.slice(0, this.#index.spec.keySize));
     this.#known.delete(slot);
     return slot;
   }
@@ -157,6 +166,14 @@ export class Table<Row extends TableRow> {
     const { size } = this.#decoder.layout;
     return this.#decoder.decode(this.#view, slot * this.#mapped.stride, size);
   }
+}
+
+function offsetOf({ name, fields }: StructLayout, field: string): number {
+  const found = fields.find((each) => each.name === field);
+  if (found === undefined) {
+    throw new MemWatcherError('LAYOUT_INVALID', `${name} has no ${field}`);
+  }
+  return found.offset;
 }
 
 function append(queue: BpfMap, slot: number): void {

@@ -5,6 +5,9 @@
  * Slots are handed out by a queue, which user space fills at first and puts those back that it has
  * emptied: a counter that is incremented and read at once is beyond 5.10. What finds no slot adds up
  * in one of the first PR_TYPES, which belong to nobody: in the sum nothing is lost.
+ *
+ * A thread remembers the slot that it was led to, and looks there first: the slot itself says whose it
+ * is, and whether it is being forgotten.
  */
 #pragma once
 
@@ -36,33 +39,51 @@ TABLE(requests, struct pr_request, struct pr_request_key);
 TABLE(processes, struct pr_process, struct pr_process_key);
 
 /* The key's slot, or its type's overflow. `*fresh`: nobody has written to it yet. */
-static __always_inline void *slot_of(void *index, void *free, void *slots, const void *key,
-				     __u32 type, bool *fresh)
+static __always_inline __u32 slot_of(void *index, void *free, const void *key, __u32 type,
+				     bool *fresh)
 {
 	__u32 *known = bpf_map_lookup_elem(index, key);
 	__u32 slot;
 
-	*fresh = false;
 	if (known)
-		return bpf_map_lookup_elem(slots, known);
+		return *known;
 	if (!bpf_map_pop_elem(free, &slot)) {
 		if (!bpf_map_update_elem(index, key, &slot, BPF_NOEXIST)) {
 			*fresh = true;
-			return bpf_map_lookup_elem(slots, &slot);
+			return slot;
 		}
 		bpf_map_push_elem(free, &slot, BPF_ANY);
 		/* another CPU was faster, or the index is full */
 		known = bpf_map_lookup_elem(index, key);
 		if (known)
-			return bpf_map_lookup_elem(slots, known);
+			return *known;
 	}
 	COUNT(map_full);
-	slot = type;
-	return bpf_map_lookup_elem(slots, &slot);
+	return type;
 }
 
-#define SLOT(table, key, type, fresh) \
-	slot_of(&table##_index, &table##_free, &table, key, type, fresh)
+/* Keys are whole numbers of `unit`s, and what a slot begins with. */
+#define IS_OF(slot, wanted, unit)                                                           \
+	({                                                                                  \
+		const unit *_has = (const void *)&(slot)->key, *_wants = (const void *)(wanted); \
+		bool _same = (slot)->used == PR_USED;                                       \
+		_Pragma("unroll")                                                           \
+		for (__u32 _i = 0; _i < sizeof(*(wanted)) / sizeof(unit); _i++)             \
+			_same = _same && _has[_i] == _wants[_i];                            \
+		_same;                                                                      \
+	})
+
+/* `remembered`: the thread's, which may be anything. */
+#define SLOT(table, wanted, unit, type, fresh, remembered)                                  \
+	({                                                                                  \
+		typeof(*(table).value) *_at = bpf_map_lookup_elem(&(table), remembered);    \
+		*(fresh) = false;                                                           \
+		if (!_at || !IS_OF(_at, wanted, unit)) {                                    \
+			*(remembered) = slot_of(&table##_index, &table##_free, wanted, type, fresh); \
+			_at = bpf_map_lookup_elem(&(table), remembered);                    \
+		}                                                                           \
+		_at;                                                                        \
+	})
 
 #define ADD(to, amount) __sync_fetch_and_add(&(to), amount)
 
