@@ -44,16 +44,16 @@ describe('paf at its limits', { skip, timeout: 600_000 }, () => {
       try {
         for (let n = 0; n < processes; n++) press([...ENTER, group.enter, 'pipe=2']);
         const failures = 2 * processes;
-        const records = await live.until((seen) => counted(seen) >= failures && seen);
-        await live.until(() => sumOf(live.events) >= failures);
-        assert.equal(counted(records), failures);
-        assert.equal(sumOf(live.events), failures);
-        assert.equal(records.totals.overflowed, failures - 2 * 16);
-        // Of these nothing else is known, and nothing else is said.
-        const unknown = live.events.filter(({ attributes }) => !('process.pid' in attributes));
-        assert.equal(sumOf(unknown), failures - 2 * 16);
-        for (const event of unknown) assert.equal(attribute(event, 'reason'), 'unknown');
-        assert.equal(live.self.losses?.mapFull, failures - 2 * 16);
+        const apart = 2 * 16;
+        // Nobody knows whether the others pass the filter: they are counted, but not as wanted.
+        const beyond = failures - apart;
+        const records = await live.until((seen) => seen.totals.overflowed >= beyond && seen);
+        await live.until(() => sumOf(live.events) >= apart);
+        assert.equal(counted(records), apart);
+        assert.equal(sumOf(live.events), apart);
+        assert.equal(records.totals.overflowed, beyond);
+        assert.ok(live.events.every(({ attributes }) => 'process.pid' in attributes));
+        assert.equal(live.self.losses?.mapFull, beyond);
       } finally {
         group.remove();
       }
