@@ -1,7 +1,7 @@
 /** pr on the running kernel, against the kernel's own tracer and counters. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
@@ -9,33 +9,21 @@ import { alone } from '../../test/fakes/alone.js';
 import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
 import { LivePlugin, type SeenSpan } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
-import {
-  type Caused,
-  PIPE_OF_ORDER,
-  PROGRAM,
-  press,
-  pressureMissing,
-} from '../../test/fakes/pressure.js';
+import { type Caused, PROGRAM, press, pressureMissing } from '../../test/fakes/pressure.js';
 import { pr } from './index.js';
 import {
   attribute,
-  episodesOf,
   figuresOf,
-  hasSwap,
   isMultiGen,
   type LivePr,
   sumOf,
   type TracedEpisode,
-  traceReclaim,
   tracingMissing,
 } from './live-truth.js';
+import { EVERY_EPISODE, fail, noReclaim, reclaim, sorted, witnessed } from './live-workloads.js';
 import type { ReclaimSnapshot } from './reclaim.js';
 
 const skip = pressureMissing() ?? MemoryCgroup.missing() ?? tracingMissing() ?? false;
-const MiB = 2 ** 20;
-/** Of version 1 a file's pages can be taken back; of version 2, in a guest, only swap takes any. */
-const mayReclaim = MemoryCgroup.version === 1 || hasSwap();
-const noReclaim = mayReclaim ? false : 'a guest without swap has no page to take back';
 
 describe('pr on the running kernel', { skip, timeout: 600_000 }, () => {
   let release: () => void;
@@ -47,10 +35,7 @@ describe('pr on the running kernel', { skip, timeout: 600_000 }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-pr-'));
   let live: LivePr;
   before(async () => {
-    // Every episode is a span, however short and however many.
-    const constants = { span_threshold_ns: 0, span_interval_ns: 0 };
-    const maxEntries = { spans: 16 * MiB };
-    live = await LivePlugin.start<ReclaimSnapshot>(pr, { constants, maxEntries });
+    live = await LivePlugin.start<ReclaimSnapshot>(pr, EVERY_EPISODE);
   });
   beforeEach(() => {
     live.spans.length = 0;
@@ -60,55 +45,8 @@ describe('pr on the running kernel', { skip, timeout: 600_000 }, () => {
     rmSync(dir, { recursive: true });
   });
 
-  /** Runs between two collections, with the tracer as witness. */
-  const witnessed = async (run: () => Caused[]) => {
-    await live.collect();
-    live.spans.length = 0;
-    const tracing = traceReclaim();
-    try {
-      const caused = run();
-      const last = await live.collect();
-      tracing.stop();
-      const all = episodesOf(tracing.read());
-      const pid = caused[0]?.pid ?? 0;
-      const spans = live.spans.filter(({ attributes }) => attributes['process.pid'] === pid);
-      return { last, caused, pid, spans, own: all.filter(({ tid }) => tid === pid) };
-    } finally {
-      tracing.close();
-    }
-  };
-
-  /** At its limit, with nothing to take back: many short episodes. */
-  const fail = (path?: string) => {
-    const group = exhausted(path);
-    try {
-      return press([
-        ...UNKILLABLE,
-        'pipes=40',
-        group.enter,
-        'pipe=3',
-        `resize=${PIPE_OF_ORDER[2]}:3`,
-      ]);
-    } finally {
-      group.remove();
-    }
-  };
-
-  /** Beyond its limit, with pages to take back. */
-  const reclaim = () => {
-    const isV1 = MemoryCgroup.version === 1;
-    const group = MemoryCgroup.make(isV1 ? { limit: 16 * MiB } : { high: 16 * MiB });
-    const file = join(dir, 'file');
-    writeFileSync(file, isV1 ? Buffer.alloc(64 * MiB) : '');
-    try {
-      return press([group.enter, isV1 ? `read=${file}` : 'anon=10000']);
-    } finally {
-      group.remove();
-    }
-  };
-
   it('counts the episodes that the tracer counts', async () => {
-    const { last, own, pid } = await witnessed(fail);
+    const { last, own, pid } = await witnessed(live, fail);
     assert.ok(own.length > 10, `only ${own.length} episodes`);
     const row = last.processes.find(
       ({ type, attributes }) => type === 'memcg' && attributes['process.pid'] === pid,
@@ -139,7 +77,7 @@ describe('pr on the running kernel', { skip, timeout: 600_000 }, () => {
   });
 
   it('has a span for each, as the tracer saw it', async () => {
-    const { spans, own, caused } = await witnessed(fail);
+    const { spans, own, caused } = await witnessed(live, fail);
     assert.equal(spans.length, own.length);
     compareTimes(spans, own, caused);
     for (const [n, span] of spans.entries()) {
@@ -153,7 +91,7 @@ describe('pr on the running kernel', { skip, timeout: 600_000 }, () => {
   });
 
   it('has the pages of each as the tracer saw them', { skip: noReclaim }, async () => {
-    const { spans, own, caused } = await witnessed(reclaim);
+    const { spans, own, caused } = await witnessed(live, () => reclaim(dir));
     assert.ok(own.length > 5, `only ${own.length} episodes`);
     assert.equal(spans.length, own.length);
     compareTimes(spans, own, caused);
@@ -173,7 +111,7 @@ describe('pr on the running kernel', { skip, timeout: 600_000 }, () => {
 
   it('has the time of a container’s threads, and their sum', async () => {
     const id = randomBytes(32).toString('hex');
-    const { last, spans } = await witnessed(() => fail(`docker/${id}`));
+    const { last, spans } = await witnessed(live, () => fail(`docker/${id}`));
     const ns = spans.reduce((sum, span) => sum + (span.endTime - span.startTime) * 1e6, 0);
     const stall = last.stalls.find(({ attributes }) => attributes['container.id'] === id);
     // It is gone by now, and may have been gone before anybody could ask where it was.
@@ -244,5 +182,3 @@ function compareTimes(
 
 const sumOfAll = (values: readonly number[]): number =>
   values.reduce((total, one) => total + one, 0);
-
-const sorted = (flags: unknown): string[] => String(flags).split('|').sort();

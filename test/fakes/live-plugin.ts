@@ -10,7 +10,7 @@ import { createBpfHost } from '../../core/bpf/libbpf.js';
 import { agentSchema, toAgentConfig } from '../../core/config/schema.js';
 import { MemWatcherError } from '../../core/errors.js';
 import { findInstallation } from '../../core/install.js';
-import type { StrategyReport } from '../../core/kernel/kernel.js';
+import type { KernelProfile, StrategyReport } from '../../core/kernel/kernel.js';
 import { createBpfLoader, explain } from '../../core/kernel/loader.js';
 import { readProfile } from '../../core/kernel/profile.js';
 import { RunningKernel } from '../../core/kernel/running-kernel.js';
@@ -37,6 +37,8 @@ export interface LiveOptions {
   /** The plugin's part of the YAML. */
   readonly config?: Readonly<Record<string, unknown>>;
   readonly strategy?: string;
+  /** What is to be tried of the plugin's profile; all if not said. */
+  readonly profile?: (whole: KernelProfile) => KernelProfile;
   /** Beyond what the plugin asks for. */
   readonly maxEntries?: Readonly<Record<string, number>>;
   /** In place of those that the plugin sets. */
@@ -75,7 +77,7 @@ export class LivePlugin<Records> {
 
   private constructor(module: PluginModule, options: LiveOptions) {
     const { name } = module.metadata;
-    const { config = {}, strategy = 'auto' } = options;
+    const { config = {}, strategy = 'auto', profile = (whole) => whole } = options;
     const raw = { plugins: { [name]: config } };
     this.#module = module;
     this.#isOn = options.isOn ?? (() => true);
@@ -87,7 +89,7 @@ export class LivePlugin<Records> {
         config: toAgentConfig(agentSchema([module]).parse(raw)).plugins[name]?.options ?? {},
         logger: silentLogger,
         loader: this.#remembering(
-          loaderOf(name, strategy, (report) => this.#reported(report)),
+          loaderOf(name, strategy, profile, (report) => this.#reported(report)),
           options,
         ),
         emitter: this.#emitter(),
@@ -193,12 +195,13 @@ export class LivePlugin<Records> {
 function loaderOf(
   plugin: string,
   strategy: string,
+  part: (whole: KernelProfile) => KernelProfile,
   onReport: (report: StrategyReport) => void,
 ): BpfLoader {
   return createBpfLoader({
     host: createBpfHost(),
     kernel,
-    profile: readProfile(installation.profiles, plugin),
+    profile: part(readProfile(installation.profiles, plugin)),
     objectFile: installation.bpfObject(plugin),
     strategy,
     logger: silentLogger,
