@@ -7,8 +7,8 @@ import { createInterface } from 'node:readline';
 import { addModules, baseArchive, overlay } from './initramfs.js';
 import { type KernelFiles, moduleFiles } from './kernels.js';
 
-/** `core` is the machine of `default`: no guest is to run longer than it must. */
-export type Scenario = 'default' | 'core' | 'numa' | 'swap';
+/** All but `numa` and `swap` are the same machine: no guest is to run for long. */
+export type Scenario = 'default' | 'core' | 'paf' | 'pr' | 'numa' | 'swap';
 
 export interface GuestOptions {
   readonly kernel: KernelFiles;
@@ -35,6 +35,8 @@ const MEMORY_MIB = 2048;
 const MODULES: Record<Scenario, readonly string[]> = {
   default: [],
   core: [],
+  paf: [],
+  pr: [],
   numa: [],
   swap: ['lzo', 'lzo_rle', 'zram'],
 };
