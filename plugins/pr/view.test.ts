@@ -51,8 +51,9 @@ describe('the view of pr', () => {
     const tall = rendered(busy, 120)[2] ?? [];
     assert.equal(tall.length, 2 + 11);
     assert.match(tall.at(-1) ?? '', /7\.8 ms +121 +▇{30}$/);
-    const low = rendered(busy, 120, 20)[2] ?? [];
-    assert.ok(low.length < tall.length);
+    const low = rendered(busy, 120, 22)[2] ?? [];
+    assert.equal(low.length, 2 + 4);
+    assert.match(rendered(busy, 120, 18)[2]?.[0] ?? '', /^Beside it/, 'no room for a distribution');
     const counted = low.slice(2).map((line) => Number(/ {2}([\d,]+) {2}/.exec(line)?.[1]));
     assert.equal(
       counted.reduce((sum, count) => sum + count, 0),

@@ -10,8 +10,11 @@ import { left, pagesOf, percent, right, typesTable } from './types-view.js';
 const CHROME = 3;
 const OVERVIEW_ROWS = 3;
 const DURATION_ROWS = 12;
-/** Of all rows, what is kept for who waited. */
+/** Fewer tell nothing. */
+const MIN_DURATIONS = 4;
+/** Of all rows, what is kept for who waited where there are enough. */
 const PROCESS_SHARE = 1 / 3;
+const MIN_PROCESSES = 3;
 
 const PROCESS_COLUMNS: readonly Column[] = [
   right('PID', 0),
@@ -39,7 +42,10 @@ export const view: View<ReclaimSnapshot> = {
     const rest = restTable(snapshot);
     const others = 3 * CHROME + types.rows.length + rest.rows.length;
     const room = Math.floor(context.rows * (1 - PROCESS_SHARE)) - others;
-    const durations = durationsTable(snapshot.types, Math.max(1, Math.min(DURATION_ROWS, room)));
+    const durations =
+      context.rows - others >= MIN_DURATIONS + MIN_PROCESSES
+        ? durationsTable(snapshot.types, Math.min(DURATION_ROWS, Math.max(MIN_DURATIONS, room)))
+        : undefined;
     const below = [types, ...(durations ? [durations] : []), rest];
     const taken = below.reduce((sum, { rows }) => sum + CHROME + rows.length, 0);
     return [processesTable(snapshot, Math.max(1, context.rows - taken)), ...below];
