@@ -68,45 +68,45 @@ static __always_inline int on_inactive_list(int node, __u64 scanned, __u64 recla
 }
 
 /* begin and end of one type, by one way; `gfp_first` is the prototype since 7.2. */
-#define EPISODE(way, section, pointers, event, type)                                                 \
-	SEC(section "mm_vmscan_" #event "_begin")                                          \
-	int BPF_PROG(way##_##event##_begin, int order, unsigned int gfp)                   \
-	{                                                                                  \
-		return begin_for(type, order, gfp, pointers);                                           \
-	}                                                                                  \
-	SEC(section "mm_vmscan_" #event "_begin")                                          \
-	int BPF_PROG(way##_##event##_begin_gfp_first, unsigned int gfp, int order)         \
-	{                                                                                  \
-		return begin_for(type, order, gfp, pointers);                                           \
-	}                                                                                  \
-	SEC(section "mm_vmscan_" #event "_end")                                            \
-	int BPF_PROG(way##_##event##_end, unsigned long freed)                             \
-	{                                                                                  \
-		return end(type, freed, pointers);                                                   \
+#define EPISODE(way, section, pointers, event, type)                               \
+	SEC(section "mm_vmscan_" #event "_begin")                                  \
+	int BPF_PROG(way##_##event##_begin, int order, unsigned int gfp)           \
+	{                                                                          \
+		return begin_for(type, order, gfp, pointers);                      \
+	}                                                                          \
+	SEC(section "mm_vmscan_" #event "_begin")                                  \
+	int BPF_PROG(way##_##event##_begin_gfp_first, unsigned int gfp, int order) \
+	{                                                                          \
+		return begin_for(type, order, gfp, pointers);                      \
+	}                                                                          \
+	SEC(section "mm_vmscan_" #event "_end")                                    \
+	int BPF_PROG(way##_##event##_end, unsigned long freed)                     \
+	{                                                                          \
+		return end(type, freed, pointers);                                 \
 	}
 
-#define NODE_EPISODE(way, section, pointers)                                                         \
-	SEC(section "mm_vmscan_node_reclaim_begin")                                        \
-	int BPF_PROG(way##_node_reclaim_begin, int node, int order, unsigned int gfp)      \
-	{                                                                                  \
-		return begin_for(PR_NODE, order, gfp, pointers);                                     \
-	}                                                                                  \
-	SEC(section "mm_vmscan_node_reclaim_end")                                          \
-	int BPF_PROG(way##_node_reclaim_end, unsigned long freed)                          \
-	{                                                                                  \
-		return end(PR_NODE, freed, pointers);                                                \
+#define NODE_EPISODE(way, section, pointers)                                          \
+	SEC(section "mm_vmscan_node_reclaim_begin")                                   \
+	int BPF_PROG(way##_node_reclaim_begin, int node, int order, unsigned int gfp) \
+	{                                                                             \
+		return begin_for(PR_NODE, order, gfp, pointers);                      \
+	}                                                                             \
+	SEC(section "mm_vmscan_node_reclaim_end")                                     \
+	int BPF_PROG(way##_node_reclaim_end, unsigned long freed)                     \
+	{                                                                             \
+		return end(PR_NODE, freed, pointers);                                 \
 	}
 
-#define BACKGROUND(way, section, pointers)                                                           \
-	SEC(section "mm_vmscan_kswapd_wake")                                               \
-	int BPF_PROG(way##_kswapd_wake, int node, int zone, int order)                     \
-	{                                                                                  \
-		return begin_background(node, order, pointers);                                      \
-	}                                                                                  \
-	SEC(section "mm_vmscan_kswapd_sleep")                                              \
-	int BPF_PROG(way##_kswapd_sleep, int node)                                         \
-	{                                                                                  \
-		return end_background(pointers);                                                   \
+#define BACKGROUND(way, section, pointers)                                         \
+	SEC(section "mm_vmscan_kswapd_wake")                                       \
+	int BPF_PROG(way##_kswapd_wake, int node, int zone, int order)             \
+	{                                                                          \
+		return begin_background(node, order, pointers);                    \
+	}                                                                          \
+	SEC(section "mm_vmscan_kswapd_sleep")                                      \
+	int BPF_PROG(way##_kswapd_sleep, int node)                                 \
+	{                                                                          \
+		return end_background(pointers);                                   \
 	}
 
 #define LISTS(way, section, pointers)                                                      \
@@ -125,27 +125,27 @@ static __always_inline int on_inactive_list(int node, __u64 scanned, __u64 recla
 		return on_isolate(taken);                                                  \
 	}
 
-#define WAY(way, section, pointers)                                                        \
-	EPISODE(way, section, pointers, direct_reclaim, PR_DIRECT)                                   \
-	EPISODE(way, section, pointers, memcg_reclaim, PR_MEMCG)                                     \
-	EPISODE(way, section, pointers, memcg_softlimit_reclaim, PR_SOFT_LIMIT)                      \
-	NODE_EPISODE(way, section, pointers)                                                         \
-	BACKGROUND(way, section, pointers)                                                           \
-	LISTS(way, section, pointers)                                                      \
+#define WAY(way, section, pointers)                                                \
+	EPISODE(way, section, pointers, direct_reclaim, PR_DIRECT)                 \
+	EPISODE(way, section, pointers, memcg_reclaim, PR_MEMCG)                   \
+	EPISODE(way, section, pointers, memcg_softlimit_reclaim, PR_SOFT_LIMIT)    \
+	NODE_EPISODE(way, section, pointers)                                       \
+	BACKGROUND(way, section, pointers)                                         \
+	LISTS(way, section, pointers)                                              \
 	ISOLATE(way, section)
 
 WAY(btf, "tp_btf/", TYPED)
 WAY(raw, "raw_tp/", NUMBERS)
 
-#define CLASSIC_EPISODE(event, type)                                                       \
-	SEC("tp/vmscan/mm_vmscan_" #event "_begin")                                        \
+#define CLASSIC_EPISODE(event, type)                                                                \
+	SEC("tp/vmscan/mm_vmscan_" #event "_begin")                                                 \
 	int tp_##event##_begin(struct trace_event_raw_mm_vmscan_direct_reclaim_begin_template *ctx) \
-	{                                                                                  \
+	{                                                                                           \
 		return begin_for(type, ctx->order, ctx->gfp_flags, NUMBERS);                        \
-	}                                                                                  \
-	SEC("tp/vmscan/mm_vmscan_" #event "_end")                                          \
-	int tp_##event##_end(struct trace_event_raw_mm_vmscan_direct_reclaim_end_template *ctx) \
-	{                                                                                  \
+	}                                                                                           \
+	SEC("tp/vmscan/mm_vmscan_" #event "_end")                                                   \
+	int tp_##event##_end(struct trace_event_raw_mm_vmscan_direct_reclaim_end_template *ctx)     \
+	{                                                                                           \
 		return end(type, ctx->nr_reclaimed, NUMBERS);                                       \
 	}
 

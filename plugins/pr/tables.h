@@ -63,26 +63,26 @@ static __always_inline __u32 slot_of(void *index, void *free, const void *key, _
 }
 
 /* Keys are whole numbers of `unit`s, and what a slot begins with. */
-#define IS_OF(slot, wanted, unit)                                                           \
-	({                                                                                  \
+#define IS_OF(slot, wanted, unit)                                                                \
+	({                                                                                       \
 		const unit *_has = (const void *)&(slot)->key, *_wants = (const void *)(wanted); \
-		bool _same = (slot)->used == PR_USED;                                       \
-		_Pragma("unroll")                                                           \
-		for (__u32 _i = 0; _i < sizeof(*(wanted)) / sizeof(unit); _i++)             \
-			_same = _same && _has[_i] == _wants[_i];                            \
-		_same;                                                                      \
+		bool _same = (slot)->used == PR_USED;                                            \
+		_Pragma("unroll")                                                                \
+		for (__u32 _i = 0; _i < sizeof(*(wanted)) / sizeof(unit); _i++)                  \
+			_same = _same && _has[_i] == _wants[_i];                                 \
+		_same;                                                                           \
 	})
 
 /* `remembered`: the thread's, which may be anything. */
-#define SLOT(table, wanted, unit, type, fresh, remembered)                                  \
-	({                                                                                  \
-		typeof(*(table).value) *_at = bpf_map_lookup_elem(&(table), remembered);    \
-		*(fresh) = false;                                                           \
-		if (!_at || !IS_OF(_at, wanted, unit)) {                                    \
+#define SLOT(table, wanted, unit, type, fresh, remembered)                                           \
+	({                                                                                           \
+		typeof(*(table).value) *_at = bpf_map_lookup_elem(&(table), remembered);             \
+		*(fresh) = false;                                                                    \
+		if (!_at || !IS_OF(_at, wanted, unit)) {                                             \
 			*(remembered) = slot_of(&table##_index, &table##_free, wanted, type, fresh); \
-			_at = bpf_map_lookup_elem(&(table), remembered);                    \
-		}                                                                           \
-		_at;                                                                        \
+			_at = bpf_map_lookup_elem(&(table), remembered);                             \
+		}                                                                                    \
+		_at;                                                                                 \
 	})
 
 #define ADD(to, amount) __sync_fetch_and_add(&(to), amount)
