@@ -25,11 +25,12 @@ const sources: readonly Source[] = globSync('{core,plugins,test,bench}/**/*.ts',
 
 const isTest = ({ file }: Source) =>
   /\.test\.ts$/.test(file) || file.startsWith('test/') || file.startsWith('bench/');
-/** Helpers of tests that lie beside the code. */
-const isTestHelper = ({ file }: Source) => {
+/** Helpers of tests that lie beside the code, and helpers of those. */
+const isTestHelper = ({ file }: Source, seen: readonly string[] = []): boolean => {
   const emitted = file.replace(/\.ts$/, '.js');
-  const users = sources.filter(({ imports }) => imports.includes(emitted));
-  return users.length > 0 && users.every(isTest);
+  const path = [...seen, file];
+  const users = sources.filter((one) => one.imports.includes(emitted) && !path.includes(one.file));
+  return users.length > 0 && users.every((user) => isTest(user) || isTestHelper(user, path));
 };
 const shipped = sources.filter((source) => !isTest(source) && !isTestHelper(source));
 const pluginOf = (path: string) => /^plugins\/([^/]+)\//.exec(path)?.[1];
