@@ -1,4 +1,7 @@
-/** Runs of reclaim of which pr sees one end only: it comes, or goes, while they go on. */
+/**
+ * Runs of reclaim of which pr sees one end only: it comes, or goes, while they go on. Of each the
+ * tracer writes hundreds of thousands, which an emulated guest would take minutes to read.
+ */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { alone } from '../../test/fakes/alone.js';
