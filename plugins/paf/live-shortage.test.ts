@@ -1,6 +1,7 @@
 /** Shortages brought about in a guest, each with one cause: paf names it, by figures that the kernel's own files bear out. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { alone } from '../../test/fakes/alone.js';
 import { LivePlugin, type SeenEvent } from '../../test/fakes/live-plugin.js';
@@ -24,6 +25,12 @@ const hasNodes = existsSync('/sys/devices/system/node/node1');
 const lack = pressureMissing() ?? Tracing.missing('kmem/mm_page_alloc') ?? false;
 const skip = isGuest && !hasNodes ? lack : 'takes all memory: only in a guest with one NUMA node';
 
+const [major = 0, minor = 0] = release().split('.').map(Number);
+/** Since 6.7 CPUs keep thousands of pages at hand and give them back when they like: more than is left here. */
+const inexact =
+  major > 6 || (major === 6 && minor >= 7)
+    ? 'what CPUs keep at hand grows by itself since 6.7: what is free cannot be set to a few pages'
+    : undefined;
 const withoutSwap = hasSwap ? 'reclaim would find what swap takes: only without swap' : false;
 const withSwap = hasSwap ? false : 'nothing here can be reclaimed: only with swap';
 
@@ -40,13 +47,13 @@ const LOOK = [`copy=/proc/zoneinfo:${SEEN.zones}`, `copy=/proc/buddyinfo:${SEEN.
 const VICTIM = 'oom=1000';
 
 describe('paf in a shortage', { skip, timeout: 600_000 }, () => {
-  let release: () => void;
+  let leave: () => void;
   let live: LivePaf;
   let sysctls: Sysctls;
   before(async () => {
-    release = await alone();
+    leave = await alone();
   });
-  after(() => release());
+  after(() => leave());
   beforeEach(async () => {
     sysctls = new Sysctls();
     // Nothing tidies up behind the test's back.
@@ -102,7 +109,7 @@ describe('paf in a shortage', { skip, timeout: 600_000 }, () => {
   });
 
   it('tells that a request which may not wait found too little', {
-    skip: withoutSwap,
+    skip: inexact ?? withoutSwap,
   }, async (t) => {
     tighten(sysctls);
     const { traced, events, fellBack } = await suffer([
@@ -120,7 +127,7 @@ describe('paf in a shortage', { skip, timeout: 600_000 }, () => {
   });
 
   it('tells that a request gave up before what it could have reclaimed', {
-    skip: withSwap,
+    skip: inexact ?? withSwap,
   }, async (t) => {
     tighten(sysctls);
     const { traced, events } = await suffer([
