@@ -64,6 +64,7 @@ function startPlugin(scope: Scope): Sysstat {
     lacks: quiet,
     fullness: quiet,
     decodeErrors: quiet,
+    cgroupsGone: quiet,
   };
   const plugin = new Sysstat(scope, metadata.config.parse({}), loader, health);
   plugin.start();

@@ -90,6 +90,7 @@ export class PluginRunner {
       lastDurationMs: this.#lastDurationMs,
       bpf: this.#loaded && this.#describeBpf(this.#loaded),
       decodeErrors: this.#status.decodeErrorCount,
+      cgroupsGone: this.#status.cgroupsGoneCount,
     };
   }
 

@@ -87,6 +87,8 @@ export interface Health {
   fullness(map: string, share: number): void;
   /** So many records came from the kernel and could not be decoded. */
   decodeErrors(count: number): void;
+  /** So many cgroups were gone before their path could be asked for: records lack their names. */
+  cgroupsGone(count: number): void;
 }
 
 /**

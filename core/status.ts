@@ -13,6 +13,7 @@ export class StatusKeeper implements Health {
   readonly mapFullness = new Map<string, number>();
   /** Since the plugin was built. */
   decodeErrorCount = 0;
+  cgroupsGoneCount = 0;
   #life: 'starting' | 'running' | 'failed' | 'stopped' = 'starting';
   #failure: string | undefined;
   #strategy: string | undefined;
@@ -76,6 +77,10 @@ export class StatusKeeper implements Health {
 
   decodeErrors(count: number): void {
     this.decodeErrorCount += count;
+  }
+
+  cgroupsGone(count: number): void {
+    this.cgroupsGoneCount += count;
   }
 
   #update(): void {

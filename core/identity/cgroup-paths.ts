@@ -15,10 +15,6 @@ export interface CgroupSources {
   readonly tree?: (controller: string | undefined) => CgroupSearch;
 }
 
-const UNKNOWN =
-  'cgroups were gone before they could be named, or are not visible from here: their containers ' +
-  'are not known';
-
 const readLive = (pid: number | 'self') => readFileSync(`/proc/${pid}/cgroup`, 'utf8');
 
 /**
@@ -84,8 +80,7 @@ export class CgroupPaths {
     this.#unknownNow = new Set();
     const count = this.#unknown - this.#unknownSaid;
     this.#unknownSaid = this.#unknown;
-    if (count === 0) health?.clear('cgroups');
-    else health?.degraded('cgroups', `${count} ${UNKNOWN}`);
+    if (count > 0) health?.cgroupsGone(count);
   }
 
   get size(): number {

@@ -40,8 +40,9 @@ export const selfMetadata = defineMetadata({
     },
     'memwatcher.loss.reason': {
       type: 'string',
-      description: 'Where the record was lost',
-      values: ['ring_full', 'map_full', 'read_failure', 'decode_error'],
+      description:
+        'Where the record was lost; cgroup_gone: it is there, without the name of its cgroup',
+      values: ['ring_full', 'map_full', 'read_failure', 'decode_error', 'cgroup_gone'],
     },
     'memwatcher.bpf.program': { type: 'string', description: 'The BPF program' },
     'memwatcher.bpf.map': { type: 'string', description: 'The BPF map' },

@@ -33,6 +33,7 @@ const plugin: PluginSelf = {
     losses: { ringDrops: 1, mapFull: 2, readFailures: 3 },
   },
   decodeErrors: 5,
+  cgroupsGone: 6,
 };
 const source: SelfSource = {
   plugins: [plugin],
@@ -71,7 +72,7 @@ test('reports the state, the losses and the outcomes', () => {
   assert.deepEqual(valuesOf('memwatcher.agent.plugin.strategy'), { iter_task: 1 });
   assert.deepEqual(valuesOf('memwatcher.agent.plugin.collections'), { done: 7, missed: 2 });
   assert.deepEqual(valuesOf('memwatcher.agent.plugin.collection.duration'), { procstat: 0.0125 });
-  const losses = { ring_full: 1, map_full: 2, read_failure: 3, decode_error: 5 };
+  const losses = { ring_full: 1, map_full: 2, read_failure: 3, decode_error: 5, cgroup_gone: 6 };
   assert.deepEqual(valuesOf('memwatcher.agent.plugin.losses'), losses);
   assert.deepEqual(valuesOf('memwatcher.agent.bpf.program.missed_runs'), { on_task: 4 });
   assert.deepEqual(valuesOf('memwatcher.agent.bpf.map.memory'), { rows: 4096 });

@@ -28,6 +28,8 @@ export interface PluginSelf {
   readonly bpf: BpfSelf | undefined;
   /** Records that came but could not be decoded. */
   readonly decodeErrors?: number;
+  /** Cgroups that were gone before they could be named. */
+  readonly cgroupsGone?: number;
 }
 
 /** Figures of a plugin's BPF object. */
@@ -106,8 +108,10 @@ export function statusEvent(status: PluginStatus): EventRecord {
 const PLUGIN_STATES: readonly PluginState[] = ['starting', 'ok', 'degraded', 'failed', 'stopped'];
 const EXPORTER_STATES: readonly ExporterState[] = ['idle', 'ok', 'failing'];
 
+const LOSSES = ['ring_full', 'map_full', 'read_failure', 'decode_error', 'cgroup_gone'] as const;
+
 function reportPlugin(self: PluginSelf, out: PointWriter<SelfMetadata>): void {
-  const { status, collections, missedCollections, lastDurationMs, bpf, decodeErrors } = self;
+  const { status, collections, missedCollections, lastDurationMs, bpf } = self;
   const plugin = { 'memwatcher.plugin': status.plugin };
   for (const state of PLUGIN_STATES) {
     out.point('memwatcher.agent.plugin.status', status.state === state ? 1 : 0, {
@@ -132,9 +136,10 @@ function reportPlugin(self: PluginSelf, out: PointWriter<SelfMetadata>): void {
     ring_full: bpf?.losses?.ringDrops,
     map_full: bpf?.losses?.mapFull,
     read_failure: bpf?.losses?.readFailures,
-    decode_error: decodeErrors,
+    decode_error: self.decodeErrors,
+    cgroup_gone: self.cgroupsGone,
   } as const;
-  for (const reason of ['ring_full', 'map_full', 'read_failure', 'decode_error'] as const) {
+  for (const reason of LOSSES) {
     out.point('memwatcher.agent.plugin.losses', losses[reason], {
       ...plugin,
       'memwatcher.loss.reason': reason,

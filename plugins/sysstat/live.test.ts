@@ -191,6 +191,7 @@ function startPlugin(scope: Scope, loader: BpfLoader, given: { nodes?: number[] 
     lacks: quiet,
     fullness: quiet,
     decodeErrors: quiet,
+    cgroupsGone: quiet,
   };
   const plugin = new Sysstat(scope, config, loader, health);
   plugin.start();

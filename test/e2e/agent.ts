@@ -8,8 +8,8 @@ import { LAUNCHER, withOurNode } from '../launcher.js';
 import { until } from './collector.js';
 
 const SELF = 'agent';
-/** paf and pr see the whole host: its cgroups come and go, and may fail in more ways than they tell. */
-const OTHERS = /gone before they could be named|beyond what can be told apart/;
+/** paf and pr see the whole host, which may fail in more ways than they tell apart. */
+const OTHERS = /beyond what can be told apart/;
 
 export interface AgentProcessOptions {
   readonly dir: string;
