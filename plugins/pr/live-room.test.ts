@@ -57,7 +57,7 @@ describe('pr without room for all threads', { skip, timeout: 600_000 }, () => {
     const groups = Array.from({ length: 8 }, () => exhausted());
     const all: Pressure[] = [];
     try {
-      for (const group of groups) all.push(await Pressure.start(steps(group, 100)));
+      for (const group of groups) all.push(await Pressure.start(steps(group, 30)));
       await Promise.all(all.map((pressure) => pressure.next()));
       const last = await live.until((seen) => figuresOf(seen, 'memcg').running === 0 && seen);
       tracing.stop();
