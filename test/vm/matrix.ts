@@ -26,7 +26,7 @@ export const SCENARIOS: Readonly<Record<Scenario, readonly string[]>> = {
   ],
   swap: [
     'dist/plugins/{sysstat,procstat}/live*.test.js',
-    'dist/plugins/pr/live{,-global}.test.js',
+    'dist/plugins/pr/live{,-fields,-global,-strategies,-wakeups}.test.js',
     'dist/plugins/paf/live-shortage.test.js',
   ],
 };
