@@ -28,8 +28,8 @@ export const SCENARIOS: Readonly<Record<Scenario, readonly string[]>> = {
   // those that compare every page go first.
   swap: [
     'dist/plugins/{sysstat,procstat}/live*.test.js',
-    'dist/plugins/pr/live{,-fields,-global,-strategies,-wakeups}.test.js',
     'dist/plugins/paf/live-shortage.test.js',
+    'dist/plugins/pr/live{,-fields,-global,-strategies,-wakeups}.test.js',
   ],
 };
 
