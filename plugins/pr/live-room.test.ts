@@ -53,6 +53,7 @@ describe('pr without room for all threads', { skip, timeout: 600_000 }, () => {
 
   it('has each of many at the same time in one count or the other', async (t) => {
     const before = await live.collect();
+    const missedBefore = missedRuns(live);
     const tracing = traceReclaim();
     const groups = Array.from({ length: 8 }, () => exhausted());
     const all: Pressure[] = [];
@@ -65,11 +66,14 @@ describe('pr without room for all threads', { skip, timeout: 600_000 }, () => {
       const episodes = figuresOf(last, 'memcg').figures.episodes;
       const counted = episodes - figuresOf(before, 'memcg').figures.episodes;
       const noRoom = last.unmeasured.no_room - before.unmeasured.no_room;
-      t.diagnostic(`${traced} runs: ${counted} counted, ${noRoom} found no room`);
+      // What the kernel itself left out is told by it, and by the plugin's health.
+      const missed = missedRuns(live) - missedBefore;
+      const said = `${traced} runs: ${counted} counted, ${noRoom} found no room, ${missed} left out`;
+      t.diagnostic(said);
       const sum = counted + noRoom;
-      assert.ok(sum >= traced && sum <= traced + 4, `${counted} + ${noRoom} of ${traced}`);
-      assert.equal(last.unmeasured.no_begin, before.unmeasured.no_begin);
-      assert.equal(last.unmeasured.no_end, before.unmeasured.no_end);
+      assert.ok(sum + missed >= traced && sum <= traced + 4, said);
+      assert.ok(last.unmeasured.no_begin - before.unmeasured.no_begin <= missed, said);
+      assert.ok(last.unmeasured.no_end - before.unmeasured.no_end <= missed, said);
     } finally {
       for (const pressure of all) await pressure.stop();
       tracing.close();
@@ -88,6 +92,12 @@ const steps = (group: MemoryCgroup, times: number): string[] => [
   `resize=${PIPE_OF_ORDER[2]}:${times}`,
   'wait',
 ];
+
+/** Runs of programs that the kernel left out, as it does where one would run inside of itself. */
+function missedRuns({ loaded: { object, programs } }: LivePr): number {
+  const missed = programs.map((name) => object.programInfo(name).recursionMisses ?? 0);
+  return missed.reduce((sum, count) => sum + count, 0);
+}
 
 /** The room of one thread is taken, by one that is in no episode. */
 function occupy(live: LivePr, name: string): void {
