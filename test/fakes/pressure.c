@@ -58,6 +58,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define MAX_TRIES 5000 /* to speak, a millisecond apart */
 #define MAX_PIPES 4096
 #define PAGE 4096
 #define HUGE_PAGE (2UL << 20)
@@ -126,10 +127,14 @@ static void tell(const struct report *r)
 static void speak(void)
 {
 	make_room();
-	/* others of the group may have taken the room */
-	while (write(1, told, told_length) != (ssize_t)told_length)
-		if (errno != ENOMEM || !make_room())
+	/* others of the group may have taken the room, or a CPU of theirs still keeps it: it gives back
+	 * by a worker, so it takes a moment */
+	for (int tries = 0; write(1, told, told_length) != (ssize_t)told_length; tries++) {
+		if ((errno != ENOMEM && errno != ENOBUFS) || tries == MAX_TRIES)
 			_exit(2);
+		if (!make_room())
+			usleep(1000);
+	}
 	told_length = 0;
 }
 
