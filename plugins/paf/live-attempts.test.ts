@@ -1,8 +1,8 @@
 /** Attempts to allocate on the running kernel: what is let through, and how much. */
 import assert from 'node:assert/strict';
 import { cpus } from 'node:os';
-import { after, before, describe, it } from 'node:test';
-import { alone } from '../../test/fakes/alone.js';
+import { describe, it } from 'node:test';
+import { runAlone } from '../../test/fakes/alone.js';
 import { type LiveOptions, LivePlugin } from '../../test/fakes/live-plugin.js';
 import { PIPE_OF_ORDER, Pressure, pressureMissing } from '../../test/fakes/pressure.js';
 import { paf } from './index.js';
@@ -17,20 +17,10 @@ const STEPS = ['pipes=1', 'wait', `resize=${PIPE_OF_ORDER[2]}:${ALLOCATIONS}`, '
 const BURST = 10;
 
 describe('paf’s attempts on the running kernel', { skip, timeout: 600_000 }, () => {
-  let release: () => void;
-  before(async () => {
-    release = await alone();
-  });
-  after(() => release());
+  runAlone();
 
-  const withPlugin = async (options: LiveOptions, test: (live: LivePaf) => Promise<void>) => {
-    const live = await LivePlugin.start<PafRecords>(paf, options);
-    try {
-      await test(live);
-    } finally {
-      await live.close();
-    }
-  };
+  const withPlugin = (options: LiveOptions, test: (live: LivePaf) => Promise<void>) =>
+    LivePlugin.with<PafRecords>(paf, options, test);
 
   it('are shown with who, the flags, and the zone as zoneinfo has it', async () => {
     const pressure = await Pressure.start(STEPS);

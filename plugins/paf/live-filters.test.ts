@@ -4,9 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
-import { alone } from '../../test/fakes/alone.js';
-import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
+import { describe, it } from 'node:test';
+import { runAlone } from '../../test/fakes/alone.js';
+import { exhausted, UNKILLABLE, withExhausted } from '../../test/fakes/exhausted.js';
 import { LivePlugin } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
 import {
@@ -28,23 +28,10 @@ const NAME = `paf-${process.pid}`;
 const FAILURES = ['pipe=7', `resize=${PIPE_OF_ORDER[2]}:5`];
 
 describe('paf with filters', { skip, timeout: 600_000 }, () => {
-  let release: () => void;
-  before(async () => {
-    release = await alone();
-  });
-  after(() => release());
-
-  const withGroup = async <T>(test: (group: MemoryCgroup) => Promise<T>, path?: string) => {
-    const group = exhausted(path);
-    try {
-      return await test(group);
-    } finally {
-      group.remove();
-    }
-  };
+  runAlone();
 
   it('counts the processes of one name alone', () =>
-    withGroup(async (group) => {
+    withExhausted(async (group) => {
       const only = await LivePlugin.start<PafRecords>(paf, { config: { names: [NAME] } });
       try {
         const caused = press([...UNKILLABLE, 'pipes=40', named(NAME), group.enter, ...FAILURES]);
@@ -59,7 +46,7 @@ describe('paf with filters', { skip, timeout: 600_000 }, () => {
     }));
 
   it('tells of a program that a process of another name has become', () =>
-    withGroup(async (group) => {
+    withExhausted(async (group) => {
       const folder = mkdtempSync(join(tmpdir(), 'paf-'));
       const program = join(folder, `became-${process.pid}`);
       copyFileSync(PROGRAM, program);
@@ -79,7 +66,7 @@ describe('paf with filters', { skip, timeout: 600_000 }, () => {
     }));
 
   it('tells of one process alone where it is asked to', () =>
-    withGroup(async (group) => {
+    withExhausted(async (group) => {
       const steps = [...UNKILLABLE, 'pipes=40', group.enter, 'wait', 'pipe=4', 'wait'];
       const one = await Pressure.start(steps);
       const only = await LivePlugin.start<PafRecords>(paf, { config: { pids: [one.pid] } });
@@ -97,7 +84,7 @@ describe('paf with filters', { skip, timeout: 600_000 }, () => {
 
   it('tells of one container alone where it is asked to', () => {
     const id = randomBytes(32).toString('hex');
-    return withGroup(async (group) => {
+    return withExhausted(async (group) => {
       const only = await LivePlugin.start<PafRecords>(paf, { config: { containers: [id] } });
       const outside = exhausted();
       try {

@@ -1,7 +1,7 @@
 /** paf with less room than it needs: no count is lost, and what is lost is said. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { alone } from '../../test/fakes/alone.js';
+import { describe, it } from 'node:test';
+import { runAlone } from '../../test/fakes/alone.js';
 import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
 import { type LiveOptions, LivePlugin } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
@@ -22,20 +22,10 @@ const NAME = `paf-${process.pid}`;
 const ENTER = [...UNKILLABLE, 'pipes=40', named(NAME)];
 
 describe('paf at its limits', { skip, timeout: 600_000 }, () => {
-  let release: () => void;
-  before(async () => {
-    release = await alone();
-  });
-  after(() => release());
+  runAlone();
 
-  const withPlugin = async (options: LiveOptions, test: (live: LivePaf) => Promise<void>) => {
-    const live = await LivePlugin.start<PafRecords>(paf, options);
-    try {
-      await test(live);
-    } finally {
-      await live.close();
-    }
-  };
+  const withPlugin = (options: LiveOptions, test: (live: LivePaf) => Promise<void>) =>
+    LivePlugin.with<PafRecords>(paf, options, test);
 
   it('counts failures beyond its capacity, and says how many', () =>
     withPlugin({ config: { names: [NAME], capacity: 16 } }, async (live) => {

@@ -1,8 +1,8 @@
 /** paf and blocks of order 9 that nobody has any more: in a guest, for it takes all memory. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, before, describe, it } from 'node:test';
-import { alone } from '../../test/fakes/alone.js';
+import { describe, it } from 'node:test';
+import { runAlone } from '../../test/fakes/alone.js';
 import { LivePlugin, type SeenEvent } from '../../test/fakes/live-plugin.js';
 import { press, pressureMissing } from '../../test/fakes/pressure.js';
 import { NO_PAGE, Tracing } from '../../test/fakes/tracing.js';
@@ -20,20 +20,10 @@ const HUGE_PAGE_ORDER = 9;
 const FAULTS = 6;
 
 describe('paf and huge pages', { skip, timeout: 600_000 }, () => {
-  let release: () => void;
-  before(async () => {
-    release = await alone();
-  });
-  after(() => release());
+  runAlone();
 
-  const withPlugin = async (strategy: string, test: (live: LivePaf) => Promise<void>) => {
-    const live = await LivePlugin.start<PafRecords>(paf, { config: { window: '100ms' }, strategy });
-    try {
-      await test(live);
-    } finally {
-      await live.close();
-    }
-  };
+  const withPlugin = (strategy: string, test: (live: LivePaf) => Promise<void>) =>
+    LivePlugin.with<PafRecords>(paf, { config: { window: '100ms' }, strategy }, test);
 
   it('sees what the pool and what page faults are refused, and says why', () =>
     withPlugin('auto', seesAll));

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { alone } from '../../test/fakes/alone.js';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { runAlone } from '../../test/fakes/alone.js';
 import { LivePlugin, type SeenEvent } from '../../test/fakes/live-plugin.js';
 import { press, pressureMissing, type Steps } from '../../test/fakes/pressure.js';
 import { NO_PAGE, type TracedEvent, Tracing } from '../../test/fakes/tracing.js';
@@ -47,13 +47,9 @@ const LOOK = [`copy=/proc/zoneinfo:${SEEN.zones}`, `copy=/proc/buddyinfo:${SEEN.
 const VICTIM = 'oom=1000';
 
 describe('paf in a shortage', { skip, timeout: 600_000 }, () => {
-  let leave: () => void;
+  runAlone();
   let live: LivePaf;
   let sysctls: Sysctls;
-  before(async () => {
-    leave = await alone();
-  });
-  after(() => leave());
   beforeEach(async () => {
     sysctls = new Sysctls();
     // Nothing tidies up behind the test's back.

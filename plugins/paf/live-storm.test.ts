@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { after, before, describe, it } from 'node:test';
-import { alone } from '../../test/fakes/alone.js';
+import { describe, it } from 'node:test';
+import { runAlone } from '../../test/fakes/alone.js';
 import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
 import { type LiveOptions, LivePlugin } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
@@ -27,20 +27,10 @@ const EVENTS_PER_SECOND = 10;
 const ENTER = [...UNKILLABLE, 'pipes=40'];
 
 describe('paf under load', { skip, timeout: 600_000 }, () => {
-  let release: () => void;
-  before(async () => {
-    release = await alone();
-  });
-  after(() => release());
+  runAlone();
 
-  const withPlugin = async (options: LiveOptions, test: (live: LivePaf) => Promise<void>) => {
-    const live = await LivePlugin.start<PafRecords>(paf, options);
-    try {
-      await test(live);
-    } finally {
-      await live.close();
-    }
-  };
+  const withPlugin = (options: LiveOptions, test: (live: LivePaf) => Promise<void>) =>
+    LivePlugin.with<PafRecords>(paf, options, test);
 
   it('loses no failure of a storm, and tells of them in few events', async (t) => {
     const id = randomBytes(32).toString('hex');

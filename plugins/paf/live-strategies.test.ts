@@ -1,7 +1,7 @@
 /** paf by every strategy that this kernel can do: the same failures, the same counts. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { alone } from '../../test/fakes/alone.js';
+import { describe, it } from 'node:test';
+import { runAlone } from '../../test/fakes/alone.js';
 import { exhausted, PINNED } from '../../test/fakes/exhausted.js';
 import { LivePlugin, strategiesOf } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
@@ -22,11 +22,7 @@ const NAME = `paf-${process.pid}`;
 const FAILURES = ['pipe=6', `resize=${PIPE_OF_ORDER[2]}:4`];
 
 describe('paf by strategy', { skip, timeout: 600_000 }, () => {
-  let release: () => void;
-  before(async () => {
-    release = await alone();
-  });
-  after(() => release());
+  runAlone();
 
   for (const { name, lack } of strategies) {
     it(`${name}: counts, order, flags, process and stack`, { skip: lack ?? false }, async () => {

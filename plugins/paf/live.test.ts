@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { alone } from '../../test/fakes/alone.js';
-import { exhausted, PINNED } from '../../test/fakes/exhausted.js';
+import { runAlone } from '../../test/fakes/alone.js';
+import { PINNED, withExhausted } from '../../test/fakes/exhausted.js';
 import { LivePlugin } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
 import {
@@ -36,11 +36,7 @@ const noTracing = Tracing.missing('kmem/mm_page_alloc') ?? false;
 const FAILURES = ['pipe=7', `resize=${PIPE_OF_ORDER[2]}:5`];
 
 describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
-  let release: () => void;
-  before(async () => {
-    release = await alone();
-  });
-  after(() => release());
+  runAlone();
 
   let live: LivePaf;
   before(async () => {
@@ -48,17 +44,8 @@ describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
   });
   after(() => live.close());
 
-  const withGroup = async <T>(test: (group: MemoryCgroup) => Promise<T>, path?: string) => {
-    const group = exhausted(path);
-    try {
-      return await test(group);
-    } finally {
-      group.remove();
-    }
-  };
-
   it('tells of as many failures of each order as there were', () =>
-    withGroup(async (group) => {
+    withExhausted(async (group) => {
       const caused = press([...PINNED, 'pipes=40', group.enter, ...FAILURES]);
       const events = await told(live, caused[0]?.pid, failuresOf(caused));
       const ofOrder = (order: number) =>
@@ -67,7 +54,7 @@ describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
     }));
 
   it('tells of what the kernel’s own tracer saw', { skip: noTracing }, () =>
-    withGroup(async (group) => {
+    withExhausted(async (group) => {
       const tracing = new Tracing({ events: { 'kmem/mm_page_alloc': NO_PAGE } });
       try {
         const before = counted(await live.collect());
@@ -86,7 +73,7 @@ describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
 
   it('says who asked: process, thread, start, cgroup and container', () => {
     const id = randomBytes(32).toString('hex');
-    return withGroup(async (group) => {
+    return withExhausted(async (group) => {
       const steps = [...PINNED, 'pipes=40', group.enter, 'pipe=3', 'wait'];
       const pressure = await Pressure.start(steps);
       try {
@@ -109,7 +96,7 @@ describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
   });
 
   it('says which thread of the process it was', () =>
-    withGroup(async (group) => {
+    withExhausted(async (group) => {
       const steps = ['thread=1', 'name=776f726b6572', group.enter, 'pipe=2', 'wait'];
       const pressure = await Pressure.start([...PINNED, 'pipes=40', ...steps]);
       try {
@@ -123,7 +110,7 @@ describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
     }));
 
   it('says what was asked for, as the kernel prints it', { skip: noTracing }, () =>
-    withGroup(async (group) => {
+    withExhausted(async (group) => {
       const tracing = new Tracing({ events: { 'kmem/mm_page_alloc': NO_PAGE } });
       try {
         const caused = press([...PINNED, 'pipes=40', group.enter, ...FAILURES]);
@@ -151,7 +138,7 @@ describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
   );
 
   it('says when: within the time in which it failed', () =>
-    withGroup(async (group) => {
+    withExhausted(async (group) => {
       const began = Date.now();
       const [caused] = press([...PINNED, 'pipes=40', group.enter, 'pipe=3']);
       const ended = Date.now();
@@ -163,7 +150,7 @@ describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
     }));
 
   it('says why: the limit of its cgroup, with the figures', () =>
-    withGroup(async (group) => {
+    withExhausted(async (group) => {
       const steps = [...PINNED, 'pipes=40', group.enter, 'pipe=3', 'wait'];
       const pressure = await Pressure.start(steps);
       try {
@@ -180,7 +167,7 @@ describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
     }));
 
   it('has the zones of the node as zoneinfo and buddyinfo have them', () =>
-    withGroup(async (group) => {
+    withExhausted(async (group) => {
       const events = await told(
         live,
         press([...PINNED, 'pipes=40', group.enter, 'pipe=1'])[0]?.pid,
@@ -213,7 +200,7 @@ describe('paf on the running kernel', { skip, timeout: 600_000 }, () => {
     }));
 
   it('has the stack of who asked', () =>
-    withGroup(async (group) => {
+    withExhausted(async (group) => {
       const [caused] = press([...PINNED, 'pipes=40', group.enter, 'pipe=1']);
       const [event] = await told(live, caused?.pid, 1);
       const frames = functionsOf(event ?? assert.fail());

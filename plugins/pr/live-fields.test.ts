@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { alone } from '../../test/fakes/alone.js';
+import { runAlone } from '../../test/fakes/alone.js';
 import { LivePlugin, type SeenSpan } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
 import { type Caused, press, pressureMissing } from '../../test/fakes/pressure.js';
@@ -34,11 +34,7 @@ const MiB = 2 ** 20;
 const CLUSTER = 32;
 
 describe('the fields of reclaim against the tracer', { skip, timeout: 600_000 }, () => {
-  let release: () => void;
-  before(async () => {
-    release = await alone();
-  });
-  after(() => release());
+  runAlone();
 
   const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-pr-'));
   const isDisk = !/tmpfs|ramfs|rootfs/.test(fileSystemOf(dir));

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { after, before, describe, it } from 'node:test';
 import { RunningKernel } from '../../core/kernel/running-kernel.js';
-import { alone } from '../../test/fakes/alone.js';
+import { runAlone } from '../../test/fakes/alone.js';
 import { LivePlugin } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
 import { press, pressureMissing } from '../../test/fakes/pressure.js';
@@ -38,11 +38,7 @@ const BEYOND_KB = 60 * 1024;
 const KEPT_BY_CPU = new RunningKernel().check({ btf_field: 'mem_cgroup.vmevents' }).holds ? 32 : 0;
 
 describe('pr on a host that is short of memory', { skip, timeout: 600_000 }, () => {
-  let release: () => void;
-  before(async () => {
-    release = await alone();
-  });
-  after(() => release());
+  runAlone();
 
   let live: LivePr;
   before(async () => {

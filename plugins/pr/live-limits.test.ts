@@ -1,7 +1,7 @@
 /** pr with less room than it needs, and with spans that are not sent: every episode is counted. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { alone } from '../../test/fakes/alone.js';
+import { describe, it } from 'node:test';
+import { runAlone } from '../../test/fakes/alone.js';
 import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
 import { type LiveOptions, LivePlugin } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
@@ -16,20 +16,10 @@ const ENTER = [...UNKILLABLE, 'pipes=40'];
 const constants = { span_threshold_ns: 0 };
 
 describe('pr at its limits', { skip, timeout: 600_000 }, () => {
-  let release: () => void;
-  before(async () => {
-    release = await alone();
-  });
-  after(() => release());
+  runAlone();
 
-  const withPlugin = async (options: LiveOptions, test: (live: LivePr) => Promise<void>) => {
-    const live = await LivePlugin.start<ReclaimSnapshot>(pr, { constants, ...options });
-    try {
-      await test(live);
-    } finally {
-      await live.close();
-    }
-  };
+  const withPlugin = (options: LiveOptions, test: (live: LivePr) => Promise<void>) =>
+    LivePlugin.with<ReclaimSnapshot>(pr, { constants, ...options }, test);
 
   const fail = (failures = 6) => {
     const group = exhausted();

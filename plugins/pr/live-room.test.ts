@@ -1,7 +1,8 @@
 /** pr with less room than there are threads in reclaim at the same time. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { alone } from '../../test/fakes/alone.js';
+import { missedRuns } from '../../core/bpf/stats.js';
+import { runAlone } from '../../test/fakes/alone.js';
 import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
 import { LivePlugin } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
@@ -16,11 +17,7 @@ const skip = pressureMissing() ?? MemoryCgroup.missing() ?? tracingMissing() ?? 
 const NOBODY = 0x7fff_fff0;
 
 describe('pr without room for all threads', { skip, timeout: 600_000 }, () => {
-  let release: () => void;
-  before(async () => {
-    release = await alone();
-  });
-  after(() => release());
+  runAlone();
 
   let live: LivePr;
   before(async () => {
@@ -53,7 +50,7 @@ describe('pr without room for all threads', { skip, timeout: 600_000 }, () => {
 
   it('has each of many at the same time in one count or the other', async (t) => {
     const before = await live.collect();
-    const missedBefore = missedRuns(live);
+    const missedBefore = missedRuns(live.loaded.object, live.loaded.programs);
     const tracing = traceReclaim();
     const groups = Array.from({ length: 8 }, () => exhausted());
     const all: Pressure[] = [];
@@ -67,7 +64,7 @@ describe('pr without room for all threads', { skip, timeout: 600_000 }, () => {
       const counted = episodes - figuresOf(before, 'memcg').figures.episodes;
       const noRoom = last.unmeasured.no_room - before.unmeasured.no_room;
       // What the kernel itself left out is told by it, and by the plugin's health.
-      const missed = missedRuns(live) - missedBefore;
+      const missed = missedRuns(live.loaded.object, live.loaded.programs) - missedBefore;
       const said = `${traced} runs: ${counted} counted, ${noRoom} found no room, ${missed} left out`;
       t.diagnostic(said);
       const sum = counted + noRoom;
@@ -92,12 +89,6 @@ const steps = (group: MemoryCgroup, times: number): string[] => [
   `resize=${PIPE_OF_ORDER[2]}:${times}`,
   'wait',
 ];
-
-/** Runs of programs that the kernel left out, as it does where one would run inside of itself. */
-function missedRuns({ loaded: { object, programs } }: LivePr): number {
-  const missed = programs.map((name) => object.programInfo(name).recursionMisses ?? 0);
-  return missed.reduce((sum, count) => sum + count, 0);
-}
 
 /** The room of one thread is taken, by one that is in no episode. */
 function occupy(live: LivePr, name: string): void {

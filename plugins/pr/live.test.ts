@@ -5,7 +5,7 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { alone } from '../../test/fakes/alone.js';
+import { runAlone } from '../../test/fakes/alone.js';
 import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
 import { LivePlugin, type SeenSpan } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
@@ -26,11 +26,7 @@ import type { ReclaimSnapshot } from './reclaim.js';
 const skip = pressureMissing() ?? MemoryCgroup.missing() ?? tracingMissing() ?? false;
 
 describe('pr on the running kernel', { skip, timeout: 600_000 }, () => {
-  let release: () => void;
-  before(async () => {
-    release = await alone();
-  });
-  after(() => release());
+  runAlone();
 
   const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-pr-'));
   let live: LivePr;

@@ -3,8 +3,8 @@
  * tracer writes hundreds of thousands, which an emulated guest would take minutes to read.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { alone } from '../../test/fakes/alone.js';
+import { describe, it } from 'node:test';
+import { runAlone } from '../../test/fakes/alone.js';
 import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
 import { LivePlugin } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
@@ -22,11 +22,7 @@ const ROUNDS = 10;
 const NO_SPANS = { config: { span_sampling: 0 } };
 
 describe('pr as runs of reclaim go on', { skip, timeout: 600_000 }, () => {
-  let release: () => void;
-  before(async () => {
-    release = await alone();
-  });
-  after(() => release());
+  runAlone();
 
   it('counts ends that it saw no begin of, and makes up no run of them', async (t) => {
     const endless = await Endless.start();

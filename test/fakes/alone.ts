@@ -4,10 +4,20 @@
  * it is free again however its holder ends.
  */
 import { createServer } from 'node:net';
+import { after, before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const SOCKET = '\0mem-watcher-test-pressure';
 const EVERY_MS = 50;
+
+/** Inside of `describe`: its tests run while nobody else's do that say the same. */
+export function runAlone(): void {
+  let release: () => void;
+  before(async () => {
+    release = await alone();
+  });
+  after(() => release());
+}
 
 /** Resolves when nobody else is; call what it gives when done. */
 export async function alone(): Promise<() => void> {

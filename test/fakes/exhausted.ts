@@ -7,6 +7,19 @@ const LIMIT = 256 * 1024;
 export const exhausted = (path?: string): MemoryCgroup =>
   MemoryCgroup.make({ limit: LIMIT, ...(path === undefined ? {} : { path }) });
 
+/** One for `test`, and gone however it ends. */
+export async function withExhausted<T>(
+  test: (group: MemoryCgroup) => Promise<T>,
+  path?: string,
+): Promise<T> {
+  const group = exhausted(path);
+  try {
+    return await test(group);
+  } finally {
+    group.remove();
+  }
+}
+
 /**
  * The first steps of a process that enters one: it takes no fault there, and nothing kills it (of
  * version 1 the group itself says so).

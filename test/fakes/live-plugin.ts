@@ -115,6 +115,20 @@ export class LivePlugin<Records> {
     }
   }
 
+  /** Started for `test`, and closed however it ends. */
+  static async with<Records>(
+    module: PluginModule,
+    options: LiveOptions,
+    test: (live: LivePlugin<Records>) => Promise<void>,
+  ): Promise<void> {
+    const live = await LivePlugin.start<Records>(module, options);
+    try {
+      await test(live);
+    } finally {
+      await live.close();
+    }
+  }
+
   get loaded(): LoadedBpf {
     if (!this.#loaded) throw new Error('nothing is loaded');
     return this.#loaded;

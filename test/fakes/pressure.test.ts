@@ -1,8 +1,8 @@
 /** What pressure counts is what the kernel's own tracer saw: the other tests may rest on it. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { after, before, describe, it } from 'node:test';
-import { alone } from './alone.js';
+import { describe, it } from 'node:test';
+import { runAlone } from './alone.js';
 import { exhausted, UNKILLABLE } from './exhausted.js';
 import { MemoryCgroup } from './memory-cgroup.js';
 import { failuresOf, PIPE_OF_ORDER, press, pressureMissing } from './pressure.js';
@@ -12,11 +12,7 @@ const skip =
   pressureMissing() ?? MemoryCgroup.missing() ?? Tracing.missing('kmem/mm_page_alloc') ?? false;
 
 describe('pressure', { skip }, () => {
-  let release: () => void;
-  before(async () => {
-    release = await alone();
-  });
-  after(() => release());
+  runAlone();
 
   const traced = (steps: readonly string[]) => {
     const tracing = new Tracing({ events: { 'kmem/mm_page_alloc': NO_PAGE } });

@@ -8,20 +8,10 @@ import type { Kernel } from '../../core/kernel/kernel.js';
 import { GfpFlags } from '../../core/memory/gfp.js';
 import { type GfpTable, parseGfpTable } from '../../core/memory/gfp-table.js';
 import { profiles } from '../conformance/harness.js';
+import { random } from './random.js';
 
 const ROUNDS = 300;
 const MASKS = 200;
-
-/** The same numbers every time: a failure can be repeated by its round. */
-function random(seed: number): (below: number) => number {
-  let state = (seed * 2654435761 + 1) >>> 0 || 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
 
 /** Answers by chance, and always the same to one question. */
 function someKernel(below: (limit: number) => number): Kernel {

@@ -2,19 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NearestSymbols } from '../../core/symbolize/nearest-symbols.js';
+import { random } from './random.js';
 
 const ROUNDS = 3000;
-
-/** The same numbers every time: a failure can be repeated by its round. */
-function random(seed: number): (below: number) => number {
-  let state = (seed * 2654435761 + 1) >>> 0 || 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
 
 const BASES = [0xffffffff81000000n, 0xffffffffc0000000n, 0xfffffffffffffff0n, 0n, 0x7fffffffn];
 const NAMES = ['_etext', 'do_exit', 'a', '__pfx_a', 'x'.repeat(600), 'café', '\x1b[2J', ''];

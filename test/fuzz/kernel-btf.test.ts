@@ -8,19 +8,9 @@ import { MemWatcherError } from '../../core/errors.js';
 import { Kind } from '../../core/kernel/kernel-btf.js';
 import { RunningKernel } from '../../core/kernel/running-kernel.js';
 import { BtfWriter } from '../fakes/btf.js';
+import { random } from './random.js';
 
 const ROUNDS = 1000;
-
-/** xorshift32: a failure can be repeated by its round. */
-function random(seed: number): (below: number) => number {
-  let state = (seed * 2654435761 + 1) >>> 0 || 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
 
 function sound(): Buffer {
   const writer = new BtfWriter();
