@@ -29,3 +29,10 @@ export function readStats(object: BpfObject): ObjectStats | undefined {
     readFailures: sum('read_failures'),
   };
 }
+
+/** Runs of these programs that the kernel left out since load, since one was under way on that CPU. */
+export function missedRuns(object: BpfObject, programs: Iterable<string>): number {
+  let missed = 0;
+  for (const name of programs) missed += object.programInfo(name).recursionMisses ?? 0;
+  return missed;
+}

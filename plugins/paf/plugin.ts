@@ -1,5 +1,6 @@
 import { inject, injectable } from 'tsyringe';
 import type { LoadedBpf, RingReader } from '../../core/bpf/host.js';
+import { missedRuns } from '../../core/bpf/stats.js';
 import { describeError, MemWatcherError } from '../../core/errors.js';
 import { CgroupPaths } from '../../core/identity/cgroup-paths.js';
 import { type Filter, makeFilter } from '../../core/identity/filter.js';
@@ -107,7 +108,7 @@ export class Paf implements Plugin<PafRecords> {
         postponed: watch.postponed,
         overflowed: watch.overflowed,
         suppressedAttempts: attempts?.suppressed ?? 0,
-        unseen: unseen(loaded),
+        unseen: missedRuns(loaded.object, loaded.links.keys()),
       },
       pageSize: this.#pageSize,
       zones: this.#zones(running),
@@ -236,13 +237,6 @@ export class Paf implements Plugin<PafRecords> {
   #typeName(value: number): string {
     return this.#migrateTypes.name(value) ?? String(value);
   }
-}
-
-/** Runs that the kernel left out because one was under way on that CPU. */
-function unseen({ object, links }: LoadedBpf): number {
-  let misses = 0;
-  for (const program of links.keys()) misses += object.programInfo(program).recursionMisses ?? 0;
-  return misses;
 }
 
 /** Some failures are not to be told of. */

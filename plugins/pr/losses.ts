@@ -1,5 +1,5 @@
 import type { BpfObject, LoadedBpf } from '../../core/bpf/host.js';
-import { readStats } from '../../core/bpf/stats.js';
+import { missedRuns, readStats } from '../../core/bpf/stats.js';
 import { LossWatch } from '../../core/loss-watch.js';
 import type { Health } from '../../core/plugin.js';
 import type { PrCounts } from './events.gen.js';
@@ -46,10 +46,7 @@ export class Losses {
       strange: stats?.readFailures ?? 0,
       capacity: Math.max(0, (stats?.mapFull ?? 0) - untracked),
       spans: stats?.ringDrops ?? 0,
-      missed: programs.reduce(
-        (total, name) => total + (this.object.programInfo(name).recursionMisses ?? 0),
-        0,
-      ),
+      missed: missedRuns(this.object, programs),
     });
   }
 }

@@ -58,7 +58,7 @@ export class Table<Row extends TableRow> {
   /** Of `used` in a slot, bytes. */
   readonly #usedAt: number;
   readonly #known = new Map<number, Known>();
-  #forgotten: number[] = [];
+  #forgotten: ReadonlySet<number> = new Set();
   #last: number;
 
   /** `retention`: ms without a change after which an entry may go; earlier if it gets crowded. */
@@ -93,20 +93,20 @@ export class Table<Row extends TableRow> {
 
   /** Share of the slots that are taken. */
   get fullness(): number {
-    return (this.#known.size + this.#forgotten.length) / this.#capacity;
+    return (this.#known.size + this.#forgotten.size) / this.#capacity;
   }
 
   read(): TableSnapshot<Row> {
     const now = this.clock();
     // Copied at once: a value that is being written is whole in a copy of words, not in two reads.
     this.#copy.set(this.#mapped.bytes);
-    const leaving = this.#forgotten.map((slot) => this.#row(slot));
+    const leaving = [...this.#forgotten].map((slot) => this.#row(slot));
     const entries = this.#entries(now);
     for (const slot of this.#forgotten) {
       this.#bytes(slot).fill(0);
       append(this.#free, slot);
     }
-    this.#forgotten = this.#departing(now).map((slot) => this.#forget(slot));
+    this.#forgotten = new Set(this.#departing(now).map((slot) => this.#forget(slot)));
     this.#last = now;
     return { entries, overflow: this.#overflow(), leaving };
   }
@@ -118,7 +118,7 @@ export class Table<Row extends TableRow> {
   #entries(now: number): Entry<Row>[] {
     const entries: Entry<Row>[] = [];
     for (let slot = RESERVED; slot < this.#mapped.entries; slot++) {
-      if (this.#used.at(slot) === 0 || this.#forgotten.includes(slot)) continue;
+      if (this.#used.at(slot) === 0 || this.#forgotten.has(slot)) continue;
       const row = this.#row(slot);
       const known = this.#known.get(slot) ?? { since: this.#last, episodes: -1, changed: now };
       if (known.episodes !== row.figures.episodes) known.changed = now;
