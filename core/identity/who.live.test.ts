@@ -44,7 +44,8 @@ for (const way of ['typed', 'numbers'] as const) {
     it('agrees with /proc of a process that lives', async () => {
       const child = await start(HOG, []);
       const pid = child.pid ?? 0;
-      const record = seen.of(pid);
+      // Its parent hears of it when its files are closed, which is before the kernel reports it.
+      const record = await seen.lastOf(pid, 1);
       const who = new WhoIs(patientPaths()).who(record);
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
       const ticks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);

@@ -59,18 +59,18 @@ async function main(): Promise<number> {
   }
   const jobs = scenarios
     .flatMap((scenario) => {
-      const files = expand(values.files ?? SCENARIOS[scenario]);
+      const runs = expand(values.files ?? SCENARIOS[scenario]);
       const command = values.run;
       return kernels.map(
         (kernel): Job => ({
           kernel,
           scenario,
-          files,
+          runs,
           ...(command === undefined ? {} : { command }),
         }),
       );
     })
-    .filter((job) => job.command !== undefined || job.files.length > 0);
+    .filter((job) => job.command !== undefined || job.runs.length > 0);
   if (jobs.length === 0) return say('no built test file matches; is the build done?', 2);
   // Guests have no compiler: what their tests start is built here.
   command('make', ['-s', '-C', join(ROOT, 'test/fakes')]);
@@ -107,7 +107,7 @@ async function run(jobs: readonly Job[], { output, quiet }: RunOptions): Promise
 function list(): number {
   for (const kernel of KERNELS) say(`${kernel.name.padEnd(8)} Debian ${kernel.suite}`, 0);
   for (const [scenario, globs] of Object.entries(SCENARIOS)) {
-    say(`\n${scenario}:\n  ${expand(globs).join('\n  ')}`, 0);
+    say(`\n${scenario}:\n  ${expand(globs).flat().join('\n  ')}`, 0);
   }
   return 0;
 }
