@@ -1,0 +1,49 @@
+/**
+ * Names for addresses. Of processes: ELF symbols, DWARF lines and inline chains, debug files, JIT
+ * maps; the work is done in a child process without privileges, for the files are anybody's. Of the
+ * kernel: kallsyms.
+ */
+import type { Closable } from '../scope.js';
+import type { Frame } from './frame.js';
+
+/** The memory map of a process, kept so that its addresses have names after it has gone. */
+export interface ProcessMap {
+  readonly pid: number;
+  readonly modules: readonly MappedModule[];
+  find(address: bigint): MappedModule | undefined;
+}
+
+/** A file that is mapped executable. */
+export interface MappedModule {
+  readonly start: bigint;
+  /** Exclusive. */
+  readonly end: bigint;
+  /** Bytes into the file at `start`. */
+  readonly fileOffset: bigint;
+  /** As /proc/PID/maps has it, without ` (deleted)`; `[vdso]`; empty for anonymous memory. */
+  readonly path: string;
+  readonly deleted: boolean;
+  readonly device: string;
+  readonly inode: number;
+  /** Hex; absent if it has none or was not read. */
+  readonly buildId?: string;
+}
+
+export interface Symbolizer extends Closable {
+  /**
+   * The frames of each address, innermost inlined first, at least one each. Never throws for what a
+   * file holds: an address that cannot be named has a frame with `lack`. `calls`: the addresses are
+   * return addresses, whose line is that of the call before.
+   */
+  symbolize(
+    map: ProcessMap,
+    addresses: readonly bigint[],
+    options?: { readonly calls?: boolean; readonly deadlineMs?: number },
+  ): Promise<ReadonlyMap<bigint, readonly Frame[]>>;
+  readonly statistics: {
+    readonly cached: number;
+    readonly unresolved: number;
+    /** Times that the child had to be started again after it died or hung. */
+    readonly restarts: number;
+  };
+}

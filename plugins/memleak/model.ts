@@ -1,0 +1,145 @@
+/**
+ * What the rooms of this plugin tell each other. Who watches (`user/`, `kernel/`) gives readings;
+ * `judge/` makes judgements of a stack's readings over time; `plugin.ts` joins both with names, and
+ * `output/`, `report.ts` and `view.ts` say it.
+ *
+ * A stack is told apart by who allocates and by where: the same stack of two processes is two.
+ * Bytes and counts are what is outstanding: allocated while watched, and not freed. With sampling
+ * they are unbiased estimates and may be fractions.
+ */
+import type { Frame } from '../../core/symbolize/frame.js';
+
+/** A process as it is told apart from a later one of the same pid. */
+export interface ProcessId {
+  /** Thread group id in the agent's pid namespace's root. */
+  readonly pid: number;
+  /** Since boot, ns (task_struct.start_boottime), as /proc/PID/stat field 22 in finer steps. */
+  readonly startTime: number;
+}
+
+/** Who allocates: a process, or the kernel itself. */
+export type Source = ({ readonly kind: 'process' } & ProcessId) | { readonly kind: 'kernel' };
+
+/** Outstanding allocations of a stack by age. */
+export interface Ages {
+  /** Age of the oldest outstanding allocation, seconds. */
+  readonly oldest: number;
+  /**
+   * By power of two: element i has those of age [2^i, 2^(i+1)) ms; element 0 also what is younger.
+   * Estimates where sampled.
+   */
+  readonly allocations: readonly number[];
+  readonly bytes: readonly number[];
+}
+
+/** One stack at one moment. */
+export interface Reading {
+  readonly source: Source;
+  /** Unique among the stacks of this run of the watcher; never used for another stack again. */
+  readonly key: string;
+  /** Return addresses, innermost (the caller of the allocator) first. */
+  readonly frames: readonly bigint[];
+  /** Why there are no more frames. `end`: the outermost was reached or frame pointers ended there. */
+  readonly depth: 'end' | 'limit' | 'unreadable';
+  /** Of the kernel: the slab cache, or what kind of allocator it was. */
+  readonly origin?: string;
+  readonly bytes: number;
+  readonly allocations: number;
+  /** Standard error of `bytes`; 0 without sampling. */
+  readonly bytesError: number;
+  /** Since the watcher started: everything, freed or not. */
+  readonly allocatedBytes: number;
+  readonly allocatedCount: number;
+  readonly freedBytes: number;
+  readonly freedCount: number;
+  /** When the first allocation was seen, CLOCK_MONOTONIC ns. */
+  readonly firstSeen: number;
+  /** Absent in readings that did not look. */
+  readonly ages?: Ages;
+}
+
+/** How much of the truth the readings of a source hold. */
+export interface Coverage {
+  /** Mean bytes between samples; 0: every allocation is recorded. */
+  readonly samplingInterval: number;
+  /** Allocations that could not be recorded: a full map, a failed read. */
+  readonly missedAllocations: number;
+  /** Frees that may have been missed: runs that the kernel left out (recursion_misses). */
+  readonly missedFrees: number;
+  /** Allocations that were recorded. */
+  readonly recorded: number;
+}
+
+export const STATES = ['watching', 'suspected', 'confirmed', 'resolved'] as const;
+export type State = (typeof STATES)[number];
+
+/** `leak`, a cache or pool that still fills, memory that comes and goes, or what the allocator keeps. */
+export const CLASSES = ['leak', 'filling', 'churn', 'retention'] as const;
+export type Class = (typeof CLASSES)[number];
+
+/** What is held of one stack. */
+export interface Judgement {
+  readonly state: State;
+  /** Absent while too little was seen, and where `coverage` is too low for a verdict. */
+  readonly class?: Class;
+  /** 0 to 1: of the class. Absent with it. */
+  readonly confidence?: number;
+  /** 0 to 1: the share of allocations and frees that the verdict rests on. */
+  readonly coverage: number;
+  /** Of the lower envelope of outstanding bytes, bytes an hour; absent before two windows ended. */
+  readonly growth?: number;
+  /** Unix ms: when the state became what it is. */
+  readonly since: number;
+  /** One sentence for people: what it rests on. */
+  readonly reason: string;
+}
+
+/** One stack with all that is known of it. */
+export interface LeakStack {
+  /** 16 hex digits, of build ids and offsets: the same on every host. `output/stack-id.ts`. */
+  readonly id: string;
+  readonly reading: Reading;
+  readonly judgement: Judgement;
+  /** Unix ms. */
+  readonly firstSeen: number;
+  /** Age quantiles of outstanding allocations, seconds; absent where nobody looked. */
+  readonly ageQuantiles?: {
+    readonly p50: number;
+    readonly p90: number;
+    readonly oldest: number;
+  };
+  /** Innermost first, inlined frames before the frame that they are part of; may lack names. */
+  readonly frames: readonly Frame[];
+}
+
+/** A process that is watched, or why it cannot be. */
+export interface Target {
+  readonly source: Source;
+  readonly comm: string;
+  readonly executable: string;
+  readonly containerId?: string;
+  /** Attributes of the process and its container (core/identity/who.ts). */
+  readonly attributes: Readonly<Record<string, string | number | boolean>>;
+  /** Allocators that are followed: `glibc`, `jemalloc`… */
+  readonly allocators: readonly string[];
+  /** What is wrong with it; absent if all is well. */
+  readonly reason?: string;
+  readonly coverage: Coverage;
+  /** Outstanding over all its stacks. */
+  readonly bytes: number;
+  readonly allocations: number;
+  /** Resident anonymous bytes (/proc/PID/status RssAnon); absent of the kernel and of who has gone. */
+  readonly rssAnon?: number;
+}
+
+/** One collection. */
+export interface LeakSnapshot {
+  /** Unix ms: since when is watched. */
+  readonly startTime: number;
+  readonly time: number;
+  readonly targets: readonly Target[];
+  /** The largest first; at most `top` have frames with names. */
+  readonly stacks: readonly LeakStack[];
+  /** Stacks that are held but not in `stacks`. */
+  readonly omitted: number;
+}

@@ -1,0 +1,91 @@
+/**
+ * Allocations of processes: the BPF object, the processes that it follows, and what it holds.
+ * `targets/` decides who is followed and which functions of which files are probed.
+ */
+import type { BpfLink } from '../../../core/bpf/host.js';
+import type { Closable } from '../../../core/scope.js';
+import type { Coverage, ProcessId, Reading } from '../model.js';
+
+/**
+ * How a function takes its arguments and gives its memory.
+ *
+ *   malloc          size 1st; returns the address (also valloc, pvalloc, operator new)
+ *   calloc          count 1st, size 2nd
+ *   realloc         old address 1st, size 2nd
+ *   reallocarray    old address 1st, count 2nd, size 3rd
+ *   aligned_alloc   size 2nd (also memalign)
+ *   posix_memalign  where to store the address 1st, size 3rd; returns 0
+ *   free            address 1st (also operator delete)
+ *   mmap            size 2nd; fails with -1 · munmap address 1st, size 2nd · mremap old, size, new size
+ */
+export const SHAPES = [
+  'malloc',
+  'calloc',
+  'realloc',
+  'reallocarray',
+  'aligned_alloc',
+  'posix_memalign',
+  'free',
+  'mmap',
+  'munmap',
+  'mremap',
+] as const;
+export type Shape = (typeof SHAPES)[number];
+
+/** A function of a file, where a probe goes. */
+export interface ProbeSite {
+  readonly shape: Shape;
+  readonly symbol: string;
+  /** Bytes into the file where the entry probe is put (core/elf/probe-site.ts). */
+  readonly offset: number;
+  /** Bytes into the file where the function begins: where the return probe is put. */
+  readonly entry: number;
+}
+
+/** Functions of one file. `path` can be opened by the agent: /proc/PID/root/… or map_files/…. */
+export interface ProbedFile {
+  readonly path: string;
+  readonly sites: readonly ProbeSite[];
+}
+
+/** Addresses that may be on a stack: what is executable. [start, end). */
+export interface CodeRange {
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
+/** What happened to processes that are followed, as the kernel saw it, in order. */
+export type Happening =
+  | { readonly kind: 'exec' | 'exit'; readonly process: ProcessId; readonly time: number }
+  | {
+      readonly kind: 'fork';
+      readonly process: ProcessId;
+      readonly child: ProcessId;
+      readonly time: number;
+    };
+
+export interface UserReadings {
+  /** CLOCK_MONOTONIC ns. */
+  readonly time: number;
+  readonly readings: readonly Reading[];
+  readonly coverage: ReadonlyMap<number, Coverage>;
+  /** By pid: probe hits since it is followed, of any function. */
+  readonly hits: ReadonlyMap<number, number>;
+}
+
+export interface UserWatch extends Closable {
+  /** `session`, `multi`, `perf`: the strategy that was loaded. */
+  readonly strategy: string;
+  /** Begins to record the process; `code` bounds what may be a frame, and may be told again. */
+  follow(process: ProcessId, code: readonly CodeRange[]): void;
+  /** Forgets the process and all that it holds. Its links are the caller's to close. */
+  forget(process: ProcessId): void;
+  /** Probes a file's functions in one process. Closing the link detaches. */
+  attach(process: ProcessId, file: ProbedFile): BpfLink;
+  /** Mean bytes between samples; 0: all. Holds for allocations from now on. */
+  setSampling(interval: number): void;
+  /** All stacks with outstanding allocations; `ages` costs a pass over every live allocation. */
+  read(options: { readonly ages: boolean }): UserReadings;
+  /** Since the last call. */
+  happenings(): readonly Happening[];
+}
