@@ -13,6 +13,7 @@ export type Scenario = 'default' | 'core' | 'paf' | 'pr' | 'numa' | 'swap';
 export interface GuestOptions {
   readonly kernel: KernelFiles;
   readonly scenario: Scenario;
+  readonly cpus: number;
   /** Shell lines, run one after the other in /app. */
   readonly plan: string;
   readonly timeoutMs: number;
@@ -52,7 +53,7 @@ export async function runGuest(options: GuestOptions): Promise<GuestResult> {
     const base = await baseArchive();
     writeFileSync(initrd, Buffer.concat([readFileSync(base), overlayOf(options)]));
     const serial = ['-serial', `file:${consoleFile}`, '-serial', 'stdio', '-display', 'none'];
-    const qemu = spawn(QEMU, [...machine(options.kernel, options.scenario, initrd), ...serial], {
+    const qemu = spawn(QEMU, [...machine(options, initrd), ...serial], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let started = false;
@@ -91,7 +92,10 @@ export async function runShell(kernel: KernelFiles, scenario: Scenario): Promise
     const initrd = join(dir, 'initrd');
     const base = readFileSync(await baseArchive());
     writeFileSync(initrd, Buffer.concat([base, overlayOf({ kernel, scenario, plan: '' })]));
-    const args = [...machine(kernel, scenario, initrd, 'mw.shell'), '-nographic'];
+    const args = [
+      ...machine({ kernel, scenario, cpus: kernel.spec.cpus }, initrd, 'mw.shell'),
+      '-nographic',
+    ];
     const qemu = spawn(QEMU, args, { stdio: 'inherit' });
     await new Promise<void>((resolve, reject) => {
       qemu.once('error', reject);
@@ -121,8 +125,11 @@ const overlayOf = (options: Pick<GuestOptions, 'kernel' | 'scenario' | 'plan'>):
     archive.file('plan', options.plan);
   });
 
-function machine(kernel: KernelFiles, scenario: Scenario, initrd: string, more = ''): string[] {
-  const { cpus } = kernel.spec;
+function machine(
+  { kernel, scenario, cpus }: Pick<GuestOptions, 'kernel' | 'scenario' | 'cpus'>,
+  initrd: string,
+  more = '',
+): string[] {
   const memory =
     scenario === 'numa'
       ? ['-object', `memory-backend-ram,id=m0,size=${MEMORY_MIB / 2}M`].concat(
