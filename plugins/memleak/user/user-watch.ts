@@ -16,6 +16,9 @@ import type { Coverage, ProcessId, Reading } from '../model.js';
  *   aligned_alloc   size 2nd (also memalign)
  *   posix_memalign  where to store the address 1st, size 3rd; returns 0
  *   free            address 1st (also operator delete)
+ *   new             operator new that passes malloc: an entry probe alone, which says who the direct
+ *                   caller is; malloc inside of it gives size and address. Never a return probe: an
+ *                   exception (std::bad_alloc) that meets one ends the process (std::terminate)
  *   mmap            size 2nd; fails with -1 · munmap address 1st, size 2nd · mremap old, size, new size
  */
 export const SHAPES = [
@@ -26,6 +29,7 @@ export const SHAPES = [
   'aligned_alloc',
   'posix_memalign',
   'free',
+  'new',
   'mmap',
   'munmap',
   'mremap',
@@ -40,7 +44,16 @@ export interface ProbeSite {
   readonly offset: number;
   /** Bytes into the file where the function begins: where the return probe is put. */
   readonly entry: number;
+  /**
+   * It may leave by an exception, which its return probe would make fatal: an operator new that does
+   * not pass malloc. With a session the return is left out for sizes above `MAX_THROWING_SIZE`, which
+   * count as missed; `targets/` gives such sites to no other strategy unless configured.
+   */
+  readonly mayThrow?: true;
 }
+
+/** Requests that may fail where the host still has memory: bytes. */
+export const MAX_THROWING_SIZE = 16 * 1024 * 1024;
 
 /** Functions of one file. `path` can be opened by the agent: /proc/PID/root/… or map_files/…. */
 export interface ProbedFile {
@@ -76,8 +89,11 @@ export interface UserReadings {
 export interface UserWatch extends Closable {
   /** `session`, `multi`, `perf`: the strategy that was loaded. */
   readonly strategy: string;
-  /** Begins to record the process; `code` bounds what may be a frame, and may be told again. */
-  follow(process: ProcessId, code: readonly CodeRange[]): void;
+  /**
+   * Begins to record the process; `code` bounds what may be a frame, and may be told again.
+   * `inherit`: it begins with what that process, its parent, has outstanding now.
+   */
+  follow(process: ProcessId, code: readonly CodeRange[], inherit?: ProcessId): void;
   /** Forgets the process and all that it holds. Its links are the caller's to close. */
   forget(process: ProcessId): void;
   /** Probes a file's functions in one process. Closing the link detaches. */
