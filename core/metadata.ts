@@ -53,6 +53,8 @@ export interface Metadata {
   readonly title: string;
   /** One paragraph for people. */
   readonly description: string;
+  /** `false`: the agent runs it only where the configuration switches it on. */
+  readonly enabled?: false;
   readonly attributes: Readonly<Record<string, AttributeSpec>>;
   readonly metrics: Readonly<Record<string, MetricSpec>>;
   readonly events: Readonly<Record<string, EventSpec>>;

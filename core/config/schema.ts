@@ -201,7 +201,10 @@ export function agentSchema(
   }) as unknown as z.ZodType<RawAgent>;
 }
 
-function pluginSchema({ config, metrics }: Metadata, strategies: readonly string[] | undefined) {
+function pluginSchema(
+  { config, metrics, enabled: runs }: Metadata,
+  strategies: readonly string[] | undefined,
+) {
   const switches = Object.entries(metrics).map(([name, { description, enabled }]) => [
     name,
     z
@@ -216,6 +219,10 @@ function pluginSchema({ config, metrics }: Metadata, strategies: readonly string
       .default({})
       .describe('switches metrics on or off') as unknown as typeof CommonPlugin.shape.metrics,
   };
+  if (runs === false) {
+    const { description = '' } = CommonPlugin.shape.enabled;
+    common.enabled = z.boolean().default(false).describe(description);
+  }
   if (strategies) {
     common.strategy = z
       .enum(['auto', ...strategies])

@@ -7,6 +7,7 @@
  * Bytes and counts are what is outstanding: allocated while watched, and not freed. With sampling
  * they are unbiased estimates and may be fractions.
  */
+import type { ProcessAttributes } from '../../core/identity/who.js';
 import type { Frame } from '../../core/symbolize/frame.js';
 
 /** A process as it is told apart from a later one of the same pid. */
@@ -119,7 +120,7 @@ export interface Target {
   readonly executable: string;
   readonly containerId?: string;
   /** Attributes of the process and its container (core/identity/who.ts). */
-  readonly attributes: Readonly<Record<string, string | number | boolean>>;
+  readonly attributes: ProcessAttributes;
   /** Allocators that are followed: `glibc`, `jemalloc`… */
   readonly allocators: readonly string[];
   /** What is wrong with it; absent if all is well. */
@@ -142,4 +143,11 @@ export interface LeakSnapshot {
   readonly stacks: readonly LeakStack[];
   /** Stacks that are held but not in `stacks`. */
   readonly omitted: number;
+  /** All stacks, by what is held of them. */
+  readonly states: readonly {
+    readonly state: State;
+    readonly class?: Class;
+    readonly count: number;
+  }[];
+  readonly symbolizer: { readonly unresolved: number; readonly restarts: number };
 }

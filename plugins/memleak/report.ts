@@ -1,0 +1,86 @@
+import type { PointWriter } from '../../core/telemetry/points.js';
+import type { MemleakMetadata } from './metadata.js';
+import type { LeakSnapshot, LeakStack, Source, Target } from './model.js';
+import { namedFrame } from './named-frame.js';
+
+type Out = PointWriter<MemleakMetadata>;
+
+/** A snapshot → metric points. */
+export function report(snapshot: LeakSnapshot, out: Out): void {
+  for (const target of snapshot.targets) reportTarget(target, snapshot, out);
+  reportStates(snapshot, out);
+  for (const state of ['watched', 'impaired'] as const) {
+    const processes = snapshot.targets.filter(({ source }) => source.kind === 'process');
+    const count = processes.filter(({ reason }) => (state === 'watched') === !reason).length;
+    out.point('memwatcher.allocation.targets', count, {
+      'memwatcher.allocation.target.state': state,
+    });
+  }
+  const { unresolved, restarts } = snapshot.symbolizer;
+  out.point('memwatcher.symbolizer.unresolved', unresolved, {});
+  out.point('memwatcher.symbolizer.restarts', restarts, {});
+}
+
+function reportTarget(target: Target, snapshot: LeakSnapshot, out: Out): void {
+  const own = snapshot.stacks.filter(({ reading }) => isOf(reading.source, target.source));
+  const base = { 'memwatcher.allocation.source': target.source.kind, ...target.attributes };
+  for (const stack of own) reportStack(stack, base, out);
+  const rest = {
+    bytes: target.bytes - sum(own, ({ reading }) => reading.bytes),
+    allocations: target.allocations - sum(own, ({ reading }) => reading.allocations),
+  };
+  const other = { ...base, 'memwatcher.allocation.other': true };
+  out.point('memwatcher.allocation.outstanding.size', whole(rest.bytes), other);
+  out.point('memwatcher.allocation.outstanding.count', whole(rest.allocations), other);
+  const { recorded, missedAllocations, missedFrees, samplingInterval } = target.coverage;
+  out.point('memwatcher.allocation.recorded', whole(recorded), base);
+  out.point('memwatcher.allocation.sampling_interval', Math.round(samplingInterval), base);
+  const missed = (reason: 'not_recorded' | 'free_missed', count: number) =>
+    out.point('memwatcher.allocation.missed', whole(count), {
+      ...base,
+      'memwatcher.allocation.missed.reason': reason,
+    });
+  missed('not_recorded', missedAllocations);
+  missed('free_missed', missedFrees);
+}
+
+type Base = Readonly<{ 'memwatcher.allocation.source': Source['kind'] }> & Target['attributes'];
+
+function reportStack(stack: LeakStack, base: Base, out: Out): void {
+  const { reading, judgement } = stack;
+  const where = {
+    ...base,
+    'memwatcher.allocation.stack.id': stack.id,
+    'memwatcher.allocation.function': namedFrame(stack.frames)?.function,
+    'memwatcher.allocation.origin': reading.origin,
+  };
+  const held = {
+    ...where,
+    'memwatcher.memory_leak.state': judgement.state,
+    'memwatcher.memory_leak.class': judgement.class,
+  };
+  out.point('memwatcher.allocation.outstanding.size', whole(reading.bytes), held);
+  out.point('memwatcher.allocation.outstanding.count', whole(reading.allocations), held);
+  out.point('memwatcher.allocation.outstanding.oldest', stack.ageQuantiles?.oldest, where);
+}
+
+function reportStates({ states }: LeakSnapshot, out: Out): void {
+  for (const { state, class: leakClass, count } of states) {
+    out.point('memwatcher.memory_leak.stacks', count, {
+      'memwatcher.memory_leak.state': state,
+      'memwatcher.memory_leak.class': leakClass,
+    });
+  }
+}
+
+/** Whether both are the same allocator. */
+export const isOf = (one: Source, other: Source): boolean =>
+  one.kind === 'process' && other.kind === 'process'
+    ? one.pid === other.pid && one.startTime === other.startTime
+    : one.kind === other.kind;
+
+const sum = (stacks: readonly LeakStack[], figure: (stack: LeakStack) => number): number =>
+  stacks.reduce((total, stack) => total + figure(stack), 0);
+
+/** Estimates are fractions; of what is left of a difference of two reads, nothing is below 0. */
+const whole = (value: number): number => Math.max(0, Math.round(value));
