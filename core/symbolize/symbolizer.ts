@@ -9,7 +9,13 @@ import type { Frame } from './frame.js';
 /** The memory map of a process, kept so that its addresses have names after it has gone. */
 export interface ProcessMap {
   readonly pid: number;
+  /** By address. */
   readonly modules: readonly MappedModule[];
+  /** Whether the map was too long to be read whole; then what is missing is not in `modules`. */
+  readonly cut: boolean;
+  /** Its pid in its own pid namespace, and its effective user: whose JIT map counts. */
+  readonly innerPid: number;
+  readonly user: number;
   find(address: bigint): MappedModule | undefined;
 }
 
@@ -27,9 +33,21 @@ export interface MappedModule {
   readonly inode: number;
   /** Hex; absent if it has none or was not read. */
   readonly buildId?: string;
+  /** Where the file's bytes belong by its program headers; absent if it could not be read. */
+  readonly segments?: readonly Segment[];
+}
+
+/** A PT_LOAD program header. */
+export interface Segment {
+  readonly fileOffset: bigint;
+  readonly address: bigint;
+  /** Bytes in the file. */
+  readonly size: bigint;
 }
 
 export interface Symbolizer extends Closable {
+  /** As `readProcessMap`, and keeps the files open, so that they have names when it is gone. */
+  readMap(pid: number): ProcessMap;
   /**
    * The frames of each address, innermost inlined first, at least one each. Never throws for what a
    * file holds: an address that cannot be named has a frame with `lack`. `calls`: the addresses are
