@@ -129,11 +129,12 @@ describe('paf in a shortage', { skip, timeout: 600_000 }, () => {
     const { traced, events } = await suffer([
       ...[VICTIM, `fill=${leftAboveLow()}`, ...LOOK, `ring=${HUGE_PAGE * 4096}:1`],
     ]);
-    assert.ok(traced.length > 0);
+    // What takes swap for its own pages finds none either.
+    const huge = events.filter((event) => attribute(event, 'order') === HUGE_PAGE_ORDER);
+    assert.ok(huge.length > 0);
     const zone = largestZone();
     t.diagnostic(`${traced.length}, free ${zone.free}, min ${zone.min}, low ${zone.low}`);
-    for (const event of events) {
-      assert.equal(attribute(event, 'order'), HUGE_PAGE_ORDER);
+    for (const event of huge) {
       assert.match(String(attribute(event, 'gfp_flags')), /__GFP_NORETRY/);
       assert.equal(attribute(event, 'reason'), 'below_watermark', event.body);
       assert.equal(attribute(event, 'verdict.reclaim'), 'not_enough');

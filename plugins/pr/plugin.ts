@@ -90,17 +90,18 @@ export class Pr implements Plugin<ReclaimSnapshot> {
 
   start(): void {
     const nodes = nodeCount();
+    const wantsRequests = this.metrics.isOn('memwatcher.reclaim.requests');
     const loaded = this.scope.use(
       this.loader.load({
         constants: {
           ...spanConstants(this.config),
-          requests_wanted: Number(this.metrics.isOn('memwatcher.reclaim.requests')),
+          requests_wanted: Number(wantsRequests),
         },
         maxEntries: {
           threads: this.config.threads,
           pages: nodes * RECLAIM_TYPES.length,
           wakeups: nodes,
-          ...tableEntries(this.config.capacity + RECLAIM_TYPES.length),
+          ...tableEntries(this.config.capacity, wantsRequests ? TABLES : ['cgroups', 'processes']),
         },
         beforeAttach: (object) => {
           for (const name of TABLES) Table.fill(object, name);
@@ -217,13 +218,13 @@ function spanConstants({ span_threshold, span_sampling, span_rate }: Config<PrMe
   };
 }
 
-function tableEntries(entries: number): Record<string, number> {
+/** What a table that nobody wants still needs is one row. */
+function tableEntries(capacity: number, wanted: readonly string[]): Record<string, number> {
   return Object.fromEntries(
-    TABLES.flatMap((name) => [
-      [name, entries],
-      [`${name}_index`, entries],
-      [`${name}_free`, entries],
-    ]),
+    TABLES.flatMap((name) => {
+      const entries = RECLAIM_TYPES.length + (wanted.includes(name) ? capacity : 1);
+      return ['', '_index', '_free'].map((part) => [`${name}${part}`, entries]);
+    }),
   );
 }
 

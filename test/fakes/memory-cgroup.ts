@@ -109,11 +109,14 @@ export class MemoryCgroup {
   }
 
   #makeDirectories(): void {
-    const missing: string[] = [];
-    for (let dir = this.dir; !existsSync(dir); dir = dirname(dir)) missing.unshift(dir);
-    for (const dir of missing) {
-      mkdirSync(dir);
-      this.#made.push(dir);
+    const root = this.version === 1 ? V1 : V2;
+    const path: string[] = [];
+    for (let dir = this.dir; dir !== root; dir = dirname(dir)) path.unshift(dir);
+    for (const dir of path) {
+      if (!existsSync(dir)) {
+        mkdirSync(dir);
+        this.#made.push(dir);
+      }
       // A group hands the controller down before its children have it.
       if (this.version === 2 && dir !== this.dir) {
         writeFileSync(join(dir, 'cgroup.subtree_control'), '+memory');

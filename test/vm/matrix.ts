@@ -24,13 +24,22 @@ export const SCENARIOS: Readonly<Record<Scenario, readonly string[]>> = {
     'dist/plugins/paf/live{,-orders}.test.js',
     'dist/core/memory/zones.live.test.js',
   ],
-  // Memory that has been short leaves the files of the guest, which are in memory, swapped out; so
-  // those that compare every page go first.
+  // By themselves, and first, those that compare every page.
   swap: [
     'dist/plugins/{sysstat,procstat}/live*.test.js',
     'dist/plugins/paf/live-shortage.test.js',
     'dist/plugins/pr/live{,-fields,-global,-strategies,-wakeups}.test.js',
   ],
+};
+
+/** Memory that has been short leaves swap full, and the files of the guest, which are in memory, in it. */
+const BETWEEN: Readonly<Record<Scenario, readonly string[]>> = {
+  default: [],
+  core: [],
+  paf: [],
+  pr: [],
+  numa: [],
+  swap: ['swapoff /dev/zram0; swapon /dev/zram0'],
 };
 
 export interface Job {
@@ -151,9 +160,9 @@ const planOf = (job: Job): string =>
   [
     `export MEM_WATCHER_VM=${job.kernel.name} MEM_WATCHER_VM_SCENARIO=${job.scenario}`,
     'exit=0',
-    ...(job.command === undefined ? job.runs.map(runOf) : [`( ${job.command} )`]).map(
-      (step) => `${step} || exit=$?`,
-    ),
+    ...(job.command === undefined ? job.runs.map(runOf) : [`( ${job.command} )`])
+      .map((step) => `${step} || exit=$?`)
+      .flatMap((step, index) => (index > 0 ? [...BETWEEN[job.scenario], step] : [step])),
     'echo "@@exit $exit"',
     '',
   ].join('\n');
