@@ -20,6 +20,8 @@ import type { Coverage, ProcessId, Reading } from '../model.js';
  *                   caller is; malloc inside of it gives size and address. Never a return probe: an
  *                   exception (std::bad_alloc) that meets one ends the process (std::terminate)
  *   mmap            size 2nd; fails with -1 · munmap address 1st, size 2nd · mremap old, size, new size
+ *   sbrk            bytes 1st, signed; returns where the new memory begins, -1 on failure. What is
+ *                   given back (bytes below 0) ends at the returned address
  */
 export const SHAPES = [
   'malloc',
@@ -33,6 +35,7 @@ export const SHAPES = [
   'mmap',
   'munmap',
   'mremap',
+  'sbrk',
 ] as const;
 export type Shape = (typeof SHAPES)[number];
 
