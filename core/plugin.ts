@@ -18,6 +18,7 @@
  * from `collect()` makes it `degraded` until a collection succeeds; the others run on.
  */
 
+import type { PluginCommand } from './cli/plugin-command.js';
 import type { View } from './cli/view.js';
 import type { Metadata } from './metadata.js';
 import type { PointWriter } from './telemetry/points.js';
@@ -43,6 +44,8 @@ export interface PluginModule<M extends Metadata = Metadata, Records = unknown> 
   report(records: Records, out: PointWriter<M>): void;
   /** How a person sees a snapshot: `mem-watcher <name>`. */
   readonly view: View<Records>;
+  /** Commands of its own, where a view is not enough. */
+  readonly commands?: readonly PluginCommand[];
 }
 
 /** Keeps the types of one module together; `plugins/index.ts` then holds them side by side. */

@@ -1,5 +1,6 @@
 import { MemWatcherError } from '../errors.js';
 import type { PluginModule } from '../plugin.js';
+import { originalCommand } from './plugin-command.js';
 
 /**
  * The original tool had one flag a tool: `mem_watcher -r -P 42`. Rewrites such a line to this
@@ -28,15 +29,25 @@ export function expandAliases(argv: readonly string[], plugins: readonly PluginM
       },
     );
   }
-  const value = /=(.*)$/s.exec(first.argument)?.[1];
-  const rest = argv.filter((_, index) => !chosen.some((choice) => choice.index === index));
-  const { name } = first.plugin.metadata;
-  return translated(
-    first.plugin,
-    [name, ...(value === undefined ? [] : ['-P', value]), ...rest],
-    plugins,
-  );
+  const { index, argument, plugin } = first;
+  const command = originalCommand(plugin);
+  const glued = gluedTo(argument);
+  const next = argv[index + 1];
+  const follows = command !== undefined && glued === undefined && next?.startsWith('-') === false;
+  const taken = [...chosen.map((choice) => choice.index), ...(follows ? [index + 1] : [])];
+  const rest = argv.filter((_, at) => !taken.includes(at));
+  const pid = follows ? next : glued;
+  if (command?.original) {
+    const others = rest.flatMap(pidFlag);
+    return [command.name, ...command.original(pid, others), ...others];
+  }
+  const { name } = plugin.metadata;
+  return translated(plugin, [name, ...(pid === undefined ? [] : ['-P', pid]), ...rest], plugins);
 }
+
+/** The process that is glued to the flag: `--tool=42`, `-t42`. */
+const gluedTo = (argument: string): string | undefined =>
+  /=(.*)$/s.exec(argument)?.[1] ?? /^-[a-z](\d+)$/.exec(argument)?.[1];
 
 function translated(
   plugin: PluginModule,
@@ -52,8 +63,12 @@ function translated(
   return argv.flatMap(pidFlag);
 }
 
-const names = ({ metadata, view }: PluginModule, flag: string) =>
-  flag === `--${metadata.name}` || (view.alias !== undefined && flag === `-${view.alias}`);
+function names(plugin: PluginModule, flag: string): boolean {
+  const { metadata, view } = plugin;
+  if (flag === `--${metadata.name}`) return true;
+  if (view.alias === undefined || !flag.startsWith(`-${view.alias}`)) return false;
+  return flag.length === 2 || (originalCommand(plugin) !== undefined && /^-.\d+$/.test(flag));
+}
 
 /** Whether the plugin's view looks at processes: only then does `-P` mean something. */
 export const takesPid = ({ view }: PluginModule) =>

@@ -27,9 +27,15 @@ export function registerCompletion(
 interface Words {
   readonly name: string;
   readonly summary: string;
-  readonly options: readonly { readonly flags: readonly string[]; readonly about: string }[];
+  readonly options: readonly OptionWords[];
   /** What can stand after the command. */
   readonly values: readonly string[];
+}
+
+interface OptionWords {
+  readonly flags: readonly string[];
+  readonly about: string;
+  readonly takesFile: boolean;
 }
 
 function wordsOf(program: Command, { plugins }: CliContext): Words[] {
@@ -39,9 +45,10 @@ function wordsOf(program: Command, { plugins }: CliContext): Words[] {
     options: command
       .createHelp()
       .visibleOptions(command)
-      .map(({ short, long, description }) => ({
+      .map(({ short, long, flags, description }) => ({
         flags: [short, long].filter((flag) => flag !== undefined),
         about: description,
+        takesFile: flags.includes('<file>'),
       })),
     values:
       command.name() === 'plugins'
@@ -49,6 +56,15 @@ function wordsOf(program: Command, { plugins }: CliContext): Words[] {
         : command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
   }));
 }
+
+/** Options after which a file is completed. */
+const fileFlags = (commands: readonly Words[]) => [
+  ...new Set(
+    commands.flatMap(({ options }) =>
+      options.filter(({ takesFile }) => takesFile).flatMap(({ flags }) => flags),
+    ),
+  ),
+];
 
 const flagsOf = ({ options, values }: Words) =>
   [...options.flatMap(({ flags }) => flags), ...values].join(' ');
@@ -62,7 +78,9 @@ _mem_watcher() {
   local word="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" words
   if [ "$COMP_CWORD" -eq 1 ]; then
     words='${commands.map(({ name }) => name).join(' ')} --help --version'
-  elif [ "$previous" = --config ] || [ "$previous" = -c ] || [ "$previous" = --btf ]; then
+  elif ${fileFlags(commands)
+    .map((flag) => `[ "$previous" = ${flag} ]`)
+    .join(' || ')}; then
     COMPREPLY=($(compgen -f -- "$word"))
     return
   else
@@ -86,7 +104,7 @@ ${commands.map(({ name, summary }) => `    '${name}:${quoted(summary.replaceAll(
     return
   fi
   case "\${words[CURRENT-1]}" in
-    --config|-c|--btf) _files; return ;;
+    ${fileFlags(commands).join('|')}) _files; return ;;
   esac
   case "\${words[2]}" in
 ${commands.map((command) => `    ${command.name}) compadd -- ${flagsOf(command)} ;;`).join('\n')}
@@ -100,7 +118,7 @@ compdef _mem_watcher mem-watcher
       'complete -c mem-watcher -f',
       ...commands.flatMap(({ name, summary, options, values }) => [
         `complete -c mem-watcher -n __fish_use_subcommand -a ${name} -d '${quoted(summary)}'`,
-        ...options.map(({ flags, about }) => fishOption(name, flags, about)),
+        ...options.map((option) => fishOption(name, option)),
         ...values.map((value) => `${fishCommand(name)} -a ${value}`),
       ]),
       '',
@@ -110,10 +128,10 @@ compdef _mem_watcher mem-watcher
 const fishCommand = (name: string) =>
   `complete -c mem-watcher -n '__fish_seen_subcommand_from ${name}'`;
 
-function fishOption(name: string, flags: readonly string[], about: string): string {
+function fishOption(name: string, { flags, about, takesFile }: OptionWords): string {
   const spelled = flags.map((flag) =>
     flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`,
   );
-  const file = flags.includes('--config') || flags.includes('--btf') ? ' -r -F' : '';
+  const file = takesFile ? ' -r -F' : '';
   return `${fishCommand(name)} ${spelled.join(' ')}${file} -d '${quoted(about)}'`;
 }

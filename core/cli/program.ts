@@ -1,10 +1,12 @@
 import { Command } from 'commander';
+import type { PluginModule } from '../plugin.js';
 import { takesPid } from './aliases.js';
 import { registerCheck } from './check.js';
 import { registerCompletion } from './completion.js';
 import { type CliContext, ExitCode } from './context.js';
 import { registerDoctor } from './doctor.js';
 import { registerLive } from './live.js';
+import { originalCommand, registerPluginCommands } from './plugin-command.js';
 import { registerPlugins } from './plugins.js';
 import { registerPrintConfig } from './print-config.js';
 import { registerRun } from './run.js';
@@ -41,6 +43,7 @@ export function buildProgram(context: CliContext, exit: (code: number) => void):
   registerCheck(program, context, exit);
   registerDoctor(program, context, exit);
   for (const module of context.plugins) registerLive(program, module, context, exit);
+  for (const module of context.plugins) registerPluginCommands(program, module, context, exit);
   registerPlugins(program, context, exit);
   registerPrintConfig(program, context, exit);
   registerCompletion(program, context, exit);
@@ -51,9 +54,21 @@ function aliasHelp({ plugins }: CliContext): string {
   const lines = plugins.flatMap((plugin) => {
     const { name } = plugin.metadata;
     const { alias } = plugin.view;
+    const command = originalCommand(plugin);
+    if (command) return commandAliasHelp(plugin, command.name, command.original?.('PID', []) ?? []);
     const [pid, meant] = takesPid(plugin) ? [' [-P PID]', ' [--pid PID]'] : ['', ''];
     const flags = `  -${alias}, --${name}${pid}`.padEnd(30);
     return alias ? [`${flags}the same as: ${name}${meant}`] : [];
   });
   return lines.length === 0 ? '' : `\nFlags of the original mem_watcher:\n${lines.join('\n')}\n`;
+}
+
+function commandAliasHelp(
+  { metadata, view: { alias } }: PluginModule,
+  command: string,
+  words: readonly string[],
+): string[] {
+  if (alias === undefined) return [];
+  const flags = `  -${alias} PID, --${metadata.name}=PID`.padEnd(30);
+  return [`${flags}the same as: ${[command, ...words].join(' ')}`];
 }
