@@ -89,6 +89,13 @@ export interface UserReadings {
   readonly hits: ReadonlyMap<number, number>;
 }
 
+export interface Activity {
+  /** Probe hits, of any function. */
+  readonly hits: number;
+  /** Allocations that were recorded. */
+  readonly recorded: number;
+}
+
 export interface UserWatch extends Closable {
   /** `session`, `multi`, `perf`: the strategy that was loaded. */
   readonly strategy: string;
@@ -105,6 +112,8 @@ export interface UserWatch extends Closable {
   setSampling(interval: number): void;
   /** All stacks with outstanding allocations; `ages` costs a pass over every live allocation. */
   read(options: { readonly ages: boolean }): UserReadings;
+  /** By pid, since it is followed: cheap, for who asks every second. */
+  activity(): ReadonlyMap<number, Activity>;
   /** Since the last call. */
   happenings(): readonly Happening[];
 }
