@@ -19,6 +19,9 @@ export type ErrorCode =
   | 'BPF_RUN_FAILED'
   | 'BTF_INVALID'
   | 'LAYOUT_INVALID'
+  | 'ELF_INVALID'
+  /** A process or a file that was to be watched is no more. */
+  | 'TARGET_GONE'
   | 'SCOPE_CLOSED'
   | 'DEADLINE_EXCEEDED'
   | 'EXPORT_FAILED'

@@ -58,6 +58,8 @@ export interface BpfObject extends BpfClosable {
    * programs (fentry, fexit, tp_btf) need before load; the others may be told at `attach` as well.
    */
   setHook(program: string, hook: string): void;
+  /** How a program of the section uprobe or uretprobe will be attached; `perf` if not said. */
+  setUprobeKind(program: string, kind: UprobeKind): void;
   /** Loads these programs and no others. */
   selectPrograms(names: readonly string[]): void;
   /** Maps that this kernel cannot make, or that the selected programs do not use. */
@@ -68,6 +70,11 @@ export interface BpfObject extends BpfClosable {
   // after load
   /** Attaches by the section's kind. BPF_ATTACH_FAILED, or NotSupported where the hook is absent. */
   attach(program: string, target?: AttachTarget): BpfLink;
+  /**
+   * Probes functions of one file. TARGET_GONE if the process or the file is no more; else
+   * BPF_ATTACH_FAILED or PERMISSION_DENIED. All of the offsets, or none.
+   */
+  attachUprobes(program: string, target: UprobeTarget): BpfLink;
   /** Runs a raw_tp or syscall program once, on this CPU unless `cpu` is given. */
   run(program: string, options?: RunOptions): RunResult;
   map(name: string): BpfMap;
@@ -86,6 +93,30 @@ export interface AttachTarget {
   readonly offset?: number | bigint;
   readonly pid?: number;
   readonly isReturn?: boolean;
+}
+
+/**
+ * How a program is put on functions of user space.
+ *
+ *   perf     a perf event an offset; every kernel, by CAP_SYS_ADMIN; slow to detach
+ *   multi    one link for many offsets, entry or return
+ *   session  the same, and the program runs on entry and on return of each call
+ */
+export const UPROBE_KINDS = ['perf', 'multi', 'session'] as const;
+export type UprobeKind = (typeof UPROBE_KINDS)[number];
+
+/** Functions of one file, in one process or in all. */
+export interface UprobeTarget {
+  /** As the agent can open it, for instance below /proc/PID/root. */
+  readonly path: string;
+  /** Bytes into the file. */
+  readonly offsets: readonly number[];
+  /** At the functions' return; as the section says if not given. Sessions see both. */
+  readonly isReturn?: boolean;
+  /** All threads of this process; every process that maps the file if not given. */
+  readonly pid?: number;
+  /** One an offset, for bpf_get_attach_cookie; `perf` has it since kernel 5.15. */
+  readonly cookies?: readonly (number | bigint)[];
 }
 
 export interface BpfLink extends BpfClosable {

@@ -7,6 +7,9 @@ import { MemWatcherError } from '../errors.js';
 
 export type Pointer = bigint;
 
+/** The number of bpf(2) is each architecture's own. */
+const BPF_SYSCALL = process.arch === 'arm64' ? 280 : 321;
+
 type OnPrint = (level: number, format: Pointer, args: Pointer) => number;
 
 export type LibbpfApi = ReturnType<typeof declare>;
@@ -24,6 +27,9 @@ function declare() {
   const c = koffi.load(null);
   const printer = koffi.proto('int mw_libbpf_print(int level, void *format, void *args)');
   const setPrint = bpf.func('libbpf_set_print', 'void *', [koffi.pointer(printer)]);
+  const syscall = c.func(
+    'long syscall(long number, int command, void *attributes, uint32_t size)',
+  ) as (number: number, command: number, attributes: Uint8Array, size: number) => number;
   type P = Pointer;
   type Maybe = P | null;
   const btfOf = bpf.func('void *bpf_object__btf(void *object)') as (object: P) => Maybe;
@@ -141,11 +147,18 @@ function declare() {
       'void *bpf_program__attach_kprobe(void *program, bool isReturn, const char *name)',
     ) as (p: P, isReturn: boolean, name: string) => Maybe,
     attachUprobe: bpf.func(
-      'void *bpf_program__attach_uprobe(void *program, bool isReturn, int pid, const char *binary, size_t offset)',
-    ) as (p: P, isReturn: boolean, pid: number, binary: string, offset: number | bigint) => Maybe,
+      'void *bpf_program__attach_uprobe_opts(void *program, int pid, const char *binary, size_t offset, void *opts)',
+    ) as (p: P, pid: number, binary: string, offset: number | bigint, opts: Uint8Array) => Maybe,
+    setAttachType: bpf.func(
+      'int bpf_program__set_expected_attach_type(void *program, int type)',
+    ) as (p: P, type: number) => number,
     linkFd: bpf.func('int bpf_link__fd(void *link)') as (link: P) => number,
     destroyLink: bpf.func('int bpf_link__destroy(void *link)') as (link: P) => number,
     createIterator: bpf.func('int bpf_iter_create(int linkFd)') as (fd: number) => number,
+
+    /** bpf(2), for what libbpf does not wrap; only the first `size` bytes are union bpf_attr. */
+    bpf: (command: number, attributes: Uint8Array, size: number): number =>
+      syscall(BPF_SYSCALL, command, attributes, size),
 
     mmap: c.func(
       'void *mmap(void *at, size_t length, int protection, int flags, int fd, int64_t offset)',

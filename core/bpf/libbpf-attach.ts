@@ -2,30 +2,14 @@ import { existsSync } from 'node:fs';
 import { MemWatcherError, NotSupported } from '../errors.js';
 import type { AttachTarget, ProgramSpec } from './host.js';
 import type { LibbpfApi, Pointer } from './libbpf-api.js';
-import { type Capability, errnoText, isAbsent, refusal } from './refusal.js';
+import { errnoText, isAbsent, refusal } from './refusal.js';
+import { parseSection } from './section.js';
 
 const TRACEFS = ['/sys/kernel/tracing/events', '/sys/kernel/debug/tracing/events'];
 const MOUNT_TRACEFS =
   'classic tracepoints need tracefs: mount -t tracefs nodev /sys/kernel/tracing';
 
-/** What a section's name says: `kretprobe/shrink_node` → kretprobe, shrink_node. */
-export interface Section {
-  readonly kind: string;
-  readonly hook: string;
-}
-
-export function parseSection(section: string): Section {
-  const slash = section.indexOf('/');
-  const kind = (slash < 0 ? section : section.slice(0, slash)).replace(/\.s$/, '');
-  return { kind, hook: slash < 0 ? '' : section.slice(slash + 1) };
-}
-
-/** The kinds whose hook is bound at load, by its BTF id. */
-export function isBoundAtLoad(kind: string): boolean {
-  return ['tp_btf', 'fentry', 'fexit', 'fmod_ret'].includes(kind);
-}
-
-/** Attaches by the section's kind; gives libbpf's `struct bpf_link *`. */
+/** Attaches by the section's kind, but uprobes; gives libbpf's `struct bpf_link *`. */
 export function attachProgram(
   api: LibbpfApi,
   program: { readonly spec: ProgramSpec; readonly pointer: Pointer },
@@ -60,16 +44,6 @@ export function attachProgram(
     case 'kretprobe':
       link = api.attachKprobe(pointer, target.isReturn ?? kind === 'kretprobe', hook);
       break;
-    case 'uprobe':
-    case 'uretprobe': {
-      const { binary, offset, pid = -1 } = target;
-      if (binary === undefined || offset === undefined) {
-        throw unable(program.spec, 'a uprobe needs a binary and an offset');
-      }
-      const isReturn = target.isReturn ?? kind === 'uretprobe';
-      link = api.attachUprobe(pointer, isReturn, pid, binary, offset);
-      break;
-    }
     default:
       throw unable(program.spec, `programs of the section ${program.spec.section} are only run`);
   }
@@ -92,13 +66,10 @@ function refused(
       (kind === 'tp' || kind === 'tracepoint') && !TRACEFS.some((path) => existsSync(path));
     return new NotSupported(fact, blind ? { ...evidence, hint: MOUNT_TRACEFS } : evidence);
   }
-  const needed: readonly Capability[] = ['uprobe', 'uretprobe'].includes(kind)
-    ? ['CAP_BPF', 'CAP_PERFMON', 'CAP_SYS_ADMIN']
-    : ['CAP_BPF', 'CAP_PERFMON'];
   const what = `cannot attach ${spec.name} to ${kind} ${hook}`;
-  return refusal('BPF_ATTACH_FAILED', what, errno, needed, evidence);
+  return refusal('BPF_ATTACH_FAILED', what, errno, ['CAP_BPF', 'CAP_PERFMON'], evidence);
 }
 
-function unable(spec: ProgramSpec, why: string): MemWatcherError {
+export function unable(spec: ProgramSpec, why: string): MemWatcherError {
   return new MemWatcherError('BPF_ATTACH_FAILED', `cannot attach ${spec.name}: ${why}`);
 }

@@ -14,16 +14,21 @@ import type {
   ProgramSpec,
   RunOptions,
   RunResult,
+  UprobeKind,
+  UprobeTarget,
 } from './host.js';
 import type { StructLayout } from './layout.js';
 import type { LibbpfApi, Pointer } from './libbpf-api.js';
-import { attachProgram, isBoundAtLoad, parseSection } from './libbpf-attach.js';
+import { attachProgram, unable } from './libbpf-attach.js';
 import { LibbpfLink } from './libbpf-link.js';
 import { loadFailed } from './libbpf-load.js';
 import { listening } from './libbpf-log.js';
 import { LibbpfMap } from './libbpf-map.js';
 import { runProgram } from './libbpf-run.js';
+import { ATTACH_TYPES, attachUprobes } from './libbpf-uprobe.js';
+import { UprobeLink } from './libbpf-uprobe-link.js';
 import { errnoText } from './refusal.js';
+import { isBoundAtLoad, isUprobe, parseSection } from './section.js';
 import { structLayout } from './struct.js';
 
 interface Program {
@@ -40,6 +45,7 @@ export class LibbpfObject implements BpfObject {
   readonly #programs: ReadonlyMap<string, Program>;
   readonly #maps: ReadonlyMap<string, LibbpfMap>;
   readonly #hooks = new Map<string, string>();
+  readonly #uprobeKinds = new Map<string, UprobeKind>();
   readonly #owned = new Set<BpfClosable>();
   #pointer: Pointer | undefined;
   #state: 'opened' | 'loaded' | 'refused' = 'opened';
@@ -106,6 +112,16 @@ export class LibbpfObject implements BpfObject {
     }
   }
 
+  setUprobeKind(program: string, kind: UprobeKind): void {
+    this.#expect('opened');
+    const { spec, pointer } = this.#program(program);
+    if (!isUprobe(spec.section)) {
+      throw new MemWatcherError('INTERNAL', `${program} is ${spec.section}, and no uprobe`);
+    }
+    this.#uprobeKinds.set(program, kind);
+    this.#api.setAttachType(pointer, ATTACH_TYPES[kind]);
+  }
+
   selectPrograms(names: readonly string[]): void {
     this.#expect('opened');
     for (const name of names) this.#program(name);
@@ -133,6 +149,7 @@ export class LibbpfObject implements BpfObject {
     this.#expect('loaded');
     const program = this.#program(name);
     this.#fd(name);
+    if (isUprobe(program.spec.section)) return this.#attachUprobe(program.spec, target);
     const { kind } = parseSection(program.spec.section);
     const hook = this.#hooks.get(name);
     if (target.hook !== undefined && isBoundAtLoad(kind) && target.hook !== hook) {
@@ -144,6 +161,29 @@ export class LibbpfObject implements BpfObject {
       attachProgram(this.#api, program, where, warnings),
     );
     return new LibbpfLink(this.#api, name, link, kind === 'iter', this.#owned);
+  }
+
+  attachUprobes(name: string, target: UprobeTarget): BpfLink {
+    this.#expect('loaded');
+    const { spec, pointer } = this.#program(name);
+    const kind = this.#uprobeKinds.get(name) ?? 'perf';
+    const program = { spec, pointer, fd: this.#fd(name), kind };
+    const detach = listening(this.#log, (warnings) =>
+      attachUprobes(this.#api, program, target, warnings),
+    );
+    return new UprobeLink(name, detach, this.#owned);
+  }
+
+  #attachUprobe(spec: ProgramSpec, { binary, offset, pid = -1, isReturn }: AttachTarget): BpfLink {
+    if (binary === undefined || offset === undefined) {
+      throw unable(spec, 'a uprobe needs a binary and an offset');
+    }
+    return this.attachUprobes(spec.name, {
+      path: binary,
+      offsets: [Number(offset)],
+      ...(pid > 0 && { pid }),
+      ...(isReturn !== undefined && { isReturn }),
+    });
   }
 
   run(program: string, options: RunOptions = {}): RunResult {

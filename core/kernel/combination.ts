@@ -2,7 +2,16 @@
  * What one load puts into the kernel: a strategy and, of each part, the choice that goes with it.
  * They share one object, so they are loaded together or not at all.
  */
-import type { BpfHost, BpfLink, BpfObject, LoadedBpf, LoadOptions } from '../bpf/host.js';
+import type {
+  BpfHost,
+  BpfLink,
+  BpfObject,
+  LoadedBpf,
+  LoadOptions,
+  UprobeKind,
+} from '../bpf/host.js';
+import { isUprobe } from '../bpf/section.js';
+import { tryUprobes } from '../bpf/uprobe-trial.js';
 import { describeError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { Choice, Kernel, KernelProfile, Strategy } from './kernel.js';
@@ -55,8 +64,12 @@ export function loadCombination(
     prepare(ground, combination, loaded, options);
     object.load();
     options.beforeAttach?.(object);
+    const uprobes = uprobeKinds(object, members);
     for (const program of unique(members.flatMap(({ attach, programs }) => attach ?? programs))) {
-      links.set(program, object.attach(program));
+      if (!uprobes.has(program)) links.set(program, object.attach(program));
+    }
+    for (const [kind, program] of new Map([...uprobes].map(([program, kind]) => [kind, program]))) {
+      tryUprobes(object, program, kind);
     }
     options.verify?.(loaded);
   } catch (error) {
@@ -94,7 +107,28 @@ function prepare(
   for (const { hooks = {} } of members) {
     for (const [program, hook] of Object.entries(hooks)) object.setHook(program, hook);
   }
+  for (const [program, kind] of uprobeKinds(object, members)) object.setUprobeKind(program, kind);
   object.omitMaps(needless(profile, combination));
+}
+
+/** By program; they are attached on demand. */
+function uprobeKinds(
+  object: BpfObject,
+  members: readonly (Strategy | Choice)[],
+): ReadonlyMap<string, UprobeKind> {
+  const probes = new Set(
+    object.programs.filter(({ section }) => isUprobe(section)).map(({ name }) => name),
+  );
+  return new Map(
+    members.flatMap(({ programs, uprobes = 'perf' }) =>
+      programs
+        .filter((program) => probes.has(program))
+        .map((program) => {
+          const kind = typeof uprobes === 'string' ? uprobes : uprobes[program];
+          return [program, kind ?? 'perf'] as const;
+        }),
+    ),
+  );
 }
 
 /** The maps of this load that nothing in it uses; some the kernel may not even be able to make. */

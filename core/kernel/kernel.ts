@@ -1,3 +1,5 @@
+import type { UprobeKind } from '../bpf/host.js';
+
 /**
  * The running kernel, asked for facts. Decisions rest on facts (a type, a field, a symbol that is
  * there), never on the version number.
@@ -80,6 +82,11 @@ export interface Strategy {
   readonly constants?: Readonly<Record<string, Parameter>>;
   /** Hooks whose name differs between kernels: program → function. */
   readonly hooks?: Readonly<Record<string, string>>;
+  /**
+   * How its programs of the sections uprobe and uretprobe are put on functions, all of them or each
+   * by name. They are attached on demand, never at start. `perf` if not said.
+   */
+  readonly uprobes?: UprobeKind | Readonly<Record<string, UprobeKind>>;
   /** Chosen only when configured by name, never by preference. */
   readonly manual?: boolean;
 }

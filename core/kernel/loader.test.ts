@@ -46,6 +46,7 @@ const host: BpfHost = {
     openObjects++;
     let selected: readonly string[] = [];
     const object: Partial<BpfObject> = {
+      programs: [],
       setConstant: (name, value) => step(`constant ${name}=${value}`),
       setMaxEntries: (map, entries) => step(`max ${map}=${entries}`),
       selectPrograms: (names) => {

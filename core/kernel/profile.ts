@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { UPROBE_KINDS } from '../bpf/host.js';
 import { check, type Mistake } from '../config/check.js';
 import { ConfigError } from '../config/problem.js';
 import { ConfigSource } from '../config/source.js';
@@ -86,6 +87,10 @@ const programs = {
   needs: z.array(FactSchema).optional(),
   constants: z.record(z.string(), ParameterSchema).optional().describe('const volatile → value'),
   hooks: z.record(z.string(), text()).optional().describe('program → function or tracepoint'),
+  uprobes: z
+    .union([z.enum(UPROBE_KINDS), z.record(z.string(), z.enum(UPROBE_KINDS))])
+    .optional()
+    .describe('how uprobes are attached, all or by program; they are so on demand'),
 };
 
 const StrategySchema = z
@@ -176,15 +181,20 @@ interface NamesPrograms {
   readonly programs: readonly string[];
   readonly attach?: readonly string[] | undefined;
   readonly hooks?: Readonly<Record<string, string>> | undefined;
+  readonly uprobes?: string | Readonly<Record<string, string>> | undefined;
 }
 
 function ownPrograms(
-  { programs, attach = [], hooks = {} }: NamesPrograms,
+  { programs, attach = [], hooks = {}, uprobes = {} }: NamesPrograms,
   context: z.RefinementCtx,
 ): void {
   const named = [
     ...attach.map((program, n) => ({ program, path: ['attach', n] })),
     ...Object.keys(hooks).map((program) => ({ program, path: ['hooks', program] })),
+    ...(typeof uprobes === 'string' ? [] : Object.keys(uprobes)).map((program) => ({
+      program,
+      path: ['uprobes', program],
+    })),
   ];
   for (const { program, path } of named) {
     if (programs.includes(program)) continue;

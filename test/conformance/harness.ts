@@ -101,6 +101,15 @@ export function emptyLoader({ metadata: { name } }: PluginModule, partsLoad = tr
   );
 }
 
+/** Methods that give what has methods, and is closed. */
+const RESOURCES: ReadonlySet<string | symbol> = new Set([
+  'map',
+  'mapped',
+  'ring',
+  'attach',
+  'attachUprobes',
+]);
+
 /** Counts what is acquired through a loader and not yet closed, and fails one call on demand. */
 export class Watch {
   calls = 0;
@@ -142,7 +151,7 @@ export class Watch {
             return value.apply(target, given);
           }
           const result: unknown = this.#call(() => value.apply(target, given));
-          const resource = key === 'map' || key === 'mapped' || key === 'ring' || key === 'attach';
+          const resource = RESOURCES.has(key);
           return resource ? this.#watched(result as object, key !== 'map') : result;
         };
       },

@@ -2,7 +2,7 @@
  * BPF in memory, for a plugin's unit tests: objects whose types are the real object file's (or
  * given layouts), whose maps and rings the test fills, and whose programs are functions of the test.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Btf } from '../../core/bpf/btf.js';
 import { writeConstant } from '../../core/bpf/constant.js';
 import type {
@@ -20,8 +20,11 @@ import type {
   ProgramSpec,
   RingReader,
   RunOptions,
+  UprobeKind,
+  UprobeTarget,
 } from '../../core/bpf/host.js';
 import type { StructLayout } from '../../core/bpf/layout.js';
+import { isUprobe } from '../../core/bpf/section.js';
 import { structLayout } from '../../core/bpf/struct.js';
 import { MemWatcherError } from '../../core/errors.js';
 
@@ -157,6 +160,9 @@ export class FakeObject implements BpfObject {
   readonly hooks = new Map<string, string>();
   readonly omitted = new Set<string>();
   readonly attached = new Map<string, AttachTarget>();
+  readonly uprobeKinds = new Map<string, UprobeKind>();
+  /** Those that are attached now, oldest first. */
+  readonly uprobes = new Set<{ readonly program: string; readonly target: UprobeTarget }>();
   selected: readonly string[];
   loaded = false;
   closed = false;
@@ -228,6 +234,28 @@ export class FakeObject implements BpfObject {
     };
   }
 
+  setUprobeKind(program: string, kind: UprobeKind): void {
+    this.#program(program);
+    this.uprobeKinds.set(program, kind);
+  }
+
+  /** As a kernel does that takes only processes for processes. */
+  attachUprobes(program: string, target: UprobeTarget): BpfLink {
+    const { attachError } = this.#program(program);
+    if (attachError) throw attachError;
+    const { pid = process.pid } = target;
+    if (pid !== process.pid && existsSync(`/proc/self/task/${pid}`)) {
+      throw new MemWatcherError('TARGET_GONE', `${pid} is a thread`);
+    }
+    const probe = { program, target };
+    this.uprobes.add(probe);
+    return {
+      program,
+      readAll: () => new Uint8Array(0),
+      close: () => void this.uprobes.delete(probe),
+    };
+  }
+
   run(program: string, options: RunOptions = {}): { retval: number } {
     return { retval: this.#program(program).run?.(options) ?? 0 };
   }
@@ -252,6 +280,7 @@ export class FakeObject implements BpfObject {
 
   close(): void {
     this.attached.clear();
+    this.uprobes.clear();
     this.closed = true;
   }
 
@@ -298,7 +327,9 @@ export function fakeLoader(
       for (const [name, entries] of Object.entries(maxEntries)) object.setMaxEntries(name, entries);
       object.load();
       beforeAttach?.(object);
-      const attached = object.programs.filter(({ section }) => !/^(raw_tp|syscall)/.test(section));
+      const attached = object.programs.filter(
+        ({ section }) => !/^(raw_tp|syscall)/.test(section) && !isUprobe(section),
+      );
       const links = attached.map(({ name }) => [name, object.attach(name)] as const);
       const programs = object.programs.map(({ name }) => name);
       return {
