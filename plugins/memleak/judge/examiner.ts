@@ -1,0 +1,181 @@
+import type { Finding } from './finding.js';
+import { type Growth, GrowthMeter } from './growth.js';
+import { COLUMN, type Horizon, OLD_SERIES, SLOTS } from './horizon.js';
+import type { JudgeOptions } from './options.js';
+import { duration, percent } from './phrases.js';
+import type { StackRecord } from './stack.js';
+import { survivalOf } from './survival.js';
+
+interface Candidate {
+  readonly growth: Growth;
+  readonly column: number;
+  readonly survival: number | undefined;
+}
+
+/** Finds what one horizon of a stack says. Has no state of its own but scratch space. */
+export class Examiner {
+  readonly #times = new Float64Array(SLOTS);
+  readonly #values = new Float64Array(SLOTS);
+  readonly #meter: GrowthMeter;
+
+  constructor(private readonly options: JudgeOptions) {
+    this.#meter = new GrowthMeter(options);
+  }
+
+  examine(stack: StackRecord, horizon: Horizon): Finding {
+    const windows = this.#span(horizon) / (2 * horizon.slotLength);
+    const bytes = this.#measure(horizon, COLUMN.bytes, 0);
+    const still = bytes?.still ?? this.#span(horizon);
+    const growth = windows < 2 ? {} : { growth: bytes ? (bytes.amount / bytes.span) * 3600 : 0 };
+    if (windows + 0.5 < this.options.suspectWindows) {
+      const reason = `watched for ${duration(this.#span(horizon))}, too short for a verdict`;
+      return { confidence: 0, strength: 'none', ...growth, still, reason };
+    }
+    const candidates = this.#candidates(stack, horizon, bytes);
+    const leak = candidates
+      .map((candidate) => ({ candidate, strength: this.#strength(candidate, stack, horizon) }))
+      .sort((a, b) => RANK[b.strength] - RANK[a.strength])[0];
+    if (leak && leak.strength !== 'none') {
+      return { ...this.#leak(leak.candidate, leak.strength, stack), ...growth, still };
+    }
+    return { ...this.#harmless(candidates, stack, horizon), ...growth, still, strength: 'none' };
+  }
+
+  #candidates(stack: StackRecord, horizon: Horizon, bytes: Growth | undefined): Candidate[] {
+    const found: Candidate[] = [];
+    for (let column = COLUMN.old + OLD_SERIES - 1; column >= COLUMN.old; column--) {
+      const growth = this.#measure(horizon, column, stack.unit);
+      if (growth) found.push(this.#candidate(stack, horizon, column, growth));
+    }
+    const count = this.#measure(horizon, COLUMN.count, stack.unit);
+    if (count) found.push(this.#candidate(stack, horizon, COLUMN.count, count));
+    // Bytes that grow in allocations that do not: a container that is made larger in place.
+    if (bytes && this.#evenCount(horizon)) {
+      found.push({ growth: bytes, column: COLUMN.bytes, survival: undefined });
+    }
+    return found;
+  }
+
+  #candidate(stack: StackRecord, horizon: Horizon, column: number, growth: Growth): Candidate {
+    const { ages, agesTime, since, unit } = stack;
+    const survival =
+      ages && survivalOf(horizon, column, growth.start, agesTime - since, ages, unit);
+    return { growth, column, survival };
+  }
+
+  #measure(horizon: Horizon, column: number, unit: number): Growth | undefined {
+    let length = 0;
+    for (let row = 0; row < horizon.length; row++) {
+      const value = horizon.at(row, column);
+      if (Number.isNaN(value)) continue;
+      this.#values[length] = value;
+      this.#times[length++] = horizon.at(row, COLUMN.time);
+    }
+    return this.#meter.measure(this.#times, this.#values, length, unit);
+  }
+
+  #strength(
+    { growth, column, survival }: Candidate,
+    stack: StackRecord,
+    horizon: Horizon,
+  ): Finding['strength'] {
+    const { options } = this;
+    const window = horizon.slotLength * 2;
+    if (growth.strain > 1) return 'none';
+    if (survival !== undefined && survival < options.minSurvival) return 'none';
+    const events = column === COLUMN.bytes ? growth.rises : growth.amount / stack.unit;
+    // Frees that were missed may all have been of this stack.
+    if (column !== COLUMN.bytes && stack.missedFrees * 2 > growth.amount) return 'none';
+    const delay = column < COLUMN.old ? 0 : 2 ** (horizon.octave + column - COLUMN.old) / 1000;
+    const span = growth.span + delay;
+    const doubling =
+      column === COLUMN.bytes && growth.rises >= 4 && growth.still < growth.span / 1.9;
+    if (
+      span >= (options.confirmWindows - 0.5) * window &&
+      events >= options.minRises &&
+      (growth.rises >= options.minRises - (column < COLUMN.old ? 0 : 1) || doubling)
+    ) {
+      return 'strong';
+    }
+    const suspect = span >= (options.suspectWindows - 0.5) * window && growth.rises >= 4;
+    return suspect && events >= 4 ? 'weak' : 'none';
+  }
+
+  #leak({ growth, column, survival }: Candidate, strength: 'weak' | 'strong', stack: StackRecord) {
+    const margin = 1 - Math.max(0, growth.strain) / 2;
+    const amount = Math.min(1, growth.rises / (2 * this.options.minRises));
+    const base = strength === 'strong' ? 0.8 : 0.5;
+    const confidence = (base + (1 - base) * 0.95 * margin * amount) * Math.sqrt(stack.coverage);
+    const what = column === COLUMN.bytes ? 'bytes in the same allocations' : 'allocations';
+    const alive =
+      survival === undefined
+        ? ''
+        : `, and ${percent(Math.min(1, survival))} of the old generations live on`;
+    const reason =
+      `the floor of ${what} has risen ${growth.rises} times in ${duration(growth.span)}, ` +
+      `evenly up to now${alive}`;
+    return { class: 'leak' as const, confidence, strength, reason };
+  }
+
+  #harmless(candidates: readonly Candidate[], stack: StackRecord, horizon: Horizon) {
+    const growing = candidates.find(({ column }) => column >= COLUMN.old) ?? candidates[0];
+    const turnover = stack.freedCount / Math.max(1, stack.allocatedCount);
+    if (stack.count === 0 || (turnover >= 0.5 && !(growing && growing.growth.strain <= 1))) {
+      return this.#turnover(stack);
+    }
+    if (!growing) {
+      const reason = `has not grown in the ${duration(this.#span(horizon))} that it is watched`;
+      return { class: 'filling' as const, confidence: 0.8, reason };
+    }
+    const { growth, survival } = growing;
+    if (survival !== undefined && survival < this.options.minSurvival) {
+      const reason = `grows, yet only ${percent(survival)} of the old generations live on`;
+      return { class: 'churn' as const, confidence: 0.7, reason };
+    }
+    if (growth.drawdown > this.options.maxDrawdown) {
+      const reason = `gave back ${percent(growth.drawdown)} of what it had grown by`;
+      return { class: 'churn' as const, confidence: 0.6, reason };
+    }
+    if (growth.strain > 1) {
+      const reason =
+        growth.overdue > this.options.maxOverdue
+          ? `stopped growing ${duration(growth.still)} ago`
+          : 'grows ever more slowly';
+      return { class: 'filling' as const, confidence: 0.7, reason };
+    }
+    const reason = `has risen ${growth.rises} times, too few for a verdict`;
+    return { confidence: 0, reason };
+  }
+
+  #turnover(stack: StackRecord) {
+    const { surplus, surplusBefore, peakBytes, bytes } = stack;
+    const freed = peakBytes - bytes;
+    const kept = surplus !== undefined && surplusBefore !== undefined ? surplus - surplusBefore : 0;
+    if (freed > peakBytes / 2 && kept > freed / 2 && kept > stack.unitBytes) {
+      const reason = 'was freed, but the process still has the pages: the allocator keeps them';
+      return { class: 'retention' as const, confidence: 0.6, reason };
+    }
+    const share = percent(stack.freedCount / Math.max(1, stack.allocatedCount));
+    const reason = `comes and goes: ${share} of its allocations were freed, and its floor is even`;
+    return { class: 'churn' as const, confidence: 0.8, reason };
+  }
+
+  /** Whether the number of allocations stays about the same. */
+  #evenCount(horizon: Horizon): boolean {
+    let least = Number.POSITIVE_INFINITY;
+    let most = 0;
+    for (let row = 0; row < horizon.length; row++) {
+      const count = horizon.at(row, COLUMN.count);
+      least = Math.min(least, count);
+      most = Math.max(most, count);
+    }
+    return most - least <= Math.max(1, 0.2 * most);
+  }
+
+  #span(horizon: Horizon): number {
+    const last = horizon.length - 1;
+    return last < 1 ? 0 : horizon.at(last, COLUMN.time) - horizon.at(0, COLUMN.time);
+  }
+}
+
+const RANK = { none: 0, weak: 1, strong: 2 } as const;

@@ -1,0 +1,15 @@
+import type { Class } from '../model.js';
+
+/** What one horizon of a stack says. */
+export interface Finding {
+  /** Absent while too little was seen. */
+  readonly class?: Class;
+  readonly confidence: number;
+  /** Of a leak: enough to suspect it, or to confirm it. */
+  readonly strength: 'none' | 'weak' | 'strong';
+  /** Of the envelope of bytes, bytes an hour; absent before two windows ended. */
+  readonly growth?: number;
+  /** Seconds since the envelope rose. */
+  readonly still: number;
+  readonly reason: string;
+}

@@ -1,0 +1,172 @@
+/**
+ * How the floor of a stack has grown: the statistics that a verdict rests on.
+ *
+ * The envelope at a time is the least that was outstanding then or at any time since: memory of
+ * then that has not been given back. It never falls, and cycles do not show in it. Its steps are
+ * looked at from below: a step tells that what was needed has outgrown what was there, so the
+ * point before the step lies on the course of need; a table that doubles is as straight as a list.
+ */
+import type { JudgeOptions } from './options.js';
+
+export interface Growth {
+  /** Seconds, from where growth began (or from where it is even) to the last slot. */
+  readonly span: number;
+  /** When that began, seconds. */
+  readonly start: number;
+  /** By how much the envelope rose in that time, in the unit of the series. */
+  readonly amount: number;
+  /** Slots in which it rose. */
+  readonly rises: number;
+  /** How much of `amount` was given back at most in between. */
+  readonly drawdown: number;
+  /** How far above the straight line the course lies at most, 0 to 1. */
+  readonly concavity: number;
+  /** What of that chance allows, by how unevenly the rises come. */
+  readonly concavityLimit: number;
+  /** Share of `amount` by which the next rise is overdue; below 0: not yet due. */
+  readonly overdue: number;
+  /** Seconds since it rose. */
+  readonly still: number;
+  /** The largest of the above by its limit; up to 1 nothing contradicts even growth. */
+  readonly strain: number;
+}
+
+/** Slots taken together where cycles are longer than one. */
+const WIDTHS = [1, 2, 3] as const;
+const MIN_BLOCKS = 8;
+/** Less than this share of all growth is no rise. */
+const RISE = 0.01;
+
+export class GrowthMeter {
+  readonly #times = new Float64Array(32);
+  readonly #floors = new Float64Array(32);
+  readonly #envelope = new Float64Array(32);
+  #length = 0;
+
+  constructor(private readonly options: JudgeOptions) {}
+
+  /**
+   * @param unit what one event adds to the series: 1, or the mean weight of a sample
+   * @returns the least strained of the ways to look at it; undefined if it never grew
+   */
+  measure(times: Float64Array, values: Float64Array, length: number, unit: number) {
+    let best: Growth | undefined;
+    for (const width of WIDTHS) {
+      this.#block(times, values, length, width);
+      if (this.#length < (width === 1 ? 3 : MIN_BLOCKS)) break;
+      const found = this.#best(unit);
+      if (found && (!best || found.strain < best.strain)) best = found;
+      if (best && best.strain <= 1) break;
+    }
+    return best;
+  }
+
+  /** The least of every `width` values, the last block whole. */
+  #block(times: Float64Array, values: Float64Array, length: number, width: number): void {
+    this.#length = Math.floor(length / width);
+    const skipped = length - this.#length * width;
+    for (let block = 0; block < this.#length; block++) {
+      let floor = Number.POSITIVE_INFINITY;
+      const begin = skipped + block * width;
+      for (let n = begin; n < begin + width; n++) floor = Math.min(floor, values[n] ?? floor);
+      this.#floors[block] = floor;
+      this.#times[block] = times[begin + width - 1] ?? 0;
+    }
+    let least = Number.POSITIVE_INFINITY;
+    for (let block = this.#length - 1; block >= 0; block--) {
+      least = Math.min(least, this.#floors[block] ?? least);
+      this.#envelope[block] = least;
+    }
+  }
+
+  /** From the onset of growth, or up to a quarter later: a warm-up may come before a leak. */
+  #best(unit: number): Growth | undefined {
+    const last = this.#length - 1;
+    const onset = this.#onset(last);
+    let best: Growth | undefined;
+    for (let start = onset; start <= onset + (last - onset) / 4; start++) {
+      const found = this.#from(start, last, unit);
+      if (found && (!best || found.strain < best.strain)) best = found;
+      if (best && best.strain <= 1) break;
+    }
+    return best;
+  }
+
+  #onset(last: number): number {
+    const envelope = this.#envelope;
+    const low = envelope[0] ?? 0;
+    const limit = low + 0.02 * ((envelope[last] ?? 0) - low);
+    let onset = 0;
+    while (onset < last && (envelope[onset + 1] ?? 0) <= limit) onset++;
+    return onset;
+  }
+
+  #from(start: number, last: number, unit: number): Growth | undefined {
+    const times = this.#times;
+    const envelope = this.#envelope;
+    const base = envelope[start] ?? 0;
+    const begin = times[start] ?? 0;
+    const amount = (envelope[last] ?? 0) - base;
+    const span = (times[last] ?? 0) - begin;
+    if (!(amount > 0) || !(span > 0)) return undefined;
+    let rises = 0;
+    let concavity = 0;
+    let lastRise = start;
+    let squares = 0;
+    for (let n = start + 1; n <= last; n++) {
+      const before = envelope[n - 1] ?? 0;
+      const rise = (envelope[n] ?? 0) - before;
+      squares += rise * rise;
+      if (rise <= RISE * amount) continue;
+      rises++;
+      lastRise = n;
+      concavity = Math.max(concavity, (before - base) / amount - ((times[n] ?? 0) - begin) / span);
+    }
+    const slots = last - start;
+    const mean = amount / slots;
+    // The index of dispersion: how many of `unit` come together.
+    const dispersion = Math.max(unit, (squares / slots - mean * mean) / mean);
+    const concavityLimit = this.options.maxConcavity + 0.35 * Math.sqrt(dispersion / amount);
+    const { overdue, still } = this.#waiting(start, lastRise, last, amount);
+    const drawdown = this.#drawdown(start, last) / amount;
+    const strain = Math.max(
+      drawdown / this.options.maxDrawdown,
+      concavity / concavityLimit,
+      overdue / this.options.maxOverdue,
+    );
+    return {
+      span,
+      start: begin,
+      amount,
+      rises,
+      drawdown,
+      concavity,
+      concavityLimit,
+      overdue,
+      still,
+      strain,
+    };
+  }
+
+  /** Would the course of need, drawn on as a line, have outgrown what is there? */
+  #waiting(start: number, lastRise: number, last: number, amount: number) {
+    const now = this.#times[last] ?? 0;
+    const then = this.#times[lastRise] ?? 0;
+    const before = this.#envelope[Math.max(start, lastRise - 1)] ?? 0;
+    const base = this.#envelope[start] ?? 0;
+    const rate = (before - base) / Math.max(1e-9, then - (this.#times[start] ?? 0));
+    const need = before + rate * (now - then);
+    return { overdue: (need - (this.#envelope[last] ?? 0)) / amount, still: now - then };
+  }
+
+  #drawdown(start: number, last: number): number {
+    let peak = this.#floors[start] ?? 0;
+    let most = 0;
+    for (let n = start + 1; n <= last; n++) {
+      const floor = this.#floors[n] ?? 0;
+      peak = Math.max(peak, floor);
+      most = Math.max(most, peak - floor);
+    }
+    return most;
+  }
+}

@@ -1,0 +1,49 @@
+/** What the judge goes by. The defaults hold the bar on the simulation and the corpus. */
+export interface JudgeOptions {
+  /**
+   * Seconds: the finest window. A leak is suspected after `suspectWindows` of them and confirmed
+   * after `confirmWindows`; twelve are a horizon. Coarser horizons, each four times as long, are
+   * kept beside it, so that what is too slow for the finest is found by a coarser one.
+   */
+  readonly window: number;
+  /** Horizons, each four times the one before: with five and 5 min, 1 h to 10 days. */
+  readonly horizons: number;
+  /** 0 to 1: with less coverage there is no verdict. */
+  readonly minCoverage: number;
+  /** Windows that growth must last before a stack is suspected. */
+  readonly suspectWindows: number;
+  /** Windows that growth must last before a leak is confirmed. */
+  readonly confirmWindows: number;
+  /** Times that the floor must rise, in as many half windows, before a leak is confirmed. */
+  readonly minRises: number;
+  /** How much of the growth the floor may give back in between. */
+  readonly maxDrawdown: number;
+  /**
+   * How far the course of growth may lie above the straight line, as a share of all growth: what
+   * fills and levels off lies above it. 0.12 is a cache at 63 % of its capacity.
+   */
+  readonly maxConcavity: number;
+  /** By how much of all growth the next rise may be overdue. */
+  readonly maxOverdue: number;
+  /** The share of what a growth claims that must be found alive among the old allocations. */
+  readonly minSurvival: number;
+  /** Windows without growth after which a confirmed leak is resolved. */
+  readonly resolveWindows: number;
+}
+
+export const JUDGE_DEFAULTS: JudgeOptions = {
+  window: 300,
+  horizons: 5,
+  minCoverage: 0.5,
+  suspectWindows: 4,
+  confirmWindows: 9,
+  minRises: 6,
+  maxDrawdown: 0.34,
+  maxConcavity: 0.1,
+  maxOverdue: 0.08,
+  minSurvival: 0.7,
+  resolveWindows: 5,
+};
+
+/** Of a run of `duration` seconds, so that it gives verdicts of its own. */
+export const windowOfRun = (duration: number): number => duration / 12;

@@ -1,0 +1,105 @@
+import type { Ages, Judgement, Reading } from '../model.js';
+import { coverageOf } from './coverage.js';
+import type { Finding } from './finding.js';
+import { coarser, Horizon, SLOTS } from './horizon.js';
+import type { Surroundings } from './judge.js';
+import type { JudgeOptions } from './options.js';
+
+/** What the judge holds of one stack. */
+export class StackRecord {
+  readonly horizons: Horizon[];
+  /** By horizon: of its last slot. */
+  readonly findings: (Finding | undefined)[] = [];
+  readonly #ended: boolean[] = [];
+  /** Seconds: when it was first and last observed. */
+  readonly since: number;
+  time = Number.NEGATIVE_INFINITY;
+  count = 0;
+  bytes = 0;
+  peakBytes = 0;
+  allocatedCount = 0;
+  freedCount = 0;
+  /** Mean allocations and bytes that one record stands for; 1 and 0 without sampling. */
+  unit = 1;
+  unitBytes = 0;
+  ages: Ages | undefined;
+  agesTime = 0;
+  coverage = 1;
+  /** Frees of the source that may have been missed since this stack is watched. */
+  missedFrees = 0;
+  readonly #missedBefore: number;
+  /** Bytes that the process had beyond what is outstanding, first and last. */
+  surplusBefore: number | undefined;
+  surplus: number | undefined;
+  judgement: Judgement | undefined;
+  /** Times in a row that findings asked for the same other state. */
+  persistence = 0;
+  wanted: Judgement['state'] = 'watching';
+  /** Bytes outstanding when the leak was confirmed. */
+  confirmedBytes = 0;
+  gone = false;
+
+  constructor(
+    readonly key: string,
+    time: number,
+    { coverage }: Surroundings,
+    private readonly options: JudgeOptions,
+  ) {
+    this.since = time;
+    this.#missedBefore = coverage.missedFrees;
+    this.horizons = [new Horizon(options.window / 2)];
+  }
+
+  observe(reading: Reading, time: number, surroundings: Surroundings): void {
+    this.allocatedCount = reading.allocatedCount;
+    this.freedCount = reading.freedCount;
+    this.coverage = coverageOf(reading, surroundings.coverage);
+    this.missedFrees = surroundings.coverage.missedFrees - this.#missedBefore;
+    if (reading.bytesError > 0) {
+      this.unitBytes = (reading.bytesError * reading.bytesError) / reading.bytes;
+      this.unit = Math.max(1, (reading.allocations * this.unitBytes) / reading.bytes);
+    }
+    if (surroundings.rssAnon !== undefined) {
+      this.surplus = surroundings.rssAnon - surroundings.outstandingBytes;
+      this.surplusBefore ??= this.surplus;
+    }
+    if (reading.ages) {
+      this.ages = reading.ages;
+      this.agesTime = time;
+    }
+    this.#take(time, reading.allocations, reading.bytes, reading.ages);
+  }
+
+  /** No reading in this round: nothing of it is outstanding. */
+  observeNothing(time: number): void {
+    this.freedCount = this.allocatedCount;
+    this.#take(time, 0, 0, undefined);
+  }
+
+  #take(time: number, count: number, bytes: number, ages: Ages | undefined): void {
+    this.time = time;
+    this.count = count;
+    this.bytes = bytes;
+    if (bytes > this.peakBytes) this.peakBytes = bytes;
+    for (const [n, horizon] of this.horizons.entries()) {
+      if (horizon.observe(time - this.since, count, bytes, ages)) this.#ended[n] = true;
+    }
+  }
+
+  /** Calls `each` for every horizon of which a slot ended since the last call. */
+  ended(each: (horizon: Horizon, n: number) => void): boolean {
+    let any = false;
+    for (let n = 0; n < this.horizons.length; n++) {
+      const horizon = this.horizons[n];
+      if (!this.#ended[n] || !horizon) continue;
+      this.#ended[n] = false;
+      any = true;
+      each(horizon, n);
+    }
+    const last = this.horizons.at(-1);
+    if (last?.length === SLOTS && this.horizons.length < this.options.horizons) {
+      this.horizons.push(coarser(last));
+    }
+    return any;
+  }
+}

@@ -1,0 +1,88 @@
+import type { Judgement, State } from '../model.js';
+import type { Finding } from './finding.js';
+import type { JudgeOptions } from './options.js';
+import { duration, percent } from './phrases.js';
+import type { StackRecord } from './stack.js';
+
+/** Slots in a row that a change must be asked for. */
+const PERSISTENCE: Readonly<Record<State, number>> = {
+  watching: 4,
+  suspected: 2,
+  confirmed: 2,
+  resolved: 1,
+};
+
+/**
+ * The state that follows from what the horizons say. A change must be asked for in several slots
+ * in a row, and a confirmed leak is only left by being resolved, so that states do not flap.
+ */
+export function nextState(stack: StackRecord, finding: Finding, options: JudgeOptions): State {
+  const state = stack.judgement?.state ?? 'watching';
+  const wanted = wantedState(stack, state, finding, options);
+  if (wanted === state) {
+    stack.persistence = 0;
+    return state;
+  }
+  stack.persistence = stack.wanted === wanted ? stack.persistence + 1 : 1;
+  stack.wanted = wanted;
+  if (stack.persistence < PERSISTENCE[wanted]) return state;
+  stack.persistence = 0;
+  if (wanted === 'confirmed') stack.confirmedBytes = stack.bytes;
+  return wanted;
+}
+
+function wantedState(
+  stack: StackRecord,
+  state: State,
+  { strength, still }: Finding,
+  { resolveWindows, window }: JudgeOptions,
+): State {
+  if (state === 'confirmed') {
+    const fallen = stack.bytes < stack.confirmedBytes / 2;
+    const stopped = strength === 'none' && still >= resolveWindows * window;
+    return fallen || stopped ? 'resolved' : state;
+  }
+  if (strength === 'strong') return state === 'watching' ? 'suspected' : 'confirmed';
+  if (strength === 'weak') return 'suspected';
+  return state === 'suspected' ? 'watching' : state;
+}
+
+/** What is said of a stack. `now`: Unix ms. */
+export function judgementOf(
+  stack: StackRecord,
+  state: State,
+  finding: Finding,
+  now: number,
+  options: JudgeOptions,
+): Judgement {
+  const before = stack.judgement;
+  const since = before?.state === state ? before.since : now;
+  const growth = finding.growth === undefined ? {} : { growth: finding.growth };
+  const { coverage } = stack;
+  if (coverage < options.minCoverage) {
+    const reason = `no verdict: ${percent(coverage)} coverage, ${percent(options.minCoverage)} is the least`;
+    return { state, coverage, ...growth, since, reason };
+  }
+  if (state === 'resolved') {
+    const fallen = stack.bytes < stack.confirmedBytes / 2;
+    const reason = fallen
+      ? `outstanding bytes fell back to ${percent(stack.bytes / stack.confirmedBytes)} of what they were when confirmed`
+      : `has not grown for ${duration(finding.still)}`;
+    const kind = fallen ? 'churn' : 'filling';
+    return { state, class: kind, confidence: 0.8, coverage, ...growth, since, reason };
+  }
+  if (state === 'confirmed' && finding.strength === 'none') {
+    const { class: kind, confidence } = before ?? {};
+    const kept = kind && confidence !== undefined ? { class: kind, confidence } : {};
+    return {
+      state,
+      ...kept,
+      coverage,
+      ...growth,
+      since,
+      reason: `confirmed before; ${finding.reason}`,
+    };
+  }
+  const verdict = finding.class ? { class: finding.class, confidence: finding.confidence } : {};
+  return { state, ...verdict, coverage, ...growth, since, reason: finding.reason };
+}
