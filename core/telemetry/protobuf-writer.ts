@@ -50,8 +50,18 @@ export class ProtobufWriter {
       this.#byte(value);
       return;
     }
-    let low = (value - Math.floor(value / TWO_32) * TWO_32) >>> 0;
-    let high = Math.floor(value / TWO_32) >>> 0;
+    const high = Math.floor(value / TWO_32);
+    this.#varint(value - high * TWO_32, high);
+  }
+
+  /** The same of 64 bits. */
+  varint64(value: bigint): void {
+    this.#varint(Number(BigInt.asUintN(32, value)), Number(BigInt.asUintN(32, value >> 32n)));
+  }
+
+  #varint(lowWord: number, highWord: number): void {
+    let low = lowWord >>> 0;
+    let high = highWord >>> 0;
     let size = 1;
     for (let l = low, h = high; h > 0 || l > 127; size++) {
       l = ((l >>> 7) | (h << 25)) >>> 0;

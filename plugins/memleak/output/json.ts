@@ -1,0 +1,68 @@
+/**
+ * One record a stack, with the same keys in every one: what nobody knows is null, never 0. The
+ * addresses are hexadecimal text, for a JSON number cannot hold them.
+ */
+import { jsonLine } from '../../../core/cli/json.js';
+import type { Frame } from '../../../core/symbolize/frame.js';
+import type { Class, LeakSnapshot, LeakStack, State } from '../model.js';
+import { bySize, framesOf, oldestAge } from './frames.js';
+
+export interface StackJson {
+  readonly stack_id: string;
+  readonly state: State;
+  readonly class: Class | null;
+  readonly confidence: number | null;
+  readonly bytes: number;
+  readonly allocations: number;
+  readonly growth_bytes_per_hour: number | null;
+  readonly oldest_age_seconds: number | null;
+  readonly coverage: number;
+  readonly frames: readonly FrameJson[];
+}
+
+export interface FrameJson {
+  readonly address: string;
+  readonly function: string | null;
+  readonly offset: number | null;
+  readonly file: string | null;
+  readonly line: number | null;
+  readonly inlined: boolean;
+  readonly module: string | null;
+  readonly build_id: string | null;
+}
+
+/** Every stack as a line, largest first. */
+export const stacksNdjson = ({ stacks }: Pick<LeakSnapshot, 'stacks'>): string =>
+  stacks
+    .toSorted(bySize)
+    .map((stack) => jsonLine(stackJson(stack)))
+    .join('');
+
+export function stackJson(stack: LeakStack): StackJson {
+  const { id, reading, judgement } = stack;
+  return {
+    stack_id: id,
+    state: judgement.state,
+    class: judgement.class ?? null,
+    confidence: judgement.confidence ?? null,
+    bytes: Math.round(reading.bytes),
+    allocations: Math.round(reading.allocations),
+    growth_bytes_per_hour: judgement.growth ?? null,
+    oldest_age_seconds: oldestAge(stack) ?? null,
+    coverage: judgement.coverage,
+    frames: framesOf(stack).map(frameJson),
+  };
+}
+
+function frameJson(frame: Frame): FrameJson {
+  return {
+    address: `0x${frame.address.toString(16).padStart(16, '0')}`,
+    function: frame.function ?? null,
+    offset: frame.offset ?? null,
+    file: frame.file ?? null,
+    line: frame.line ?? null,
+    inlined: frame.inlined,
+    module: frame.module ?? null,
+    build_id: frame.buildId ?? null,
+  };
+}
