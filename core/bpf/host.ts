@@ -88,6 +88,8 @@ export interface BpfObject extends BpfClosable {
 export interface AttachTarget {
   /** kprobe, fentry, tracepoint: another function or tracepoint than the section names. */
   readonly hook?: string;
+  /** iter/bpf_map_elem: this object's map whose elements a pass visits. */
+  readonly map?: string;
   /** uprobe. */
   readonly binary?: string;
   readonly offset?: number | bigint;
@@ -208,6 +210,8 @@ export interface BpfLoader {
 }
 
 export interface LoadOptions {
+  /** One of the metadata's `objects`, by its own profile; the plugin's own object if not given. */
+  readonly object?: string;
   /** `const volatile` globals that the plugin sets itself. */
   readonly constants?: Readonly<Record<string, number | bigint | boolean>>;
   readonly maxEntries?: Readonly<Record<string, number>>;

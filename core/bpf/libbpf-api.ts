@@ -135,7 +135,7 @@ function declare() {
     attach: bpf.func('void *bpf_program__attach(void *program)') as (p: P) => Maybe,
     attachIterator: bpf.func('void *bpf_program__attach_iter(void *program, void *opts)') as (
       p: P,
-      opts: null,
+      opts: Uint8Array | null,
     ) => Maybe,
     attachRawTracepoint: bpf.func(
       'void *bpf_program__attach_raw_tracepoint(void *program, const char *name)',

@@ -13,7 +13,7 @@ const MOUNT_TRACEFS =
 export function attachProgram(
   api: LibbpfApi,
   program: { readonly spec: ProgramSpec; readonly pointer: Pointer },
-  target: AttachTarget,
+  target: AttachTarget & { readonly mapDescriptor?: number },
   warnings: readonly string[],
 ): Pointer {
   const { kind, hook: named } = parseSection(program.spec.section);
@@ -28,7 +28,7 @@ export function attachProgram(
       link = api.attach(pointer);
       break;
     case 'iter':
-      link = api.attachIterator(pointer, null);
+      link = attachIterator(api, pointer, target.mapDescriptor);
       break;
     case 'raw_tp':
     case 'raw_tracepoint':
@@ -49,6 +49,25 @@ export function attachProgram(
   }
   if (link !== null) return link;
   throw refused(program.spec, kind, hook, api.errno(), warnings);
+}
+
+/** struct bpf_iter_attach_opts of libbpf 1.0, and union bpf_iter_link_info with a map. */
+const ITERATOR_SIZE = 24;
+const ITERATOR_LINK_SIZE = 16;
+
+function attachIterator(
+  api: LibbpfApi,
+  program: Pointer,
+  mapDescriptor: number | undefined,
+): Pointer | null {
+  if (mapDescriptor === undefined) return api.attachIterator(program, null);
+  const info = new Uint8Array(new Uint32Array(ITERATOR_LINK_SIZE / 4).buffer);
+  new DataView(info.buffer).setUint32(0, mapDescriptor, true);
+  const opts = new DataView(new ArrayBuffer(ITERATOR_SIZE));
+  opts.setBigUint64(0, BigInt(ITERATOR_SIZE), true);
+  opts.setBigUint64(8, api.addressOf(info), true);
+  opts.setUint32(16, ITERATOR_LINK_SIZE, true);
+  return api.attachIterator(program, new Uint8Array(opts.buffer));
 }
 
 function refused(

@@ -49,6 +49,11 @@ export class LibbpfMap implements BpfMap {
     this.#descriptor = this.#api.mapFd(this.#pointer);
   }
 
+  /** INTERNAL if it is not in the kernel. */
+  get fd(): number {
+    return this.#fd;
+  }
+
   get inKernel(): boolean {
     return this.#descriptor >= 0;
   }

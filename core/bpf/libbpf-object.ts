@@ -156,7 +156,8 @@ export class LibbpfObject implements BpfObject {
       const message = `cannot attach ${name} to ${target.hook}: ${kind} programs are bound at load`;
       throw new MemWatcherError('BPF_ATTACH_FAILED', message, { hint: 'call setHook before load' });
     }
-    const where = hook === undefined ? target : { hook, ...target };
+    const over = target.map === undefined ? {} : { mapDescriptor: this.#map(target.map).fd };
+    const where = { ...(hook === undefined ? {} : { hook }), ...target, ...over };
     const link = listening(this.#log, (warnings) =>
       attachProgram(this.#api, program, where, warnings),
     );
