@@ -1,0 +1,259 @@
+/**
+ * The agent's side of the child without privileges: started when it is needed, asked one question
+ * at a time, ended when it has been idle. One that dies or takes too long is killed and counted; the
+ * next is started after a pause that doubles as long as that goes on.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Closable } from '../scope.js';
+import { libc } from './libc.js';
+import {
+  Decoder,
+  encode,
+  MAX_STATEMENT,
+  parseStatement,
+  type Question,
+  type Statement,
+} from './wire.js';
+
+export interface ChildHostOptions {
+  /** Bytes that the child may take beyond what it begins with; mapped files count. */
+  readonly memory?: number;
+  /** Processor time after which a child is replaced, seconds. */
+  readonly cpuSeconds?: number;
+  /** Milliseconds for one question. */
+  readonly questionMs?: number;
+  /** Milliseconds without a question after which the child is ended. */
+  readonly idleMs?: number;
+  /** In place of the real one: what is started by Node. */
+  readonly script?: string;
+}
+
+/** Opens debug files for the child; the descriptors are then ours to close. */
+export type Supply = (wanted: Statement & { readonly kind: 'want' }) => readonly number[];
+
+export type Found = Statement & { readonly kind: 'found' };
+
+/** Why there is no answer. `crashed`: the question may be to blame. */
+export class NoAnswer extends Error {
+  constructor(
+    message: string,
+    readonly crashed: boolean,
+  ) {
+    super(message);
+  }
+}
+
+interface Running {
+  readonly process: ChildProcess;
+  readonly socket: number;
+  readonly decoder: Decoder;
+  hear: (statement: Statement | Error) => void;
+  lack: string | undefined;
+}
+
+export class ChildHost implements Closable {
+  readonly #options: Required<ChildHostOptions>;
+  #running: Running | undefined;
+  #generation = 0;
+  #restarts = 0;
+  #failuresInRow = 0;
+  #notBefore = 0;
+  #idle: NodeJS.Timeout | undefined;
+  #closed = false;
+  /** Questions wait for the one before. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor({
+    memory = 1 << 30,
+    cpuSeconds = 600,
+    questionMs = 10_000,
+    idleMs = 60_000,
+    script = fileURLToPath(new URL('./symbolize-child.js', import.meta.url)),
+  }: ChildHostOptions = {}) {
+    this.#options = { memory, cpuSeconds, questionMs, idleMs, script };
+  }
+
+  /** Times that it had to be started again after it died or hung. */
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  get pid(): number | undefined {
+    return this.#running?.process.pid;
+  }
+
+  /**
+   * Runs `exchange` when all before it are done. The child that it is given has a number: what one
+   * was told the next does not know.
+   */
+  run<T>(exchange: (child: AskedChild) => Promise<T>): Promise<T> {
+    const turn = this.#last.then(async () => {
+      const running = await this.#start();
+      clearTimeout(this.#idle);
+      try {
+        return await exchange(this.#asked(running));
+      } finally {
+        this.#idle = setTimeout(() => this.#end(), this.#options.idleMs).unref();
+      }
+    });
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#end();
+  }
+
+  #asked(running: Running): AskedChild {
+    return {
+      generation: this.#generation,
+      lack: running.lack,
+      ask: (question, file, supply) => this.#ask(running, question, file, supply),
+      tell: (question) => void running.process.stdin?.write(encode(question)),
+    };
+  }
+
+  async #ask(
+    running: Running,
+    question: Question,
+    file: number | undefined,
+    supply: Supply,
+  ): Promise<Found> {
+    if (file !== undefined && !libc().sendFile(running.socket, file)) {
+      throw this.#fail(running, 'the child takes no files');
+    }
+    const heard = this.#hear(running, this.#options.questionMs, supply);
+    running.process.stdin?.write(encode(question));
+    const statement = await heard;
+    if (statement.kind !== 'found') throw this.#fail(running, 'the child talks nonsense');
+    this.#failuresInRow = 0;
+    if (statement.tired) this.#end();
+    return statement;
+  }
+
+  /** The next statement that is no `want`. */
+  #hear(running: Running, limitMs: number, supply: Supply): Promise<Statement> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => running.hear(new Error('it took too long')), limitMs);
+      running.hear = (statement) => {
+        if (!(statement instanceof Error) && statement.kind === 'want') {
+          this.#give(running, supply(statement));
+          return;
+        }
+        clearTimeout(timer);
+        running.hear = () => undefined;
+        if (statement instanceof Error) reject(this.#fail(running, statement.message));
+        else resolve(statement);
+      };
+    });
+  }
+
+  #give(running: Running, files: readonly number[]): void {
+    const sent = files.filter((fd) => libc().sendFile(running.socket, fd)).length;
+    for (const fd of files) closeSync(fd);
+    running.process.stdin?.write(encode({ kind: 'given', files: sent }));
+  }
+
+  #fail(running: Running, why: string): NoAnswer {
+    if (this.#closed) return new NoAnswer('the symbolizer is closed', false);
+    if (this.#running === running) {
+      this.#restarts++;
+      this.#end();
+      const pause = Math.min(FIRST_PAUSE * 2 ** this.#failuresInRow++, LONGEST_PAUSE);
+      this.#notBefore = performance.now() + pause;
+    }
+    return new NoAnswer(why, true);
+  }
+
+  async #start(): Promise<Running> {
+    if (this.#running !== undefined) return this.#running;
+    const wait = this.#notBefore - performance.now();
+    if (this.#closed) throw new NoAnswer('the symbolizer is closed', false);
+    if (wait > 0) throw new NoAnswer('the child that reads files died and rests', false);
+    const [ours, theirs] = libc().socketPair();
+    const running = this.#spawn(ours, theirs);
+    this.#running = running;
+    this.#generation++;
+    closeSync(theirs);
+    const nothing = () => [];
+    try {
+      const ready = await this.#hear(running, this.#options.questionMs, nothing);
+      if (ready.kind !== 'ready') throw this.#fail(running, 'the child talks nonsense');
+      running.lack = ready.lack;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new NoAnswer(`the child that reads files does not start: ${why}`, false);
+    }
+    return running;
+  }
+
+  #spawn(ours: number, theirs: number): Running {
+    const { memory, cpuSeconds, script } = this.#options;
+    const limits = [memory, cpuSeconds, MAX_FILES].map(String);
+    const child = spawn(process.execPath, [...NODE_OPTIONS, script, ...limits], {
+      stdio: ['pipe', 'pipe', 'pipe', theirs],
+      env: {},
+      cwd: '/',
+    });
+    const running: Running = {
+      process: child,
+      socket: ours,
+      decoder: new Decoder(MAX_STATEMENT),
+      hear: () => undefined,
+      lack: undefined,
+    };
+    let words = '';
+    child.stderr?.on('data', (piece: Buffer) => {
+      words = (words + piece.toString('utf8')).slice(0, MAX_WORDS);
+    });
+    child.stdout?.on('data', (piece: Buffer) => {
+      try {
+        for (const json of running.decoder.feed(piece)) running.hear(parseStatement(json));
+      } catch {
+        running.hear(new Error('the child talks nonsense'));
+      }
+    });
+    // Whoever waits is told by `close`; a pipe that breaks says nothing more.
+    for (const stream of [child.stdin, child.stdout, child.stderr]) {
+      stream?.on('error', () => undefined);
+    }
+    child.on('error', (error) => running.hear(error));
+    child.on('close', (code, signal) => {
+      const why = /^.*Error: .*$/m.exec(words)?.[0] ?? `ended with ${signal ?? code}`;
+      running.hear(new Error(why));
+      if (this.#running === running) this.#end();
+    });
+    return running;
+  }
+
+  #end(): void {
+    clearTimeout(this.#idle);
+    const running = this.#running;
+    if (running === undefined) return;
+    this.#running = undefined;
+    closeSync(running.socket);
+    running.process.kill('SIGKILL');
+    running.hear(new Error('it was ended'));
+  }
+}
+
+/** A child for the time of an exchange. */
+export interface AskedChild {
+  readonly generation: number;
+  /** What the child cannot do. */
+  readonly lack: string | undefined;
+  /** Rejects with NoAnswer. `file` goes before the question; it stays the caller's. */
+  ask(question: Question, file: number | undefined, supply: Supply): Promise<Found>;
+  tell(question: Question): void;
+}
+
+/** It holds few objects, and the agent's settings are not for it. */
+const NODE_OPTIONS = ['--max-old-space-size=128', '--max-semi-space-size=1', '--no-warnings'];
+/** Descriptors in the child: Node's own, and two or three a file. */
+const MAX_FILES = 256;
+const MAX_WORDS = 4096;
+const FIRST_PAUSE = 100;
+const LONGEST_PAUSE = 30_000;

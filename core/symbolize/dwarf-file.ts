@@ -1,0 +1,168 @@
+/** One file as the child sees it: its symbols, and lines and inline chains where there is DWARF. */
+import type { DebugWanted, LibDw, Pointer } from './libdw.js';
+import type { FoundFrame } from './wire.js';
+
+/** What a debug file is asked for by; gives a descriptor to own, or -1. */
+export type AskForDebug = (wanted: DebugWanted) => number;
+
+export class DwarfFile {
+  readonly #dw: LibDw;
+  readonly #session: { readonly session: Pointer; close(): void };
+  readonly #module: Pointer;
+  readonly #demangle: (name: string) => string;
+  #units: UnitIndex | undefined;
+  #bias: bigint | undefined;
+  #biasKnown = false;
+
+  /** Takes `fd` over, also if it throws. */
+  constructor(
+    dw: LibDw,
+    fd: number,
+    options: {
+      readonly ask: AskForDebug;
+      readonly demangle: (name: string) => string;
+      readonly closeFile: (fd: number) => void;
+    },
+  ) {
+    this.#dw = dw;
+    this.#demangle = options.demangle;
+    const session = dw.begin(options.ask);
+    if (session === undefined) {
+      options.closeFile(fd);
+      throw new Error(dw.lastError());
+    }
+    this.#session = session;
+    const module = dw.report(session.session, fd);
+    if (module === undefined) {
+      const reason = dw.lastError();
+      options.closeFile(fd);
+      session.close();
+      throw new Error(reason);
+    }
+    this.#module = module;
+  }
+
+  close(): void {
+    this.#session.close();
+  }
+
+  /** Innermost first; at least one. */
+  look(address: bigint): FoundFrame[] {
+    const symbol = this.#dw.symbol(this.#module, address);
+    const begin = symbol && (address - symbol.offset).toString(16);
+    const outer: FoundFrame = {
+      ...(symbol && { name: this.#demangle(withoutVersion(symbol.name)), begin }),
+      inlined: false,
+    };
+    const unit = this.#unitAt(address);
+    if (unit === undefined) return [outer];
+    const inner = address - (this.#bias ?? 0n);
+    const place = this.#place(unit, inner);
+    const chain = this.#dw.withScopes(unit, inner, (dies) => this.#chain(unit, dies, place));
+    if (chain === undefined || chain.length === 0) return [{ ...outer, ...place }];
+    return chain.map((frame) => (frame.inlined ? frame : { ...outer, ...frame }));
+  }
+
+  #chain(unit: Pointer, dies: readonly Pointer[], innermost: Place): FoundFrame[] {
+    const frames: FoundFrame[] = [];
+    let place = innermost;
+    for (const die of dies) {
+      const tag = this.#dw.tag(die);
+      const inlined = tag === DW_TAG_INLINED_SUBROUTINE;
+      if (!inlined && tag !== DW_TAG_SUBPROGRAM) continue;
+      const name = this.#nameOf(die);
+      frames.push({ ...(name !== undefined && { name }), ...place, inlined });
+      if (!inlined || frames.length >= MAX_FRAMES) break;
+      place = this.#callOf(unit, die);
+    }
+    return frames;
+  }
+
+  #nameOf(die: Pointer): string | undefined {
+    const linkage =
+      this.#dw.string(die, DW_AT_LINKAGE_NAME) ?? this.#dw.string(die, DW_AT_MIPS_LINKAGE_NAME);
+    return linkage === undefined ? this.#dw.name(die) : this.#demangle(linkage);
+  }
+
+  #place(unit: Pointer, address: bigint): Place {
+    const found = this.#dw.line(unit, address);
+    // Line 0: the compiler says that the code belongs to no line.
+    if (found === undefined) return {};
+    const file = this.#absolute(unit, found.file);
+    return found.line > 0 ? { file, line: found.line } : { file };
+  }
+
+  #callOf(unit: Pointer, die: Pointer): Place {
+    const index = this.#dw.number(die, DW_AT_CALL_FILE);
+    const line = this.#dw.number(die, DW_AT_CALL_LINE);
+    const file = index === undefined ? undefined : this.#dw.sourceFile(unit, index);
+    if (file === undefined) return {};
+    return { file: this.#absolute(unit, file), ...(line !== undefined && line > 0 && { line }) };
+  }
+
+  #absolute(unit: Pointer, file: string): string {
+    if (file.startsWith('/')) return file;
+    const folder = this.#dw.string(unit, DW_AT_COMP_DIR);
+    return folder === undefined ? file : `${folder}/${file}`;
+  }
+
+  #unitAt(address: bigint): Pointer | undefined {
+    if (!this.#biasKnown) {
+      this.#biasKnown = true;
+      this.#bias = this.#dw.bias(this.#module);
+    }
+    if (this.#bias === undefined) return undefined;
+    const unit = this.#dw.unitAt(this.#module, address);
+    if (unit !== undefined) return unit;
+    this.#units ??= new UnitIndex(this.#dw, this.#module);
+    return this.#units.find(address - this.#bias);
+  }
+}
+
+interface Place {
+  readonly file?: string;
+  readonly line?: number;
+}
+
+/** Units by address, for compilers that write no .debug_aranges (clang, rustc). */
+class UnitIndex {
+  readonly #ranges: { readonly start: bigint; readonly end: bigint; readonly unit: Pointer }[] = [];
+
+  constructor(dw: LibDw, module: Pointer) {
+    let unit = dw.nextUnit(module, null);
+    for (let count = 0; unit !== undefined && count < MAX_UNITS; count++) {
+      for (const [start, end] of dw.ranges(unit, MAX_RANGES)) {
+        this.#ranges.push({ start, end, unit });
+      }
+      unit = dw.nextUnit(module, unit);
+    }
+    this.#ranges.sort((a, b) => (a.start < b.start ? -1 : 1));
+  }
+
+  find(address: bigint): Pointer | undefined {
+    let low = 0;
+    let high = this.#ranges.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const start = this.#ranges[middle]?.start ?? 0n;
+      if (start <= address) low = middle + 1;
+      else high = middle;
+    }
+    const below = this.#ranges[low - 1];
+    return below !== undefined && address < below.end ? below.unit : undefined;
+  }
+}
+
+/** `malloc@@GLIBC_2.2.5` is malloc. */
+const withoutVersion = (name: string) => name.replace(/@.*$/s, '');
+
+const DW_TAG_SUBPROGRAM = 0x2e;
+const DW_TAG_INLINED_SUBROUTINE = 0x1d;
+const DW_AT_COMP_DIR = 0x1b;
+const DW_AT_CALL_FILE = 0x58;
+const DW_AT_CALL_LINE = 0x59;
+const DW_AT_LINKAGE_NAME = 0x6e;
+const DW_AT_MIPS_LINKAGE_NAME = 0x2007;
+const MAX_FRAMES = 256;
+const MAX_UNITS = 1 << 18;
+const MAX_RANGES = 1 << 14;

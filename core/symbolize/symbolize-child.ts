@@ -1,0 +1,111 @@
+/**
+ * The process that reads other people's files: started by `symbolizer-child.ts`, it gives up all
+ * rights, says so, and answers questions on stdin until it is closed. The files come over a socket.
+ */
+import { closeSync, readSync, writeSync } from 'node:fs';
+import { demangler } from './demangle.js';
+import { DwarfFile } from './dwarf-file.js';
+import { libc } from './libc.js';
+import { type DebugWanted, openCxxDemangler, openLibDw } from './libdw.js';
+import { giveUpEverything, mustStartAgain, SOCKET, startAgain } from './sandbox.js';
+import { Decoder, encode, type FoundFrame, type Question, type Statement } from './wire.js';
+
+const [memory = '', cpuSeconds = '', files = '', again] = process.argv.slice(2);
+
+class Child {
+  readonly #dw = openLibDw();
+  readonly #demangle = demangler(openCxxDemangler());
+  readonly #files = new Map<number, DwarfFile | string>();
+  readonly #decoder = new Decoder(1 << 24);
+  readonly #questions: Question[] = [];
+  readonly #piece = Buffer.alloc(1 << 16);
+
+  run(): void {
+    const limits = { memory: Number(memory), cpuSeconds: Number(cpuSeconds), files: Number(files) };
+    const status = giveUpEverything(limits);
+    this.#say({ kind: 'ready', status, ...(this.#dw === undefined && { lack: NO_LIBDW }) });
+    for (let question = this.#next(); question; question = this.#next()) {
+      if (question.kind === 'forget') this.#forget(question.file);
+      if (question.kind === 'look') this.#look(question);
+    }
+  }
+
+  #look({ file, fresh, addresses }: Question & { kind: 'look' }): void {
+    if (fresh) this.#files.set(file, this.#open());
+    const dwarf = this.#files.get(file) ?? 'it was not given';
+    const isOpen = dwarf instanceof DwarfFile;
+    const frames = addresses.map((address): FoundFrame[] =>
+      isOpen ? dwarf.look(BigInt(`0x${address}`)).map(printable) : [{ inlined: false }],
+    );
+    const { user, system } = process.cpuUsage();
+    const tired = user + system > (Number(cpuSeconds) * 1e6) / 2;
+    this.#say({ kind: 'found', frames, tired, ...(!isOpen && { lack: dwarf }) });
+  }
+
+  #open(): DwarfFile | string {
+    const fd = libc().receiveFile(SOCKET);
+    if (fd === undefined) return 'it did not come';
+    if (this.#dw === undefined) {
+      closeSync(fd);
+      return NO_LIBDW;
+    }
+    try {
+      const ask = (wanted: DebugWanted) => this.#ask(wanted);
+      return new DwarfFile(this.#dw, fd, { ask, demangle: this.#demangle, closeFile: closeSync });
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  #forget(file: number): void {
+    const known = this.#files.get(file);
+    this.#files.delete(file);
+    if (known instanceof DwarfFile) known.close();
+  }
+
+  #ask({ buildId, link, isShared }: DebugWanted): number {
+    this.#say({ kind: 'want', buildId: buildId.toString('hex'), link, shared: isShared });
+    const given = this.#next();
+    if (given?.kind !== 'given') return -1;
+    const came = Array.from({ length: given.files }, () => libc().receiveFile(SOCKET) ?? -1);
+    const [first = -1, ...others] = came;
+    for (const fd of others) closeSync(fd);
+    return first;
+  }
+
+  #next(): Question | undefined {
+    while (this.#questions.length === 0) {
+      const length = readSync(0, this.#piece);
+      if (length === 0) return undefined;
+      const messages = this.#decoder.feed(Buffer.from(this.#piece.subarray(0, length)));
+      this.#questions.push(...messages.map((message): Question => JSON.parse(message)));
+    }
+    return this.#questions.shift();
+  }
+
+  #say(statement: Statement): void {
+    const bytes = encode(statement);
+    for (let at = 0; at < bytes.length; at += writeSync(1, bytes, at));
+  }
+}
+
+/** Names are put on terminals and into logs. */
+function printable(frame: FoundFrame): FoundFrame {
+  const { name, file } = frame;
+  return {
+    ...frame,
+    ...(name !== undefined && { name: clean(name) }),
+    ...(file !== undefined && { file: clean(file) }),
+  };
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
+const clean = (text: string) => text.slice(0, MAX_NAME).replace(/[\x00-\x1f\x7f-\x9f]/g, '?');
+
+const MAX_NAME = 4096;
+const NO_LIBDW = 'libdw.so.1 is missing: apt-get install libdw1';
+
+if (again === undefined && mustStartAgain()) {
+  startAgain(process.execPath, [...process.execArgv, ...process.argv.slice(1), 'again']);
+}
+new Child().run();
