@@ -18,6 +18,7 @@ type Behaviour = (bindings: PluginBindings) => Plugin<number>;
 function module(name: string) {
   const metadata = defineMetadata({
     name,
+    objects: ['other'],
     title: name,
     description: name,
     attributes: {},
@@ -243,6 +244,45 @@ test('the strategy that was loaded, and what it lacks, is in the status', async 
   const line = logger.lines.find(({ message }) => message === 'loading is ok');
   const { lacks } = (line?.fields ?? {}) as { lacks?: unknown };
   assert.deepEqual([line?.level, lacks], ['info', ['a hook']]);
+  await agent.stop();
+});
+
+test('an object besides its own is loaded by its name, and its strategy is not the plugin’s', async () => {
+  const asked: (string | undefined)[] = [];
+  const two: Behaviour = ({ loader, scope }) => ({
+    start: () => {
+      scope.use(loader.load());
+      scope.use(loader.load({ object: 'other' }));
+    },
+    collect: () => 0,
+  });
+  const { agent } = agentOf(
+    { two },
+    {
+      loaderFor: () => ({
+        load: ({ object } = {}) => {
+          asked.push(object);
+          const [strategy, lack] = object === undefined ? ['own', 'a hook'] : ['others', 'a map'];
+          return { strategy, lacks: [lack], close() {} } as unknown as LoadedBpf;
+        },
+      }),
+    },
+  );
+  await agent.start();
+  assert.deepEqual(asked, [undefined, 'other']);
+  assert.equal(agent.statuses[0]?.strategy, 'own');
+  assert.deepEqual(agent.statuses[0]?.lacks, ['a hook', 'a map']);
+  await agent.stop();
+});
+
+test('an object that the metadata does not name is our mistake', async () => {
+  const asking: Behaviour = ({ loader, scope }) => ({
+    start: () => void scope.use(loader.load({ object: 'secret' })),
+    collect: () => 0,
+  });
+  const { agent } = agentOf({ asking });
+  await agent.start();
+  assert.match(agent.statuses[0]?.reason ?? '', /asking has no object secret/);
   await agent.stop();
 });
 

@@ -14,6 +14,7 @@ import { readProfile } from './kernel/profile.js';
 import { RunningKernel } from './kernel/running-kernel.js';
 import { createLogger, type LogOptions } from './log.js';
 import { type Logger, silentLogger } from './logger.js';
+import { objectName } from './metadata.js';
 import type { Plugin, PluginModule } from './plugin.js';
 import type { PluginBindings } from './plugin-runner.js';
 import { type Assemble, type Assembly, Supervisor, type SupervisorOptions } from './supervisor.js';
@@ -164,17 +165,20 @@ function createAgent(
     build: (module, bindings) => build(module, bindings, kernel),
     loaderFor: (plugin) => ({
       // Made when the plugin asks, so that a missing libbpf or profile is that plugin's failure.
-      load: (options) =>
-        createBpfLoader({
+      load: (options) => {
+        const name = objectName(plugin, options?.object);
+        const configured = options?.object === undefined && config.plugins[plugin]?.strategy;
+        return createBpfLoader({
           host: createBpfHost(),
           kernel,
-          profile: readProfile(profiles, plugin),
-          objectFile: installation.bpfObject(plugin),
-          strategy: config.plugins[plugin]?.strategy ?? 'auto',
+          profile: readProfile(profiles, name),
+          objectFile: installation.bpfObject(name),
+          strategy: configured || 'auto',
           logger: logger.child({ plugin }),
           btfFile,
           ...(onStrategies && { onReport: onStrategies }),
-        }).load(options),
+        }).load(options);
+      },
     }),
     describe: (described, time) =>
       selfBatch(

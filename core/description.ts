@@ -39,10 +39,16 @@ export interface MetadataDescription {
   }[];
 }
 
-export interface PluginDescription extends MetadataDescription {
+export interface PluginDescription extends MetadataDescription, ProfileDescription {
   /** The original's short flag. */
   readonly alias?: string;
   readonly config: readonly ConfigKey[];
+  /** Of objects besides its own. */
+  readonly objects?: readonly ({ readonly object: string } & ProfileDescription)[];
+}
+
+/** The ways in which an object can see. */
+export interface ProfileDescription {
   /** In order of preference; empty where the profile is not at hand. */
   readonly strategies: readonly {
     readonly name: string;
@@ -75,15 +81,27 @@ export interface ConfigKey {
   readonly description: string;
 }
 
+/** `profiles`: of its own object, and of those besides; those that are at hand. */
 export function describePlugin(
   module: PluginModule,
-  profile: KernelProfile | undefined,
+  [own, ...others]: readonly KernelProfile[],
 ): PluginDescription {
   const { metadata, view } = module;
+  const objects = others.map((profile) => ({
+    object: profile.plugin,
+    ...describeProfile(profile),
+  }));
   return {
     ...describeMetadata(metadata),
     ...(view.alias === undefined ? {} : { alias: view.alias }),
     config: configKeys(module),
+    ...describeProfile(own),
+    ...(objects.length > 0 && { objects }),
+  };
+}
+
+function describeProfile(profile: KernelProfile | undefined): ProfileDescription {
+  return {
     strategies: (profile?.strategies ?? []).map(
       ({ name, summary, needs = [], manual = false }) => ({
         name,

@@ -51,6 +51,11 @@ export interface Metadata {
   /** Also the folder, the YAML key, the BPF object and the subcommand. */
   readonly name: string;
   readonly title: string;
+  /**
+   * BPF objects besides its own, each with a profile of its own: `kernel` of the plugin `x` is
+   * x-kernel.bpf.o and config/kernel/x-kernel.yaml. Loaded by `loader.load({ object: 'kernel' })`.
+   */
+  readonly objects?: readonly string[];
   /** One paragraph for people. */
   readonly description: string;
   /** `false`: the agent runs it only where the configuration switches it on. */
@@ -65,6 +70,16 @@ export interface Metadata {
    */
   readonly config: z.ZodObject;
 }
+
+/** What a plugin's BPF object and its profile are called; its own if `object` is not given. */
+export const objectName = (plugin: string, object?: string): string =>
+  object === undefined ? plugin : `${plugin}-${object}`;
+
+/** Of all objects of a plugin, its own first. */
+export const objectNames = ({ name, objects = [] }: Metadata): string[] => [
+  name,
+  ...objects.map((object) => objectName(name, object)),
+];
 
 /** Keeps the literal types, and checks the shape and that every attribute used is declared. */
 export function defineMetadata<const M extends Metadata>(metadata: CheckedAttributes<M>): M {

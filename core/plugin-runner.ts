@@ -8,7 +8,7 @@ import { Scope } from './scope.js';
 import { StatusKeeper } from './status.js';
 import type { Emitter } from './telemetry/events.js';
 import { type PointBatch, PointBatchBuilder } from './telemetry/points.js';
-import { type PluginSelf, readBpf } from './telemetry/self.js';
+import { joinBpf, type PluginSelf, readBpf } from './telemetry/self.js';
 
 /** What the composition root binds in a plugin's child container. */
 export interface PluginBindings {
@@ -55,7 +55,8 @@ export class PluginRunner {
   readonly #scope = new Scope();
   readonly #status: StatusKeeper;
   #plugin: Plugin | undefined;
-  #loaded: LoadedBpf | undefined;
+  /** By object, '' being its own; those that the plugin has closed leave. */
+  readonly #loaded = new Map<string, LoadedBpf>();
   #startTime = 0;
   #busy = false;
   #collections = 0;
@@ -88,7 +89,7 @@ export class PluginRunner {
       collections: this.#collections,
       missedCollections: this.#missedCollections,
       lastDurationMs: this.#lastDurationMs,
-      bpf: this.#loaded && this.#describeBpf(this.#loaded),
+      bpf: this.#describeBpf(),
       decodeErrors: this.#status.decodeErrorCount,
       cgroupsGone: this.#status.cgroupsGoneCount,
     };
@@ -161,24 +162,42 @@ export class PluginRunner {
   }
 
   /** A closed or refused object costs its own figures, not the collection. */
-  #describeBpf(loaded: LoadedBpf): PluginSelf['bpf'] {
-    try {
-      return readBpf(loaded, this.#status.mapFullness);
-    } catch (error) {
-      this.#options.logger.debug({ error: describeError(error) }, 'no figures of the BPF object');
-      return undefined;
-    }
+  #describeBpf(): PluginSelf['bpf'] {
+    const read = [...this.#loaded.values()].flatMap((loaded) => {
+      try {
+        return [readBpf(loaded, this.#status.mapFullness)];
+      } catch (error) {
+        this.#options.logger.debug({ error: describeError(error) }, 'no figures of the BPF object');
+        return [];
+      }
+    });
+    return joinBpf(read);
   }
 
-  #load(options?: LoadOptions): LoadedBpf {
+  #load(options: LoadOptions = {}): LoadedBpf {
+    const { object } = options;
+    const { name, objects = [] } = this.#options.module.metadata;
+    if (object !== undefined && !objects.includes(object)) {
+      throw new MemWatcherError('INTERNAL', `${name} has no object ${object}`, {
+        hint: 'name it in `objects` of its metadata',
+      });
+    }
+    const key = object ?? '';
     const loaded = this.#options.loader.load(options);
-    this.#loaded = loaded;
-    this.#status.usesStrategy(loaded.strategy, loaded.lacks);
-    return loaded;
+    this.#status.usesStrategy(loaded.strategy, loaded.lacks, key);
+    const kept: LoadedBpf = {
+      ...loaded,
+      close: () => {
+        if (this.#loaded.get(key) === kept) this.#loaded.delete(key);
+        return loaded.close();
+      },
+    };
+    this.#loaded.set(key, kept);
+    return kept;
   }
 
   async #release(): Promise<void> {
-    this.#loaded = undefined;
+    this.#loaded.clear();
     try {
       await withDeadline(() => this.#scope.close(), this.#options.deadline, `closing ${this.name}`);
     } catch (error) {

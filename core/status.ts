@@ -17,8 +17,8 @@ export class StatusKeeper implements Health {
   #life: 'starting' | 'running' | 'failed' | 'stopped' = 'starting';
   #failure: string | undefined;
   #strategy: string | undefined;
-  /** By the profile's parts, and by the plugin itself. */
-  #partsLack: readonly string[] = [];
+  /** By the parts of the profiles, by object; and by the plugin itself. */
+  readonly #partsLack = new Map<string, readonly string[]>();
   #pluginLacks: readonly string[] = [];
   #current: PluginStatus;
 
@@ -50,10 +50,13 @@ export class StatusKeeper implements Health {
     this.#update();
   }
 
-  /** `lacks`: what the parts that could not be loaded would have given. */
-  usesStrategy(strategy: string, lacks: readonly string[] = []): void {
-    this.#strategy = strategy;
-    this.#partsLack = [...lacks];
+  /**
+   * `lacks`: what the parts that could not be loaded would have given. `object` is one besides the
+   * plugin's own, whose strategy is not the plugin's.
+   */
+  usesStrategy(strategy: string, lacks: readonly string[] = [], object = ''): void {
+    if (object === '') this.#strategy = strategy;
+    this.#partsLack.set(object, [...lacks]);
     this.#update();
   }
 
@@ -102,7 +105,7 @@ export class StatusKeeper implements Health {
       state,
       reason: this.#reason(state),
       strategy: this.#strategy,
-      lacks: [...new Set([...this.#partsLack, ...this.#pluginLacks])],
+      lacks: [...new Set([...[...this.#partsLack.values()].flat(), ...this.#pluginLacks])],
       since: this.clock(),
     };
   }

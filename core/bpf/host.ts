@@ -53,6 +53,8 @@ export interface BpfObject extends BpfClosable {
   /** Sets a `const volatile` global. LAYOUT_INVALID if there is none of that name and size. */
   setConstant(name: string, value: number | bigint | boolean): void;
   setMaxEntries(map: string, entries: number): void;
+  /** A hash map's elements are made as they come, and not all at load. */
+  allocateOnDemand(map: string): void;
   /**
    * Binds a program to another function or tracepoint than its section names. What tracing
    * programs (fentry, fexit, tp_btf) need before load; the others may be told at `attach` as well.
@@ -215,6 +217,11 @@ export interface LoadOptions {
   /** `const volatile` globals that the plugin sets itself. */
   readonly constants?: Readonly<Record<string, number | bigint | boolean>>;
   readonly maxEntries?: Readonly<Record<string, number>>;
+  /**
+   * Hash maps that need not be filled with elements at load, where the kernel can make them wherever
+   * a program runs (struct bpf_mem_alloc, since 6.1).
+   */
+  readonly onDemand?: readonly string[];
   /**
    * Throws a coded error if what was loaded and attached does not see after all: the strategy is
    * rejected with its words, and the next is tried.

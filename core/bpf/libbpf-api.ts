@@ -98,6 +98,10 @@ function declare() {
       m: P,
       entries: number,
     ) => number,
+    setMapFlags: bpf.func('int bpf_map__set_map_flags(void *map, uint32_t flags)') as (
+      m: P,
+      flags: number,
+    ) => number,
     setAutocreate: bpf.func('int bpf_map__set_autocreate(void *map, bool on)') as (
       m: P,
       on: boolean,

@@ -9,6 +9,7 @@ import { MappedRing } from './ring.js';
 /** linux/bpf.h. */
 const PER_CPU_TYPES = [5, 6, 10, 21];
 const RING_BUFFER = 27;
+const NO_PREALLOCATION = 1 << 0;
 const MMAPABLE = 1 << 10;
 const READ_ONLY_FOR_PROGRAMS = 1 << 7;
 
@@ -37,6 +38,12 @@ export class LibbpfMap implements BpfMap {
     const error = this.#api.setMaxEntries(this.#pointer, entries);
     if (error < 0) throw this.#failed(`hold ${entries} entries in`, error);
     this.#spec = readSpec(this.#api, this.#pointer);
+  }
+
+  allocateOnDemand(): void {
+    const flags = this.#api.mapFlags(this.#pointer) | NO_PREALLOCATION;
+    const error = this.#api.setMapFlags(this.#pointer, flags);
+    if (error < 0) throw this.#failed('allocate on demand the elements of', error);
   }
 
   omit(): void {

@@ -100,6 +100,11 @@ export class LibbpfObject implements BpfObject {
     this.#map(map).setMaxEntries(entries);
   }
 
+  allocateOnDemand(map: string): void {
+    this.#expect('opened');
+    this.#map(map).allocateOnDemand();
+  }
+
   setHook(program: string, hook: string): void {
     this.#expect('opened');
     const { spec, pointer } = this.#program(program);

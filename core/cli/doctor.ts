@@ -4,13 +4,14 @@ import type { LoadedConfig } from '../config/load.js';
 import type { AgentConfig } from '../config/schema.js';
 import { type Check, type CheckStatus, readText } from '../doctor/check.js';
 import { kernelChecks } from '../doctor/kernel-checks.js';
-import { explainedCheck, failedCheck, startedCheck } from '../doctor/plugin-checks.js';
+import { explainedCheck, failedCheck, objectCheck, startedCheck } from '../doctor/plugin-checks.js';
 import { pluginCapabilityCheck, privilegeChecks } from '../doctor/privilege-checks.js';
 import { describeError, MemWatcherError } from '../errors.js';
 import type { KernelProfile, StrategyReport } from '../kernel/kernel.js';
 import { permissionShortage } from '../kernel/permission.js';
 import { readProfile } from '../kernel/profile.js';
 import { RunningKernel } from '../kernel/running-kernel.js';
+import { objectNames } from '../metadata.js';
 import { type CliContext, ExitCode } from './context.js';
 import { jsonLine } from './json.js';
 import { btfOption, configOption, jsonOption, override } from './options.js';
@@ -81,7 +82,9 @@ async function* examine(context: CliContext, options: DoctorOptions): AsyncGener
   yield { title: 'Kernel', checks: [...problems, ...kernelSection] };
 
   const folder = config?.kernel.profiles ?? join(root, 'config', 'kernel');
-  const profiles = plugins.map(({ metadata: { name } }) => profileOf(folder, name));
+  const profiles = plugins
+    .flatMap(({ metadata }) => objectNames(metadata))
+    .map((name) => profileOf(folder, name));
   const known = profiles.filter((profile): profile is KernelProfile => 'strategies' in profile);
   const broken = profiles.filter((profile): profile is Check => 'check' in profile);
   const ownCapabilities = known.map((profile) => pluginCapabilityCheck(kernel, profile));
@@ -184,6 +187,10 @@ async function startAll(
       const wanted = config.plugins[plugin]?.strategy;
       if (status !== undefined) {
         return startedCheck(status, kernel, profile, reports.get(plugin), wanted);
+      }
+      // An object besides a plugin's own: loaded by the plugin, if it needs it at all.
+      if (!context.plugins.some(({ metadata }) => metadata.name === plugin)) {
+        return objectCheck(kernel, profile, reports.get(plugin));
       }
       return { check: `plugin.${plugin}`, status: 'skip', value: 'disabled in the configuration' };
     });

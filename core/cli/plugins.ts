@@ -1,10 +1,16 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { suggestion } from '../config/nearest.js';
-import { describePlugin, exampleText, type PluginDescription } from '../description.js';
+import {
+  describePlugin,
+  exampleText,
+  type PluginDescription,
+  type ProfileDescription,
+} from '../description.js';
 import { MemWatcherError } from '../errors.js';
 import type { KernelProfile } from '../kernel/kernel.js';
 import { readProfile } from '../kernel/profile.js';
+import { objectNames } from '../metadata.js';
 import { type CliContext, ExitCode } from './context.js';
 import { jsonLine } from './json.js';
 import { jsonOption } from './options.js';
@@ -42,7 +48,10 @@ function listPlugins(context: CliContext, name: string | undefined, json: boolea
     throw new MemWatcherError('USAGE', `no plugin is called ${name}${suggestion(name, known)}`);
   }
   const descriptions = chosen.map((module) =>
-    describePlugin(module, profileOf(context, module.metadata.name)),
+    describePlugin(
+      module,
+      objectNames(module.metadata).flatMap((each) => profileOf(context, each) ?? []),
+    ),
   );
   if (json) {
     for (const description of descriptions) stdout.write(jsonLine(description));
@@ -107,8 +116,8 @@ function detail({
   events,
   spans,
   config,
-  strategies,
-  parts,
+  objects = [],
+  ...own
 }: PluginDescription): Table[] {
   const tables: Table[] = [
     {
@@ -170,8 +179,16 @@ function detail({
         description,
       ]),
     },
+    ...profileTables(own, ''),
+    ...objects.flatMap((each) => profileTables(each, `${each.object}: `)),
+  ];
+  return tables.filter(({ rows }) => rows.length > 0);
+}
+
+function profileTables({ strategies, parts }: ProfileDescription, of: string): Table[] {
+  return [
     {
-      title: 'Strategies, in order of preference',
+      title: `${of}Strategies, in order of preference`,
       columns: [left('NAME'), text('NEEDS', 1), text('HOW')],
       rows: strategies.map(({ name, needs, summary, manual }) => [
         name,
@@ -180,12 +197,11 @@ function detail({
       ]),
     },
     {
-      title: 'Parts, where the kernel lets it',
+      title: `${of}Parts, where the kernel lets it`,
       columns: [left('NAME'), left('CHOICE'), text('NEEDS', 1), text('HOW')],
       rows: parts.flatMap(({ name, choices }) =>
         choices.map((choice) => [name, choice.name, choice.needs.join(', '), choice.summary]),
       ),
     },
   ];
-  return tables.filter(({ rows }) => rows.length > 0);
 }

@@ -36,6 +36,28 @@ export function startedCheck(
   };
 }
 
+/** Of an object besides a plugin's own: what became of it, or what the facts say of it. */
+export function objectCheck(
+  kernel: Kernel,
+  profile: KernelProfile,
+  report: StrategyReport | undefined,
+): Check {
+  if (report === undefined) return explainedCheck(kernel, profile, 'auto', 'not loaded so far');
+  const { chosen, parts } = report;
+  return {
+    check: `plugin.${profile.plugin}`,
+    status: chosen === undefined ? 'fail' : 'ok',
+    value: chosen ?? nothingWorks('auto'),
+    detail: [...strategyLines(kernel, profile, report), ...partLines(kernel, profile, report)].join(
+      '\n',
+    ),
+    ...(chosen !== undefined &&
+      parts.length > 0 && {
+        parts: Object.fromEntries(parts.map(({ part, chosen: by = null }) => [part, by])),
+      }),
+  };
+}
+
 /**
  * What the facts alone say: nothing is loaded, for the reason `why`. `wanted` is `auto`, or the
  * strategy configured.

@@ -6,6 +6,7 @@ import { describeMetadata, describePlugin } from '../description.js';
 import { MemWatcherError } from '../errors.js';
 import { ProfileSchema, readProfile } from '../kernel/profile.js';
 import { GfpTableSchema } from '../memory/gfp-table.js';
+import { objectNames } from '../metadata.js';
 import type { PluginModule } from '../plugin.js';
 import { selfMetadata } from '../telemetry/self.metadata.js';
 import { agentYaml, shownDefaults } from './agent-yaml.js';
@@ -52,15 +53,20 @@ export function stale(outputs: readonly Output[]): Output[] {
 
 function pluginOutputs(root: string, profiles: string, module: PluginModule): Output[] {
   const { name } = module.metadata;
-  const object = join(root, 'dist', 'bpf', `${name}.bpf.o`);
-  if (!existsSync(object)) {
+  const names = objectNames(module.metadata);
+  const objects = names.map((each) => join(root, 'dist', 'bpf', `${each}.bpf.o`));
+  for (const object of objects) {
+    if (existsSync(object)) continue;
     throw new MemWatcherError('BPF_OPEN_FAILED', `${object} is not built`, {
       hint: 'make -C bpf builds it',
     });
   }
-  const description = describePlugin(module, readProfile(profiles, name));
+  const description = describePlugin(
+    module,
+    names.map((each) => readProfile(profiles, each)),
+  );
   return [
-    { path: typesPath(root, name), content: generateTypes(object) },
+    { path: typesPath(root, name), content: generateTypes(...objects) },
     ...renewed(join(root, 'plugins', name, 'README.md'), description),
   ];
 }

@@ -4,24 +4,26 @@ import { pool } from '../../test/fakes/plugin.js';
 import { describePlugin } from '../description.js';
 import { renewReadme } from './readme.js';
 
-const description = describePlugin(pool, {
-  plugin: 'pool',
-  strategies: [
-    { name: 'look', summary: 'looks', programs: ['look'], needs: [{ btf_type: 'pool' }] },
-    { name: 'ask', summary: 'asks a|b', programs: ['ask'], manual: true },
-  ],
-  parts: [
-    {
-      name: 'depth',
-      summary: 'how deep it is',
-      lacks: ['depth', 'width'],
-      choices: [
-        { name: 'sound', summary: 'sounds', programs: ['sound'], needs: [{ btf_type: 'line' }] },
-        { name: 'dive', summary: 'dives', programs: ['dive'] },
-      ],
-    },
-  ],
-});
+const description = describePlugin(pool, [
+  {
+    plugin: 'pool',
+    strategies: [
+      { name: 'look', summary: 'looks', programs: ['look'], needs: [{ btf_type: 'pool' }] },
+      { name: 'ask', summary: 'asks a|b', programs: ['ask'], manual: true },
+    ],
+    parts: [
+      {
+        name: 'depth',
+        summary: 'how deep it is',
+        lacks: ['depth', 'width'],
+        choices: [
+          { name: 'sound', summary: 'sounds', programs: ['sound'], needs: [{ btf_type: 'line' }] },
+          { name: 'dive', summary: 'dives', programs: ['dive'] },
+        ],
+      },
+    ],
+  },
+]);
 
 const renew = (section: string) =>
   renewReadme(

@@ -1,4 +1,9 @@
-import { exampleText, type MetadataDescription, type PluginDescription } from '../description.js';
+import {
+  exampleText,
+  type MetadataDescription,
+  type PluginDescription,
+  type ProfileDescription,
+} from '../description.js';
 
 /** A README with the tables between its markers renewed; the rest is the author's. */
 export function renewReadme(readme: string, description: Described): string {
@@ -78,16 +83,22 @@ const TABLES: Readonly<Record<string, (described: Described) => string>> = {
         description,
       ]),
     ),
-  strategies: ({ strategies = [], parts = [] }) =>
-    table(
-      ['Strategy', 'How', 'Needs'],
-      strategies.map(({ name, summary, needs, manual }) => [
-        code(name),
-        manual ? `${summary} (only when configured by name)` : summary,
-        needs.map(code).join(', '),
-      ]),
-    ) + partsTable(parts),
+  strategies: ({ strategies = [], parts = [], objects = [] }) =>
+    [
+      strategiesTable({ strategies, parts }),
+      ...objects.map((each) => `${code(each.object)}:\n\n${strategiesTable(each)}`),
+    ].join('\n\n'),
 };
+
+const strategiesTable = ({ strategies, parts }: ProfileDescription): string =>
+  table(
+    ['Strategy', 'How', 'Needs'],
+    strategies.map(({ name, summary, needs, manual }) => [
+      code(name),
+      manual ? `${summary} (only when configured by name)` : summary,
+      needs.map(code).join(', '),
+    ]),
+  ) + partsTable(parts);
 
 /** One row a choice; what belongs to the part is in the first. */
 function partsTable(parts: PluginDescription['parts']): string {

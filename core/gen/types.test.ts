@@ -44,6 +44,14 @@ test('records of rings are found by their scratch map, arrays keep their element
   assert.doesNotMatch(types, /MwStats/);
 });
 
+test('of several objects each struct is said once, and one name means one struct', () => {
+  const types = generateTypes(object('kit'), object('flood'));
+  assert.match(types, /^\/\/ Generated from kit\.bpf\.c and flood\.bpf\.c by /);
+  assert.match(types, /export interface KitTask /);
+  assert.match(types, /export interface FloodRecord /);
+  assert.equal(generateTypes(object('kit'), object('kit')).match(/interface KitTask /g)?.length, 1);
+});
+
 test('the types lie beside the plugin', () => {
   assert.equal(typesPath('/repo', 'paf'), '/repo/plugins/paf/events.gen.ts');
 });

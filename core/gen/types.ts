@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { Btf } from '../bpf/btf.js';
 import type { FieldType, StructLayout } from '../bpf/layout.js';
 import { structLayoutById } from '../bpf/struct.js';
+import { MemWatcherError } from '../errors.js';
 
 /** Where the types of a plugin's object go. */
 export function typesPath(root: string, plugin: string): string {
@@ -10,19 +11,30 @@ export function typesPath(root: string, plugin: string): string {
 }
 
 /**
- * The TypeScript interfaces of every struct that crosses from a BPF object: what a map is keyed or
+ * The TypeScript interfaces of every struct that crosses from a plugin's BPF objects: what a map is keyed or
  * valued with, and the records of its rings (by the scratch map that RING declares). Types only:
  * the decoders derive from the object itself when it is loaded.
  *
  * LAYOUT_INVALID if a struct has members that cannot cross (`structLayout`).
  */
-export function generateTypes(objectFile: string): string {
-  const btf = Btf.ofObject(readFileSync(objectFile));
+export function generateTypes(...objectFiles: readonly string[]): string {
   const interfaces = new Map<string, string>();
-  for (const layout of crossing(btf)) addInterface(interfaces, layout);
-  const source = basename(objectFile).replace(/\.o$/, '.c');
+  for (const file of objectFiles) {
+    const btf = Btf.ofObject(readFileSync(file));
+    const ofFile = new Map<string, string>();
+    for (const layout of crossing(btf)) addInterface(ofFile, layout);
+    for (const [name, text] of ofFile) {
+      const known = interfaces.get(name);
+      if (known !== undefined && known !== text) {
+        const message = `${basename(file)} has another ${name} than the plugin's other objects`;
+        throw new MemWatcherError('LAYOUT_INVALID', message, { hint: 'give it another name' });
+      }
+      interfaces.set(name, text);
+    }
+  }
+  const sources = objectFiles.map((file) => basename(file).replace(/\.o$/, '.c')).join(' and ');
   return [
-    `// Generated from ${source} by \`npm run gen\`; do not edit.\n`,
+    `// Generated from ${sources} by \`npm run gen\`; do not edit.\n`,
     ...[...interfaces.keys()].sort().map((name) => `\n${interfaces.get(name)}`),
   ].join('');
 }

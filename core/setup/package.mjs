@@ -1,10 +1,11 @@
 /**
- * Puts what runs, and nothing else, into dist/package: the agent as one file, the BPF objects, the
+ * Puts what runs, and nothing else, into dist/package: the agent as one file and its child as another, the BPF objects, the
  * configuration and koffi. For the image and for packages:
  *
  *   npm run package && dist/package/core/mem-watcher doctor
  */
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdirSync, rmSync } from 'node:fs';
+import { basename } from 'node:path';
 import { path } from './paths.mjs';
 
 const OUT = path('dist/package');
@@ -17,11 +18,12 @@ rmSync(OUT, { recursive: true, force: true });
 mkdirSync(`${OUT}/dist/bpf`, { recursive: true });
 copy('core/mem-watcher');
 copy('dist/mem-watcher.js');
+copy('dist/symbolize-child.js');
 copy('package.json');
 copy('LICENSE');
 copy('config');
-for (const name of readdirSync(path('plugins'))) {
-  const object = `dist/bpf/${name}.bpf.o`;
+for (const source of globSync('plugins/*/*.bpf.c', { cwd: path('.') })) {
+  const object = `dist/bpf/${basename(source, '.c')}.o`;
   if (existsSync(path(object))) copy(object);
 }
 for (const file of ['package.json', 'LICENSE.txt', 'index.js', 'index.cjs']) {

@@ -5,6 +5,7 @@ import type { LoadedBpf, MapSpec } from '../bpf/host.js';
 import type { PluginStatus } from '../plugin.js';
 import { noOutcome } from './outcome.js';
 import {
+  joinBpf,
   type PluginSelf,
   readBpf,
   readProcess,
@@ -156,6 +157,23 @@ test('how full a ring is, nobody has to say', () => {
   assert.deepEqual(fullness()[0], ['records', 0.25]);
   ring.close();
   assert.deepEqual(fullness()[0], ['records', undefined]);
+});
+
+test('several objects of a plugin have their programs and maps side by side, and one account', () => {
+  const one = (name: string, ringDrops: number) => ({
+    programs: [{ name, runs: 1, runTimeNs: 2, missedRuns: 3 }],
+    maps: [{ name, memory: 4 }],
+    losses: { ringDrops, mapFull: 1, readFailures: 2 },
+  });
+  const [a, b] = [one('a', 5), one('b', 6)];
+  assert.equal(joinBpf([]), undefined);
+  assert.equal(joinBpf([a]), a);
+  assert.deepEqual(joinBpf([a, b]), {
+    programs: [...a.programs, ...b.programs],
+    maps: [...a.maps, ...b.maps],
+    losses: { ringDrops: 11, mapFull: 2, readFailures: 4 },
+  });
+  assert.deepEqual(joinBpf([a, { ...b, losses: undefined }])?.losses, a.losses);
 });
 
 test('the process: what /proc says', () => {

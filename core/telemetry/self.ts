@@ -182,6 +182,26 @@ function reportExporter(outcome: ExporterOutcome, out: PointWriter<SelfMetadata>
   }
 }
 
+/** The figures of several objects of one plugin; undefined of none. */
+export function joinBpf(objects: readonly BpfSelf[]): BpfSelf | undefined {
+  const [first, ...others] = objects;
+  if (first === undefined || others.length === 0) return first;
+  const counted = objects.flatMap(({ losses }) => (losses === undefined ? [] : [losses]));
+  const sum = (of: keyof ObjectStats) => counted.reduce((total, losses) => total + losses[of], 0);
+  return {
+    programs: objects.flatMap(({ programs }) => programs),
+    maps: objects.flatMap(({ maps }) => maps),
+    losses:
+      counted.length === 0
+        ? undefined
+        : {
+            ringDrops: sum('ringDrops'),
+            mapFull: sum('mapFull'),
+            readFailures: sum('readFailures'),
+          },
+  };
+}
+
 export function readProcess(): ProcessSelf {
   const { user, system } = process.cpuUsage();
   return {

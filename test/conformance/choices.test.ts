@@ -20,6 +20,7 @@ import { permissionShortage } from '../../core/kernel/permission.js';
 import { readProfile } from '../../core/kernel/profile.js';
 import { RunningKernel } from '../../core/kernel/running-kernel.js';
 import { silentLogger } from '../../core/logger.js';
+import { objectNames } from '../../core/metadata.js';
 import { plugins, profiles } from './harness.js';
 
 const kernel = new RunningKernel();
@@ -53,8 +54,9 @@ function tried(profile: KernelProfile): readonly StrategyVerdict[] {
   return [...report.verdicts, ...report.parts.flatMap(({ verdicts }) => verdicts)];
 }
 
-for (const { metadata } of skip === false ? plugins : []) {
-  const profile = readProfile(profiles, metadata.name);
+const names = plugins.flatMap(({ metadata }) => objectNames(metadata));
+for (const name of skip === false ? names : []) {
+  const profile = readProfile(profiles, name);
   const { plugin, strategies, parts = [] } = profile;
   const facts = explain(kernel, profile);
   const offers = (verdicts: readonly StrategyVerdict[] | undefined, name: string) =>
@@ -74,7 +76,7 @@ for (const { metadata } of skip === false ? plugins : []) {
       alone(strategy).every(({ outcome }) => outcome === 'chosen'),
   );
 
-  describe(`${metadata.name}: what its profile offers on this kernel`, () => {
+  describe(`${name}: what its profile offers on this kernel`, () => {
     for (const strategy of strategies.filter(({ name }) => offers(facts.verdicts, name))) {
       test(`the strategy ${strategy.name}`, (context) => check(alone(strategy), context));
     }

@@ -9,6 +9,7 @@ import { MemWatcherError, NotSupported } from '../../core/errors.js';
 import type { Kernel as KernelType } from '../../core/kernel/kernel.js';
 import { readProfile } from '../../core/kernel/profile.js';
 import { silentLogger } from '../../core/logger.js';
+import { objectName, objectNames } from '../../core/metadata.js';
 import type { Plugin, PluginModule } from '../../core/plugin.js';
 import type { PluginBindings } from '../../core/plugin-runner.js';
 import { Scope } from '../../core/scope.js';
@@ -74,14 +75,21 @@ class AnyObject extends FakeObject {
   }
 }
 
-export const hasParts = ({ metadata: { name } }: PluginModule): boolean =>
-  (readProfile(profiles, name).parts ?? []).length > 0;
+export const hasParts = ({ metadata }: PluginModule): boolean =>
+  objectNames(metadata).some((name) => (readProfile(profiles, name).parts ?? []).length > 0);
 
 /**
  * A kernel in which the plugin's first strategy loads, its parts too if `partsLoad`, and that shows
  * it nothing.
  */
-export function emptyLoader({ metadata: { name } }: PluginModule, partsLoad = true): BpfLoader {
+export function emptyLoader({ metadata }: PluginModule, partsLoad = true): BpfLoader {
+  return {
+    load: (options) =>
+      emptyObject(objectName(metadata.name, options?.object), partsLoad).load(options),
+  };
+}
+
+function emptyObject(name: string, partsLoad: boolean): BpfLoader {
   const { strategies, parts = [] } = readProfile(profiles, name);
   const [strategy] = strategies;
   const chosen = partsLoad ? parts : [];

@@ -15,6 +15,7 @@ import { createBpfLoader, explain } from '../../core/kernel/loader.js';
 import { readProfile } from '../../core/kernel/profile.js';
 import { RunningKernel } from '../../core/kernel/running-kernel.js';
 import { silentLogger } from '../../core/logger.js';
+import { objectName } from '../../core/metadata.js';
 import type { Plugin, PluginModule } from '../../core/plugin.js';
 import { Scope } from '../../core/scope.js';
 import { StatusKeeper } from '../../core/status.js';
@@ -89,7 +90,7 @@ export class LivePlugin<Records> {
         config: toAgentConfig(agentSchema([module]).parse(raw)).plugins[name]?.options ?? {},
         logger: silentLogger,
         loader: this.#remembering(
-          loaderOf(name, strategy, profile, (report) => this.#reported(report)),
+          (object) => loaderOf(name, object, strategy, profile, (report) => this.#reported(report)),
           options,
         ),
         emitter: this.#emitter(),
@@ -170,9 +171,15 @@ export class LivePlugin<Records> {
     this.report = report;
   }
 
-  #remembering(loader: BpfLoader, { maxEntries, constants }: LiveOptions): BpfLoader {
+  /** What is set beyond what the plugin asks for is of the plugin's own object. */
+  #remembering(
+    loaderFor: (object: string | undefined) => BpfLoader,
+    { maxEntries, constants }: LiveOptions,
+  ): BpfLoader {
     return {
       load: (options = {}) => {
+        const loader = loaderFor(options.object);
+        if (options.object !== undefined) return loader.load(options);
         this.#loaded = loader.load({
           ...options,
           maxEntries: { ...options.maxEntries, ...maxEntries },
@@ -208,18 +215,21 @@ export class LivePlugin<Records> {
 
 function loaderOf(
   plugin: string,
+  object: string | undefined,
   strategy: string,
   part: (whole: KernelProfile) => KernelProfile,
   onReport: (report: StrategyReport) => void,
 ): BpfLoader {
+  const name = objectName(plugin, object);
+  const whole = readProfile(installation.profiles, name);
   return createBpfLoader({
     host: createBpfHost(),
     kernel,
-    profile: part(readProfile(installation.profiles, plugin)),
-    objectFile: installation.bpfObject(plugin),
-    strategy,
+    profile: object === undefined ? part(whole) : whole,
+    objectFile: installation.bpfObject(name),
+    strategy: object === undefined ? strategy : 'auto',
     logger: silentLogger,
-    onReport,
+    ...(object === undefined && { onReport }),
   });
 }
 

@@ -11,6 +11,7 @@ import type { StrategyReport } from '../../../core/kernel/kernel.js';
 import { explain } from '../../../core/kernel/loader.js';
 import { readProfile } from '../../../core/kernel/profile.js';
 import { RunningKernel } from '../../../core/kernel/running-kernel.js';
+import { objectNames } from '../../../core/metadata.js';
 import { buildWith, plugins } from '../../conformance/harness.js';
 
 const SYSSTAT = ['cgroup', 'address', 'allocation-fentry', 'allocation-kprobe'];
@@ -88,12 +89,13 @@ const skip = known ? false : 'only of the kernels of the matrix it is known';
 test('every strategy that this kernel is known to do is offered, and no other', { skip }, () => {
   const { profiles } = installation;
   const kernel = new RunningKernel();
-  const offered = plugins.map(({ metadata }) => {
-    const { verdicts } = explain(kernel, readProfile(profiles, metadata.name));
+  const names = plugins.flatMap(({ metadata }) => objectNames(metadata));
+  const offered = names.map((object) => {
+    const { verdicts } = explain(kernel, readProfile(profiles, object));
     const possible = verdicts.filter(({ outcome }) => outcome !== 'rejected');
-    return [metadata.name, possible.map(({ strategy }) => strategy)] as const;
+    return [object, possible.map(({ strategy }) => strategy)] as const;
   });
-  const expected = plugins.map(({ metadata }) => [metadata.name, known?.[metadata.name]] as const);
+  const expected = names.map((object) => [object, known?.[object]] as const);
   assert.deepEqual(offered, expected);
 });
 
@@ -106,8 +108,8 @@ test('every part is loaded by the choice that this kernel is known to do', { ski
   await agent.start();
   await agent.stop();
   const started = plugins
-    .map(({ metadata }) => metadata.name)
-    .filter((plugin) => reports.has(plugin));
+    .flatMap(({ metadata }) => objectNames(metadata))
+    .filter((object) => reports.has(object));
   const loaded = started.map((plugin) => {
     const parts = reports.get(plugin)?.parts ?? [];
     return [plugin, Object.fromEntries(parts.map(({ part, chosen = null }) => [part, chosen]))];
