@@ -14,8 +14,6 @@ export type Family = (typeof FAMILIES)[number];
 export interface FileTraits {
   /** Defined functions. */
   readonly defines: (symbol: string) => boolean;
-  /** Functions that it takes from other files. */
-  readonly imports: (symbol: string) => boolean;
   /** Base name. */
   readonly name: string;
 }
@@ -119,16 +117,25 @@ export interface Extras {
   readonly functions: Readonly<Record<string, Shape>>;
 }
 
-/** Whether a symbol may be asked for at all: what a reader of symbol tables keeps. */
-export function mayAllocate(symbol: string, { functions }: Pick<Extras, 'functions'>): boolean {
-  return (
-    Object.hasOwn(functions, symbol) ||
-    named.has(symbol) ||
-    Object.hasOwn(MMAP, symbol) ||
-    Object.hasOwn(BRK, symbol) ||
-    cxxKind(symbol) !== undefined ||
-    TC_INTERNAL.test(symbol)
-  );
+/** Symbols that tell allocators apart. */
+const MARKERS: ReadonlySet<string> = new Set([
+  'gnu_get_libc_version',
+  '__libc_calloc',
+  '__libc_memalign',
+  '__libc_start_main',
+]);
+
+/** Symbols that mean anything here, the configured ones among them. */
+export function symbolsOfInterest(functions: Iterable<string>): RegExp {
+  const names = [
+    ...named.keys(),
+    ...Object.keys(MMAP),
+    ...Object.keys(BRK),
+    ...MARKERS,
+    ...functions,
+  ].map((name) => `^${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`);
+  const patterns = [NEW, DELETE, TC_NEW, TC_DELETE, TC_INTERNAL].map(({ source }) => source);
+  return new RegExp([...names, ...patterns].join('|'));
 }
 
 /** What to do with a function that the file defines; undefined: nothing. */
@@ -171,11 +178,13 @@ function isLoader({ name }: FileTraits): boolean {
   return /^ld(-linux|64|-2\.)/.test(name);
 }
 
-/** Whether its operator new gets its memory from malloc: as libstdc++ and libc++ do. */
+/**
+ * Whether its operator new gets its memory from malloc: as that of libstdc++ and libc++ does, be it
+ * linked into a program. Allocators that bring an operator new bring a malloc, and do not.
+ */
 function passesMalloc(file: FileTraits): boolean {
-  if (file.imports('malloc')) return true;
   const family = familyOf(file);
-  return family === 'glibc' || family === 'musl';
+  return family === undefined || family === 'glibc' || family === 'musl';
 }
 
 function cxxKind(symbol: string): 'new' | 'delete' | undefined {

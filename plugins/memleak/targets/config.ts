@@ -52,7 +52,7 @@ export const targetsConfig = {
   max_targets: z
     .int()
     .min(1)
-    .max(4096)
+    .max(256)
     .default(64)
     .describe('processes that are followed at once; what is left out is said'),
   sampling: z

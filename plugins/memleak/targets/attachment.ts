@@ -1,0 +1,116 @@
+import { basename } from 'node:path';
+import type { BpfLink } from '../../../core/bpf/host.js';
+import { describeError } from '../../../core/errors.js';
+import type { MappedModule } from '../../../core/symbolize/symbolizer.js';
+import type { ProcessId } from '../model.js';
+import type { UserWatch } from '../user/user-watch.js';
+import type { Family } from './allocators.js';
+import type { Images } from './images.js';
+import { type FilePlan, type PlanOptions, planFile } from './plan.js';
+
+/** The probes in one process: a link for each file that has functions which allocate. */
+export class Attachment {
+  /** By device and inode; of files without such functions as well. */
+  readonly #files = new Map<string, AttachedFile>();
+
+  constructor(
+    private readonly process: ProcessId,
+    private readonly options: PlanOptions,
+    private readonly watch: Pick<UserWatch, 'attach'>,
+    private readonly images: Images,
+  ) {}
+
+  get families(): readonly Family[] {
+    const found = [...this.#files.values()].flatMap(({ link, plan }) =>
+      link && plan?.family ? [plan.family] : [],
+    );
+    return [...new Set(found)];
+  }
+
+  get stepped(): boolean {
+    return [...this.#files.values()].some(({ link, plan }) => link && plan?.stepped);
+  }
+
+  /** What could not be attached, a sentence each. */
+  get problems(): readonly string[] {
+    return [...this.#files.values()].flatMap(({ problem, unsafe }) =>
+      [problem, unsafe].filter((text) => text !== undefined),
+    );
+  }
+
+  /** Makes the links those of the files that are mapped; yields after each file. */
+  *update(modules: readonly MappedModule[]): Generator<void, void> {
+    const mapped = new Map<string, MappedModule>();
+    for (const module of modules) {
+      if (module.inode !== 0) mapped.set(`${module.device} ${module.inode}`, module);
+    }
+    for (const [key, module] of mapped) {
+      if (this.#files.has(key)) continue;
+      this.#files.set(key, this.#attach(module));
+      yield;
+    }
+    for (const key of this.#files.keys()) {
+      if (mapped.has(key)) continue;
+      this.#detach(key);
+      yield;
+    }
+  }
+
+  /** Yields after each link; in the end there is none, also if it is called off. */
+  *close(): Generator<void, void> {
+    try {
+      for (const key of this.#files.keys()) {
+        const { link } = this.#files.get(key) ?? {};
+        this.#detach(key);
+        if (link) yield;
+      }
+    } finally {
+      for (const key of this.#files.keys()) this.#detach(key);
+    }
+  }
+
+  #attach(module: MappedModule): AttachedFile {
+    const name = printable(module.path);
+    try {
+      const found = this.images.find(this.process.pid, module);
+      if (found === undefined) {
+        return mayMatter(module)
+          ? { problem: `${name} could not be opened: it is gone, or another file has its name` }
+          : {};
+      }
+      const plan = planFile(found.image, basename(module.path), this.options);
+      const unsafe = plan.unsafe.length > 0 ? unsafeWords(name, plan) : undefined;
+      if (plan.sites.length === 0) return { plan, unsafe };
+      const link = this.watch.attach(this.process, { path: found.path, sites: plan.sites });
+      return { plan, link, unsafe };
+    } catch (error) {
+      return { problem: `${name}: ${describeError(error)}` };
+    }
+  }
+
+  #detach(key: string): void {
+    const file = this.#files.get(key);
+    this.#files.delete(key);
+    file?.link?.close();
+  }
+}
+
+interface AttachedFile {
+  readonly plan?: FilePlan;
+  readonly link?: BpfLink;
+  /** Why its functions are not followed. */
+  readonly problem?: string | undefined;
+  readonly unsafe?: string | undefined;
+}
+
+/** A device or what is in memory alone has no functions; and no path to be opened by. */
+const mayMatter = ({ path }: MappedModule): boolean =>
+  path.startsWith('/') && !/^\/(dev|memfd:|SYSV|anon_hugepage|\[)/.test(path);
+
+const unsafeWords = (name: string, { unsafe }: FilePlan): string =>
+  `${unsafe.length} functions of ${name} are not followed (${unsafe[0]}…): their return probe would ` +
+  'end a program that catches std::bad_alloc; throwing_new: always takes the risk';
+
+/** Names go to logs and terminals. */
+export const printable = (text: string): string =>
+  JSON.stringify(text.length > 256 ? `${text.slice(0, 255)}…` : text).slice(1, -1);

@@ -1,0 +1,195 @@
+import { basename } from 'node:path';
+import { describeError } from '../../../core/errors.js';
+import type { ProcessMap } from '../../../core/symbolize/symbolizer.js';
+import type { ProcessId } from '../model.js';
+import type { UserWatch } from '../user/user-watch.js';
+import { Attachment, printable } from './attachment.js';
+import { type Candidate, keyOf } from './candidate.js';
+import type { Chosen, Rule } from './choose.js';
+import { codeRanges } from './code-ranges.js';
+import { Heartbeat } from './heartbeat.js';
+import type { Image } from './image.js';
+import type { Images } from './images.js';
+import { type MemoryStatus, type ProcessStat, TICKS_PER_SECOND } from './proc.js';
+import { lackOf, refusalOf, refusalOfProgram } from './refusal.js';
+
+/** What a target needs of its surroundings. */
+export interface FollowContext {
+  readonly watch: Pick<UserWatch, 'attach' | 'follow' | 'forget' | 'strategy'>;
+  readonly images: Images;
+  readonly readMap: (pid: number) => ProcessMap;
+  /** Whether functions that may leave by an exception are probed. */
+  readonly throwing: boolean;
+}
+
+/** `waiting` to be attached, `left` for a while for its cost, `refused`: it cannot be followed. */
+export type FollowState = 'waiting' | 'followed' | 'left' | 'refused';
+
+const NS_PER_TICK = 1e9 / TICKS_PER_SECOND;
+
+/** One target: its probes, and what is known of it. */
+export class Followed {
+  readonly key: string;
+  readonly process: ProcessId;
+  readonly heartbeat = new Heartbeat();
+  state: FollowState = 'waiting';
+  /** With whose allocations it begins. */
+  parent: ProcessId | undefined;
+  /** When it was attached, CLOCK_MONOTONIC ns. */
+  attachedAt = 0;
+  #candidate: Candidate;
+  readonly #rule: Rule;
+  #attachment: Attachment | undefined;
+  /** Of what it ran before. */
+  readonly #old: Attachment[] = [];
+  #map: ProcessMap | undefined;
+  #program: Image | undefined;
+  #refusal: string | undefined;
+  /** Bytes of executable mappings when the map was read. */
+  #libraries: number | undefined;
+  #layout: string | undefined;
+  #mapReadAt = Number.NEGATIVE_INFINITY;
+  rssAnon: number | undefined;
+
+  constructor(
+    { candidate, rule }: Chosen,
+    private readonly context: FollowContext,
+  ) {
+    this.key = keyOf(candidate);
+    this.#candidate = candidate;
+    this.#rule = rule;
+    this.process = { pid: candidate.pid, startTime: candidate.startTicks * NS_PER_TICK };
+  }
+
+  get candidate(): Candidate {
+    return this.#candidate;
+  }
+
+  get rule(): Rule {
+    return this.#rule;
+  }
+
+  get map(): ProcessMap | undefined {
+    return this.#map;
+  }
+
+  get allocators(): readonly string[] {
+    return this.#attachment?.families ?? [];
+  }
+
+  get stepped(): boolean {
+    return this.#attachment?.stepped === true;
+  }
+
+  /** For people: `nginx (4711)`. */
+  get name(): string {
+    const { pid, comm, executable } = this.#candidate;
+    return `${printable(executable ? basename(executable) : comm)} (${pid})`;
+  }
+
+  /** What is wrong with it; undefined if all is well. */
+  get reason(): string | undefined {
+    if (this.#refusal) return this.#refusal;
+    const problems = [...(this.#attachment?.problems ?? []), this.heartbeat.reason];
+    if (this.state === 'followed' && this.allocators.length === 0)
+      problems.unshift(lackOf(this.#program));
+    return problems.filter((text) => text !== undefined).join('; ') || undefined;
+  }
+
+  /** What is known of it has changed: it runs another program. */
+  renew(candidate: Candidate): void {
+    this.#candidate = candidate;
+    this.#layout = undefined;
+  }
+
+  /** Attaches, then begins to record: half of a process's probes would make leaks of frees. */
+  *attach(): Generator<void, void> {
+    const { context, process } = this;
+    yield* this.#closeOld();
+    this.#refusal = refusalOf(this.#candidate) ?? this.#readProgram();
+    if (this.#refusal) {
+      this.state = 'refused';
+      return;
+    }
+    yield;
+    const { mmap, brk, functions } = this.#rule.config;
+    const options = { mmap, brk, functions, throwing: context.throwing };
+    this.#attachment = new Attachment(process, options, context.watch, context.images);
+    yield* this.#attachment.update(this.#modules());
+    context.watch.follow(process, codeRanges(this.#modules()), this.parent);
+    this.attachedAt = Number(globalThis.process.hrtime.bigint());
+    this.heartbeat.reset();
+    this.state = 'followed';
+  }
+
+  /** Its executable mappings have changed: files come and go. */
+  *update(): Generator<void, void> {
+    this.#map = this.context.readMap(this.process.pid);
+    yield;
+    if (!this.#attachment) return;
+    yield* this.#attachment.update(this.#modules());
+    this.context.watch.follow(this.process, codeRanges(this.#modules()));
+  }
+
+  /** Whether it executes another program than what is attached; asked for once a refresh. */
+  runsAnother({ layout }: ProcessStat): boolean {
+    const before = this.#layout;
+    this.#layout = layout;
+    return before !== undefined && before !== layout;
+  }
+
+  /** Whether the map may have changed since it was read; asked for once a refresh. */
+  hasNewCode({ libraries }: MemoryStatus, seconds: number): boolean {
+    const changed = libraries !== this.#libraries || seconds - this.#mapReadAt >= REREAD_SECONDS;
+    if (changed) {
+      this.#libraries = libraries;
+      this.#mapReadAt = seconds;
+    }
+    return changed;
+  }
+
+  beat({ cpuTicks }: ProcessStat, memory: MemoryStatus, hits: number, time: number): void {
+    this.rssAnon = memory.rssAnon;
+    if (this.state !== 'followed') return;
+    const cpu = cpuTicks / TICKS_PER_SECOND;
+    this.heartbeat.beat({ time, hits, cpu, rssAnon: memory.rssAnon, data: memory.data });
+  }
+
+  /** What was recorded is forgotten at once; the links are closed by `close` or the next `attach`. */
+  release(state: FollowState): void {
+    if (this.state === 'followed') this.context.watch.forget(this.process);
+    this.state = state;
+    this.heartbeat.reset();
+    if (this.#attachment) this.#old.push(this.#attachment);
+    this.#attachment = undefined;
+  }
+
+  /** Nothing is attached when it ends, be it called off. */
+  *close(): Generator<void, void> {
+    this.release('waiting');
+    yield* this.#closeOld();
+  }
+
+  /** Two links of one function would count each call twice. */
+  *#closeOld(): Generator<void, void> {
+    for (let old = this.#old.pop(); old; old = this.#old.pop()) yield* old.close();
+  }
+
+  #modules() {
+    return this.#map?.modules ?? [];
+  }
+
+  /** Why it cannot be followed. */
+  #readProgram(): string | undefined {
+    try {
+      this.#map = this.context.readMap(this.process.pid);
+      this.#program = this.context.images.program(this.process.pid);
+      return refusalOfProgram(this.#program, this.#map);
+    } catch (error) {
+      return `its executable: ${describeError(error)}`;
+    }
+  }
+}
+
+/** As often a map is read although its size says that nothing changed. */
+const REREAD_SECONDS = 30;

@@ -1,0 +1,20 @@
+/** What is known of a file that processes execute, as far as allocators go. Pure data. */
+export interface Image {
+  readonly bits: 32 | 64;
+  readonly isGo: boolean;
+  /** A program that asks for no dynamic loader. */
+  readonly isStatic: boolean;
+  /** It has a table of symbols. */
+  readonly hasSymbols: boolean;
+  /** Those that are of interest, by symbol. */
+  readonly functions: ReadonlyMap<string, ImageFunction>;
+}
+
+export interface ImageFunction {
+  /** Bytes into the file where it begins. */
+  readonly entry: number;
+  /** Bytes into the file where the entry probe goes. */
+  readonly offset: number;
+  /** The kernel has to single-step the instruction there. */
+  readonly stepped: boolean;
+}

@@ -1,0 +1,46 @@
+/**
+ * Work that is done in pieces, so that nothing else waits for long: attaching to many processes at
+ * once takes seconds. A job yields where it can be interrupted; it may be called off.
+ */
+export type Job = Generator<void, void>;
+
+export class Jobs {
+  readonly #jobs = new Map<string, Job>();
+
+  /** Adds a job, in place of one of the same key. */
+  add(key: string, job: Job): void {
+    this.cancel(key);
+    this.#jobs.set(key, job);
+  }
+
+  has(key: string): boolean {
+    return this.#jobs.has(key);
+  }
+
+  /** What the job has begun it gives up: its `finally` runs. */
+  cancel(key: string): void {
+    const job = this.#jobs.get(key);
+    this.#jobs.delete(key);
+    job?.return();
+  }
+
+  get size(): number {
+    return this.#jobs.size;
+  }
+
+  /** Oldest first, until all are done or the time is over: milliseconds. */
+  run(milliseconds: number, clock: () => number = () => performance.now()): void {
+    const end = clock() + milliseconds;
+    for (const [key, job] of this.#jobs) {
+      for (;;) {
+        if (this.#jobs.get(key) !== job) break;
+        if (job.next().done) {
+          this.#jobs.delete(key);
+          break;
+        }
+        if (clock() >= end) return;
+      }
+      if (clock() >= end) return;
+    }
+  }
+}
