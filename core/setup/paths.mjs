@@ -14,3 +14,6 @@ export const NODE = path('node_modules/.bin/node');
 
 /** The agent as it is run: one file. */
 export const BUNDLE = path('dist/mem-watcher.js');
+
+/** What it starts to read files that are not ours; beside it, where it looks for it. */
+export const CHILD_BUNDLE = path('dist/symbolize-child.js');

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { capabilityShortage, missingCapabilities } from './capabilities.mjs';
 import { installPackages, missingPackages, missingTools, packagesFor } from './packages.mjs';
-import { BUNDLE, CACHE, NODE, path, ROOT } from './paths.mjs';
+import { BUNDLE, CACHE, CHILD_BUNDLE, NODE, path, ROOT } from './paths.mjs';
 import { run, SetupError, say } from './progress.mjs';
 import { hashFiles, hashTree, readStamp, removeStaleOutputs, writeStamp } from './stamp.mjs';
 
@@ -96,7 +96,9 @@ const testPrograms = {
 const agent = {
   title: 'TypeScript',
   pending: () =>
-    readStamp(BUILD_STAMP) === sourceStamp() && existsSync(BUNDLE) ? '' : 'sources have changed',
+    readStamp(BUILD_STAMP) === sourceStamp() && existsSync(BUNDLE) && existsSync(CHILD_BUNDLE)
+      ? ''
+      : 'sources have changed',
   async perform() {
     const stamp = sourceStamp();
     removeStaleOutputs(path('dist'), ROOT, SOURCES);

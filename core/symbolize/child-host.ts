@@ -8,13 +8,15 @@ import { closeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Closable } from '../scope.js';
 import { libc } from './libc.js';
+import { parseStatement } from './statement.js';
 import {
   Decoder,
   encode,
+  type Found,
   MAX_STATEMENT,
-  parseStatement,
   type Question,
   type Statement,
+  type Want,
 } from './wire.js';
 
 export interface ChildHostOptions {
@@ -31,9 +33,7 @@ export interface ChildHostOptions {
 }
 
 /** Opens debug files for the child; the descriptors are then ours to close. */
-export type Supply = (wanted: Statement & { readonly kind: 'want' }) => readonly number[];
-
-export type Found = Statement & { readonly kind: 'found' };
+export type Supply = (wanted: Want) => readonly number[];
 
 /** Why there is no answer. `crashed`: the question may be to blame. */
 export class NoAnswer extends Error {

@@ -1,9 +1,7 @@
 /**
  * What the agent and the child without privileges say to each other: JSON, each with its length in
- * front. The agent believes nothing of what it hears: the child may have been taken over by a file.
+ * front.
  */
-import { z } from 'zod';
-
 /** What the agent asks. A file comes over the socket before the question that has it as `fresh`. */
 export type Question =
   | {
@@ -18,46 +16,49 @@ export type Question =
   /** The answer to `want`: so many files have come over the socket. */
   | { readonly kind: 'given'; readonly files: number };
 
-const text = z.string().max(1 << 16);
-const hex = z.string().regex(/^[0-9a-f]{1,16}$/);
-
 /** A frame without what only the agent knows. */
-const frame = z.object({
-  name: text.optional(),
-  /** Where the function begins. */
-  begin: hex.optional(),
-  file: text.optional(),
-  line: z.number().int().nonnegative().max(0xffffffff).optional(),
-  inlined: z.boolean(),
-});
+export interface FoundFrame {
+  readonly name?: string | undefined;
+  /** Where the function begins, hex. */
+  readonly begin?: string | undefined;
+  readonly file?: string | undefined;
+  readonly line?: number | undefined;
+  readonly inlined: boolean;
+}
 
-/** What the child says. */
-const statement = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('ready'), lack: text.optional(), status: text }),
-  z.object({
-    kind: z.literal('want'),
-    buildId: z.string().regex(/^([0-9a-f]{2}){0,64}$/),
-    link: z.string().max(4096),
-    shared: z.boolean(),
-  }),
-  z.object({
-    kind: z.literal('found'),
-    /** By address, as they were asked. */
-    frames: z.array(z.array(frame).max(1024)).max(4096),
-    /** Why the file gives no names, or fewer than it could. */
-    lack: text.optional(),
-    /** It has used up much of what it may, and wants to be replaced. */
-    tired: z.boolean(),
-  }),
-]);
+/** It has given up all rights and can be asked. `lack`: what it will not be able to do. */
+export interface Ready {
+  readonly kind: 'ready';
+  readonly lack?: string | undefined;
+  /** /proc/self/status. */
+  readonly status: string;
+}
 
-export type Statement = z.infer<typeof statement>;
-export type FoundFrame = z.infer<typeof frame>;
+/** It needs a debug file. */
+export interface Want {
+  readonly kind: 'want';
+  /** Hex; empty if unknown. */
+  readonly buildId: string;
+  /** What the file calls it; empty if it does not. */
+  readonly link: string;
+  /** It is what several debug files have in common. */
+  readonly shared: boolean;
+}
+
+/** The answer to `look`. */
+export interface Found {
+  readonly kind: 'found';
+  /** By address, as they were asked. */
+  readonly frames: readonly (readonly FoundFrame[])[];
+  /** Why the file gives no names. */
+  readonly lack?: string | undefined;
+  /** It has used up much of what it may, and wants to be replaced. */
+  readonly tired: boolean;
+}
+
+export type Statement = Ready | Want | Found;
 
 export const MAX_STATEMENT = 1 << 24;
-
-/** Throws for whatever is not a statement. */
-export const parseStatement = (json: string): Statement => statement.parse(JSON.parse(json));
 
 export function encode(message: Question | Statement): Buffer {
   const body = Buffer.from(JSON.stringify(message));
