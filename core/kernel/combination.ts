@@ -93,7 +93,7 @@ function prepare(
   { kernel, profile }: Ground,
   combination: Combination,
   { object, programs }: LoadedBpf,
-  { constants = {}, maxEntries = {} }: LoadOptions,
+  { constants = {}, maxEntries = {}, onDemand = [] }: LoadOptions,
 ): void {
   const members = [combination.strategy, ...combination.choices.values()];
   for (const member of members) {
@@ -103,6 +103,9 @@ function prepare(
   }
   for (const [name, value] of Object.entries(constants)) object.setConstant(name, value);
   for (const [map, entries] of Object.entries(maxEntries)) object.setMaxEntries(map, entries);
+  if (kernel.check({ btf_type: 'bpf_mem_alloc' }).holds) {
+    for (const map of onDemand) object.allocateOnDemand(map);
+  }
   object.selectPrograms(programs);
   for (const { hooks = {} } of members) {
     for (const [program, hook] of Object.entries(hooks)) object.setHook(program, hook);

@@ -49,6 +49,7 @@ const host: BpfHost = {
       programs: [],
       setConstant: (name, value) => step(`constant ${name}=${value}`),
       setMaxEntries: (map, entries) => step(`max ${map}=${entries}`),
+      allocateOnDemand: (map) => step(`on demand ${map}`),
       selectPrograms: (names) => {
         selected = names;
       },

@@ -159,6 +159,7 @@ export class FakeObject implements BpfObject {
   readonly constants = new Map<string, number | bigint | boolean>();
   readonly hooks = new Map<string, string>();
   readonly omitted = new Set<string>();
+  readonly onDemand = new Set<string>();
   readonly attached = new Map<string, AttachTarget>();
   readonly uprobeKinds = new Map<string, UprobeKind>();
   /** Those that are attached now, oldest first. */
@@ -201,6 +202,10 @@ export class FakeObject implements BpfObject {
   setMaxEntries(map: string, maxEntries: number): void {
     const { spec, id } = this.map(map);
     this.#maps.set(map, new FakeMap({ ...spec, maxEntries }, id));
+  }
+
+  allocateOnDemand(map: string): void {
+    this.onDemand.add(map);
   }
 
   setHook(program: string, hook: string): void {
