@@ -24,7 +24,7 @@ export const ExitCode = {
 
 /** A stream as the commands see it; `process.stdout` is one. */
 export interface Output {
-  write(text: string): unknown;
+  write(data: string | Uint8Array): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly rows?: number;

@@ -115,14 +115,30 @@ function liveOverrides(
       plugins: { [metadata.name]: { strategy: options.strategy } },
     }),
   ];
+  let before: Readonly<Record<string, unknown>> = {};
   for (const option of view.options) {
     const flag = new Option(option.flags);
     const given = options[flag.attributeName()];
     if (given === undefined) continue;
-    const value = { plugins: { [metadata.name]: option.config(given) } };
-    overrides.push({ origin: flag.long ?? option.flags, value });
+    before = joined(before, option.config(given));
+    overrides.push({
+      origin: flag.long ?? option.flags,
+      value: { plugins: { [metadata.name]: before } },
+    });
   }
   return overrides;
+}
+
+/** A list that several options add to holds what each of them says. */
+function joined(
+  before: Readonly<Record<string, unknown>>,
+  given: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const entries = Object.entries(given).map(([key, value]): [string, unknown] => {
+    const known = before[key];
+    return [key, Array.isArray(known) && Array.isArray(value) ? [...known, ...value] : value];
+  });
+  return { ...before, ...Object.fromEntries(entries) };
 }
 
 interface Presenter {
@@ -226,10 +242,11 @@ function redrawing(
   };
 }
 
-const statusOf = (agent: CliAgent, name: string) =>
+export const statusOf = (agent: CliAgent, name: string): PluginStatus | undefined =>
   agent.statuses.find(({ plugin }) => plugin === name);
 
-function failure({ plugin, reason }: PluginStatus): MemWatcherError {
+/** A plugin that did not start is all that the command was for. */
+export function failure({ plugin, reason }: PluginStatus): MemWatcherError {
   return new MemWatcherError('KERNEL_NOT_SUPPORTED', `${plugin} could not start: ${reason}`, {
     hint: 'mem-watcher doctor says what this machine lacks',
   });
@@ -244,6 +261,7 @@ export function onChange(say: (text: string) => void): (text: string | undefined
   };
 }
 
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
+/** Ends early, without an error, when the signal does. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => undefined);
 }

@@ -14,13 +14,16 @@ import { Pool, pool } from './plugin.js';
 /** Remembers what was written. */
 export class FakeOutput implements Output {
   text = '';
+  /** What was written and is no text. */
+  readonly bytes: Uint8Array[] = [];
   isTTY = false;
   columns = 80;
   rows = 24;
   readonly #events = new EventEmitter();
 
-  write(text: string) {
-    this.text += text;
+  write(data: string | Uint8Array) {
+    if (typeof data === 'string') this.text += data;
+    else this.bytes.push(data);
     this.#events.emit('write');
   }
 

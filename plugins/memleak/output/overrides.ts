@@ -1,0 +1,36 @@
+/** What the command line lays over the configuration of the agent. */
+import type { CliContext } from '../../../core/cli/context.js';
+import type { Override } from '../../../core/config/load.js';
+import { metadata } from '../metadata.js';
+import { type Plan, shownOf } from './options.js';
+
+/** Stacks that have names where all are wanted: as many as the plugin takes. */
+const ALL = 1000;
+
+/** This plugin alone, on these targets, with windows of this run. */
+export function overridesOf(plan: Plan, { plugins }: Pick<CliContext, 'plugins'>): Override[] {
+  const { name } = metadata;
+  const others = plugins.map(({ metadata: other }) => [
+    other.name,
+    { enabled: other.name === name },
+  ]);
+  const own = (origin: string, value: Readonly<Record<string, unknown>>): Override => ({
+    origin,
+    value: { plugins: { [name]: value } },
+  });
+  return [
+    { origin: 'leaks', value: { plugins: Object.fromEntries(others) } },
+    { origin: '--window', value: { interval: `${plan.collect}ms` } },
+    own('--window', { judging: { window: `${plan.window}ms` } }),
+    own('--top', { top: Math.min(ALL, shownOf(plan) ?? ALL) }),
+    ...(plan.targets.length > 0 || plan.kernel
+      ? [own('the choice of targets', { targets: plan.targets, kernel: kernelOf(plan) })]
+      : []),
+    ...(plan.sampling === undefined ? [] : [own('--sampling', { sampling: plan.sampling })]),
+    ...(plan.strategy === undefined ? [] : [own('--strategy', { strategy: plan.strategy })]),
+    ...(plan.btf === undefined ? [] : [{ origin: '--btf', value: { kernel: { btf: plan.btf } } }]),
+  ];
+}
+
+const kernelOf = ({ kernel, window }: Plan) =>
+  kernel ? { enabled: true, window: `${window}ms` } : { enabled: false };

@@ -1,0 +1,53 @@
+/** The table with the stacks below it, as text. */
+import { plainStyle, type Style } from '../../../core/cli/style.js';
+import { renderTable } from '../../../core/cli/table.js';
+import { fit, harmless } from '../../../core/cli/text.js';
+import type { Frame } from '../../../core/symbolize/frame.js';
+import type { LeakSnapshot, LeakStack } from '../model.js';
+import { framesOf, nameOf, sourceOf } from './frames.js';
+import { byVerdict, stacksTable, targetsTable } from './table.js';
+import { formatShare } from './units.js';
+
+export interface VerdictOptions {
+  /** Columns; Infinity where nothing is to be cut. */
+  readonly width?: number;
+  readonly style?: Style;
+}
+
+/** All there is to say: stacks, who was watched, and every stack frame by frame. */
+export function verdictText(snapshot: LeakSnapshot, options: VerdictOptions = {}): string {
+  const { width = Number.POSITIVE_INFINITY, style = plainStyle } = options;
+  const blocks = [
+    renderTable(stacksTable(snapshot, Number.MAX_SAFE_INTEGER), width, style),
+    ...(snapshot.targets.length > 0 ? [renderTable(targetsTable(snapshot), width, style)] : []),
+    ...snapshot.stacks.toSorted(byVerdict).map((stack) => stackBlock(stack, options)),
+  ];
+  return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+}
+
+/** A stack: what is held of it and why, then its frames. */
+export function stackBlock(
+  stack: LeakStack,
+  { width = Number.POSITIVE_INFINITY, style = plainStyle }: VerdictOptions = {},
+): string[] {
+  const { id, judgement, reading } = stack;
+  const { state, class: kind, confidence, reason } = judgement;
+  const verdict = kind === undefined ? state : `${state} ${kind} ${formatShare(confidence)}`;
+  const head = harmless(`${id}  ${verdict}: ${reason}`);
+  const deeper = reading.depth === 'end' ? [] : [`  … the stack is deeper (${reading.depth})`];
+  return [
+    style.bold(fit(head, width)),
+    ...framesOf(stack).map((frame) => fit(frameText(frame), width)),
+    ...deeper.map(style.dim),
+  ];
+}
+
+function frameText(frame: Frame): string {
+  const source = sourceOf(frame);
+  const marks = [
+    ...(source === undefined ? [] : [source]),
+    ...(frame.inlined ? ['[inlined]'] : []),
+    ...(frame.function === undefined && frame.lack !== undefined ? [`(${frame.lack})`] : []),
+  ];
+  return harmless(`  ${[nameOf(frame), ...marks].join('  ')}`);
+}
