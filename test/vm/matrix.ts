@@ -28,7 +28,9 @@ export const SCENARIOS: Readonly<Record<Scenario, readonly string[]>> = {
   swap: [
     'dist/plugins/{sysstat,procstat}/live*.test.js',
     'dist/plugins/paf/live-shortage.test.js',
-    'dist/plugins/pr/live{,-fields,-global,-strategies,-wakeups}.test.js',
+    ...['', '-fields', '-global', '-strategies', '-wakeups'].map(
+      (which) => `dist/plugins/pr/live${which}.test.js`,
+    ),
   ],
 };
 

@@ -27,7 +27,7 @@ if [ -f /modules/order ]; then
   done < /modules/order
 fi
 if grep -q mw.swap /proc/cmdline; then
-  echo 256M > /sys/block/zram0/disksize
+  echo 512M > /sys/block/zram0/disksize
   mkswap /dev/zram0 > /dev/null
   swapon /dev/zram0
 fi
