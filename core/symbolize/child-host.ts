@@ -50,7 +50,7 @@ interface Running {
   readonly socket: number;
   readonly decoder: Decoder;
   hear: (statement: Statement | Error) => void;
-  lack: string | undefined;
+  status: string | undefined;
 }
 
 export class ChildHost implements Closable {
@@ -80,8 +80,14 @@ export class ChildHost implements Closable {
     return this.#restarts;
   }
 
+  /** Of the child that runs. */
   get pid(): number | undefined {
     return this.#running?.process.pid;
+  }
+
+  /** /proc/self/status of the child that runs, once it had given up everything. */
+  get status(): string | undefined {
+    return this.#running?.status;
   }
 
   /**
@@ -110,7 +116,6 @@ export class ChildHost implements Closable {
   #asked(running: Running): AskedChild {
     return {
       generation: this.#generation,
-      lack: running.lack,
       ask: (question, file, supply) => this.#ask(running, question, file, supply),
       tell: (question) => void running.process.stdin?.write(encode(question)),
     };
@@ -182,7 +187,7 @@ export class ChildHost implements Closable {
     try {
       const ready = await this.#hear(running, this.#options.questionMs, nothing);
       if (ready.kind !== 'ready') throw this.#fail(running, 'the child talks nonsense');
-      running.lack = ready.lack;
+      running.status = ready.status;
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       throw new NoAnswer(`the child that reads files does not start: ${why}`, false);
@@ -203,7 +208,7 @@ export class ChildHost implements Closable {
       socket: ours,
       decoder: new Decoder(MAX_STATEMENT),
       hear: () => undefined,
-      lack: undefined,
+      status: undefined,
     };
     let words = '';
     child.stderr?.on('data', (piece: Buffer) => {
@@ -243,8 +248,6 @@ export class ChildHost implements Closable {
 /** A child for the time of an exchange. */
 export interface AskedChild {
   readonly generation: number;
-  /** What the child cannot do. */
-  readonly lack: string | undefined;
   /** Rejects with NoAnswer. `file` goes before the question; it stays the caller's. */
   ask(question: Question, file: number | undefined, supply: Supply): Promise<Found>;
   tell(question: Question): void;

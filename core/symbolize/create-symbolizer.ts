@@ -163,7 +163,6 @@ class ChildSymbolizer implements Symbolizer {
   ): Promise<string | undefined> {
     try {
       return await this.#host.run(async (child) => {
-        if (child.lack !== undefined) return child.lack;
         const { number, fresh } = this.#numberOf(key, child.generation);
         for (const gone of this.#tooMany()) child.tell({ kind: 'forget', file: gone });
         const addresses = batch.map(({ lookup }) => lookup.toString(16));
@@ -222,12 +221,13 @@ function framesOf(
   if (wanted === undefined || found === undefined || found.length === 0) {
     return [{ ...common, inlined: false, lack: lack ?? lackOf(module) }];
   }
-  return found.map(({ name, begin, file, line, inlined }): Frame => {
+  return found.map(({ name, begin, file, line, inlined, lack: own }): Frame => {
     const functionAddress = begin === undefined ? undefined : BigInt(`0x${begin}`);
     return {
       ...common,
       inlined,
-      ...(name === undefined ? { lack: 'its file has no symbol there' } : { function: name }),
+      ...(name !== undefined && { function: name }),
+      ...((own !== undefined || name === undefined) && { lack: own ?? NO_SYMBOL }),
       ...(functionAddress !== undefined && {
         functionAddress,
         offset: Number(wanted.moduleAddress - functionAddress),
@@ -255,6 +255,7 @@ function timeout(until: number) {
   return { promise, cancel: () => clearTimeout(timer) };
 }
 
+const NO_SYMBOL = 'its file has no symbol there';
 /** Addresses a question: a file that hangs the child costs so many names at most. */
 const BATCH = 32;
 const MAX_BLAME = 2;

@@ -47,7 +47,7 @@ function candidates(path: string, { buildId, link, shared }: WantedDebug): strin
   if (shared) {
     // What the debug file names is a path, often one that climbs from where the debug file lies.
     const name = link.replace(/^(\.\.\/)+/, '');
-    const named = name.startsWith('/') ? [name] : [`${DEBUG}/${name}`];
+    const named = name.startsWith('/') ? [name] : [`${dirname(path)}/${name}`, `${DEBUG}/${name}`];
     return [...byId, ...(isPlain(name) ? named : [])];
   }
   if (link === '' || link.includes('/') || !isPlain(link) || !path.startsWith('/')) return byId;

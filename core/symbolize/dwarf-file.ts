@@ -1,41 +1,27 @@
 /** One file as the child sees it: its symbols, and lines and inline chains where there is DWARF. */
-import type { DebugWanted, LibDw, Pointer } from './libdw.js';
+import type { Demangle } from './demangle.js';
+import type { FindDebug, LibDw, Pointer } from './libdw.js';
 import type { FoundFrame } from './wire.js';
-
-/** What a debug file is asked for by; gives a descriptor to own, or -1. */
-export type AskForDebug = (wanted: DebugWanted) => number;
 
 export class DwarfFile {
   readonly #dw: LibDw;
   readonly #session: { readonly session: Pointer; close(): void };
   readonly #module: Pointer;
-  readonly #demangle: (name: string) => string;
+  readonly #demangle: Demangle;
   #units: UnitIndex | undefined;
   #bias: bigint | undefined;
   #biasKnown = false;
 
-  /** Takes `fd` over, also if it throws. */
-  constructor(
-    dw: LibDw,
-    fd: number,
-    options: {
-      readonly ask: AskForDebug;
-      readonly demangle: (name: string) => string;
-      readonly closeFile: (fd: number) => void;
-    },
-  ) {
+  /** Takes `fd` over, unless it throws. */
+  constructor(dw: LibDw, fd: number, ask: FindDebug, demangle: Demangle) {
     this.#dw = dw;
-    this.#demangle = options.demangle;
-    const session = dw.begin(options.ask);
-    if (session === undefined) {
-      options.closeFile(fd);
-      throw new Error(dw.lastError());
-    }
+    this.#demangle = demangle;
+    const session = dw.begin(ask);
+    if (session === undefined) throw new Error(dw.lastError());
     this.#session = session;
     const module = dw.report(session.session, fd);
     if (module === undefined) {
       const reason = dw.lastError();
-      options.closeFile(fd);
       session.close();
       throw new Error(reason);
     }

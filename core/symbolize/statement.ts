@@ -14,10 +14,11 @@ const frame = z.object({
   file: text.optional(),
   line: z.number().int().nonnegative().max(0xffffffff).optional(),
   inlined: z.boolean(),
+  lack: text.optional(),
 });
 
 const statement: z.ZodType<Statement> = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('ready'), lack: text.optional(), status: text }),
+  z.object({ kind: z.literal('ready'), status: text }),
   z.object({
     kind: z.literal('want'),
     buildId: z.string().regex(/^([0-9a-f]{2}){0,64}$/),

@@ -3,19 +3,25 @@
  * rights, says so, and answers questions on stdin until it is closed. The files come over a socket.
  */
 import { closeSync, readSync, writeSync } from 'node:fs';
+import { belongs, sharedIdOf } from './debug-check.js';
 import { demangler } from './demangle.js';
 import { DwarfFile } from './dwarf-file.js';
+import { ElfNames } from './elf-names.js';
 import { libc } from './libc.js';
-import { type DebugWanted, openCxxDemangler, openLibDw } from './libdw.js';
+import { type DebugWanted, type LibDw, openCxxDemangler, openLibDw } from './libdw.js';
 import { giveUpEverything, mustStartAgain, SOCKET, startAgain } from './sandbox.js';
 import { Decoder, encode, type FoundFrame, type Question, type Statement } from './wire.js';
 
 const [memory = '', cpuSeconds = '', files = '', again] = process.argv.slice(2);
 
+interface NamedFile {
+  look(address: bigint): FoundFrame[];
+}
+
 class Child {
   readonly #dw = openLibDw();
   readonly #demangle = demangler(openCxxDemangler());
-  readonly #files = new Map<number, DwarfFile | string>();
+  readonly #files = new Map<number, NamedFile | string>();
   readonly #decoder = new Decoder(1 << 24);
   readonly #questions: Question[] = [];
   readonly #piece = Buffer.alloc(1 << 16);
@@ -23,7 +29,7 @@ class Child {
   run(): void {
     const limits = { memory: Number(memory), cpuSeconds: Number(cpuSeconds), files: Number(files) };
     const status = giveUpEverything(limits);
-    this.#say({ kind: 'ready', status, ...(this.#dw === undefined && { lack: NO_LIBDW }) });
+    this.#say({ kind: 'ready', status });
     for (let question = this.#next(); question; question = this.#next()) {
       if (question.kind === 'forget') this.#forget(question.file);
       if (question.kind === 'look') this.#look(question);
@@ -32,29 +38,39 @@ class Child {
 
   #look({ file, fresh, addresses }: Question & { kind: 'look' }): void {
     if (fresh) this.#files.set(file, this.#open());
-    const dwarf = this.#files.get(file) ?? 'it was not given';
-    const isOpen = dwarf instanceof DwarfFile;
-    const frames = addresses.map((address): FoundFrame[] =>
-      isOpen ? dwarf.look(BigInt(`0x${address}`)).map(printable) : [{ inlined: false }],
+    const known = this.#files.get(file) ?? 'it was not given';
+    const lack = typeof known === 'string' ? known : undefined;
+    const frames = addresses.map((address) =>
+      typeof known === 'string' ? [] : known.look(BigInt(`0x${address}`)).map(printable),
     );
     const { user, system } = process.cpuUsage();
     const tired = user + system > (Number(cpuSeconds) * 1e6) / 2;
-    this.#say({ kind: 'found', frames, tired, ...(!isOpen && { lack: dwarf }) });
+    this.#say({ kind: 'found', frames, tired, ...(lack !== undefined && { lack }) });
   }
 
-  #open(): DwarfFile | string {
+  #open(): NamedFile | string {
     const fd = libc().receiveFile(SOCKET);
     if (fd === undefined) return 'it did not come';
-    if (this.#dw === undefined) {
-      closeSync(fd);
-      return NO_LIBDW;
-    }
     try {
-      const ask = (wanted: DebugWanted) => this.#ask(wanted);
-      return new DwarfFile(this.#dw, fd, { ask, demangle: this.#demangle, closeFile: closeSync });
+      if (this.#dw !== undefined) return this.#openDwarf(this.#dw, fd);
+      const names = new ElfNames(fd, this.#demangle, NO_LIBDW);
+      closeSync(fd);
+      return names;
     } catch (error) {
+      closeSync(fd);
       return error instanceof Error ? error.message : String(error);
     }
+  }
+
+  #openDwarf(dw: LibDw, fd: number): NamedFile {
+    let sharedId = sharedIdOf(fd);
+    const ask = (wanted: DebugWanted) => {
+      const whole = wanted.isShared ? { ...wanted, buildId: sharedId } : wanted;
+      const found = this.#ask(whole);
+      if (found >= 0 && !wanted.isShared) sharedId = sharedIdOf(found);
+      return found;
+    };
+    return new DwarfFile(dw, fd, ask, this.#demangle);
   }
 
   #forget(file: number): void {
@@ -63,14 +79,20 @@ class Child {
     if (known instanceof DwarfFile) known.close();
   }
 
-  #ask({ buildId, link, isShared }: DebugWanted): number {
+  /** Gives what belongs to the file, of all that the agent can find. */
+  #ask(wanted: DebugWanted): number {
+    const { buildId, link, isShared } = wanted;
     this.#say({ kind: 'want', buildId: buildId.toString('hex'), link, shared: isShared });
     const given = this.#next();
-    if (given?.kind !== 'given') return -1;
-    const came = Array.from({ length: given.files }, () => libc().receiveFile(SOCKET) ?? -1);
-    const [first = -1, ...others] = came;
-    for (const fd of others) closeSync(fd);
-    return first;
+    const count = given?.kind === 'given' ? given.files : 0;
+    let found = -1;
+    for (let n = 0; n < count; n++) {
+      const fd = libc().receiveFile(SOCKET);
+      if (fd === undefined) break;
+      if (found < 0 && belongs(fd, wanted)) found = fd;
+      else closeSync(fd);
+    }
+    return found;
   }
 
   #next(): Question | undefined {
@@ -103,7 +125,7 @@ function printable(frame: FoundFrame): FoundFrame {
 const clean = (text: string) => text.slice(0, MAX_NAME).replace(/[\x00-\x1f\x7f-\x9f]/g, '?');
 
 const MAX_NAME = 4096;
-const NO_LIBDW = 'libdw.so.1 is missing: apt-get install libdw1';
+const NO_LIBDW = 'libdw.so.1 is missing, which reads lines and debug files: apt-get install libdw1';
 
 if (again === undefined && mustStartAgain()) {
   startAgain(process.execPath, [...process.execArgv, ...process.argv.slice(1), 'again']);

@@ -24,12 +24,13 @@ export interface FoundFrame {
   readonly file?: string | undefined;
   readonly line?: number | undefined;
   readonly inlined: boolean;
+  /** Why there is no more. */
+  readonly lack?: string | undefined;
 }
 
-/** It has given up all rights and can be asked. `lack`: what it will not be able to do. */
+/** It has given up all rights and can be asked. */
 export interface Ready {
   readonly kind: 'ready';
-  readonly lack?: string | undefined;
   /** /proc/self/status. */
   readonly status: string;
 }
