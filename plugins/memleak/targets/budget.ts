@@ -222,6 +222,10 @@ export class Budget {
   #step(time: number, next: number, why: string, share: number): { said: string } {
     this.#sampling = next;
     this.#changed = time;
+    // What recording costs now is another figure, to be learnt anew.
+    for (const [key, { name, total, recording }] of this.#shares) {
+      this.#shares.set(key, { name, total: total - recording, recording: 0 });
+    }
     const what = next === 0 ? 'every allocation' : `one sample in ${next / 1024} KiB`;
     return { said: `the probes take ${percent(share)} of a CPU, ${why}: ${what} from now on` };
   }

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import type { Image } from './image.js';
+import { type PlanOptions, planFile } from './plan.js';
+
+const OPTIONS: PlanOptions = { mmap: false, brk: false, functions: {}, throwing: true };
+
+/** Functions by symbol, at these offsets. */
+function image(
+  functions: Readonly<Record<string, number>>,
+  stepped: readonly string[] = [],
+): Image {
+  return {
+    bits: 64,
+    isGo: false,
+    isStatic: false,
+    hasSymbols: true,
+    functions: new Map(
+      Object.entries(functions).map(([symbol, entry]) => [
+        symbol,
+        { entry, offset: entry + 1, stepped: stepped.includes(symbol) },
+      ]),
+    ),
+  };
+}
+
+it('a function with several names is one site', () => {
+  const { sites, family } = planFile(
+    image({ malloc: 16, tc_malloc: 16, free: 32, tc_free: 32, cfree: 32 }),
+    'libtcmalloc.so',
+    OPTIONS,
+  );
+  assert.equal(family, 'tcmalloc');
+  assert.deepEqual(
+    sites.map(({ shape, offset, entry }) => ({ shape, offset, entry })),
+    [
+      { shape: 'malloc', offset: 17, entry: 16 },
+      { shape: 'free', offset: 33, entry: 32 },
+    ],
+  );
+});
+
+it('one that may throw by one of its names may throw', () => {
+  const both = image({ malloc: 16, _Znwm: 16, mallocx: 48 });
+  const [site] = planFile(both, 'libjemalloc.so.2', OPTIONS).sites;
+  assert.equal(site?.mayThrow, true);
+  const careful = planFile(both, 'libjemalloc.so.2', { ...OPTIONS, throwing: false });
+  assert.deepEqual(
+    careful.sites.map(({ symbol }) => symbol),
+    ['mallocx'],
+  );
+  assert.deepEqual(careful.unsafe, ['_Znwm']);
+});
+
+it('the C++ library has sites and no allocator', () => {
+  const plan = planFile(image({ _Znwm: 16, _Znam: 32, _ZdlPv: 48 }), 'libstdc++.so.6', OPTIONS);
+  assert.equal(plan.family, undefined);
+  assert.deepEqual(
+    plan.sites.map(({ shape }) => shape),
+    ['new', 'new'],
+  );
+});
+
+it('configured functions make an allocator', () => {
+  const functions = { pool_get: 'malloc', pool_put: 'free' } as const;
+  const plan = planFile(image({ pool_get: 16, pool_put: 32 }), 'app', { ...OPTIONS, functions });
+  assert.equal(plan.family, 'other');
+  assert.equal(plan.sites.length, 2);
+});
+
+it('one site that is single-stepped makes the file costly, if it is probed', () => {
+  const names = { malloc: 16, mmap: 32, gnu_get_libc_version: 48 };
+  assert.equal(planFile(image(names, ['malloc']), 'libc.so.6', OPTIONS).stepped, true);
+  assert.equal(planFile(image(names, ['mmap']), 'libc.so.6', OPTIONS).stepped, false);
+});
