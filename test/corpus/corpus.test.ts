@@ -3,7 +3,15 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { binary, corpusMissing, isBuilt } from './build.js';
 import { casesOf, readCorpus } from './manifest.js';
-import { askOracle, grows, isSite, leakSanitizer, MOMENTS, parseMoments, siteOf } from './oracle.js';
+import {
+  askOracle,
+  grows,
+  isSite,
+  leakSanitizer,
+  MOMENTS,
+  parseMoments,
+  siteOf,
+} from './oracle.js';
 
 const library = leakSanitizer();
 const missing =

@@ -14,7 +14,7 @@ import type { CorpusCase, Mark } from './manifest.js';
 export const MOMENTS = 12;
 const SECONDS = 20;
 /** Unwinds by the debug information: libc and libstdc++ keep no frame pointers. */
-const UNWIND = 'fast_unwind_on_malloc=0';
+const ALLOCATIONS = 'fast_unwind_on_malloc=0:quarantine_size_mb=1:new_delete_type_mismatch=0';
 const NO_ROOTS = 'use_globals=0:use_stacks=0:use_registers=0:use_tls=0';
 
 /** Bytes outstanding at each moment by `file:line`: the innermost marked frame, or else of ours. */
@@ -30,25 +30,33 @@ export const siteOf = ({ file, line }: Pick<Mark, 'file' | 'line'>): string => `
 /** A wrapper's own line is not where it leaks. */
 export const isSite = ({ mark }: Mark): boolean => mark !== 'DIRECT';
 
-/** Where the compiler keeps it; undefined where it has none. */
+/**
+ * Where the compiler keeps it; undefined where it has none. AddressSanitizer carries it as well,
+ * and unlike it alone is ready before what Rust does first.
+ */
 export function leakSanitizer(): string | undefined {
-  const { stdout } = spawnSync('cc', ['-print-file-name=liblsan.so'], { encoding: 'utf8' });
+  const { stdout } = spawnSync('cc', ['-print-file-name=libasan.so'], { encoding: 'utf8' });
   const path = stdout?.trim() ?? '';
   return path.startsWith('/') && existsSync(path) ? path : undefined;
 }
 
 export async function askOracle(corpusCase: CorpusCase, library: string): Promise<Outstanding> {
   const [lost, all] = await Promise.all([
-    sitesOf(corpusCase, library, UNWIND),
-    sitesOf(corpusCase, library, `${UNWIND}:${NO_ROOTS}`),
+    sitesOf(corpusCase, library, ''),
+    sitesOf(corpusCase, library, NO_ROOTS),
   ]);
   return { lost, all };
 }
 
-async function sitesOf({ program, options, name }: CorpusCase, library: string, how: string) {
+async function sitesOf({ program, options, name }: CorpusCase, library: string, roots: string) {
   const pace = ['fast=1', `moments=${MOMENTS}`, `seconds=${SECONDS}`];
   const child = spawn(binary(program.name, 'O0'), [...pace, ...options], {
-    env: { ...process.env, LD_PRELOAD: library, LSAN_OPTIONS: `${how}:exitcode=0` },
+    env: {
+      ...process.env,
+      LD_PRELOAD: library,
+      ASAN_OPTIONS: ALLOCATIONS,
+      LSAN_OPTIONS: `exitcode=0:${roots}`,
+    },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const said: Buffer[] = [];
@@ -83,7 +91,7 @@ export function parseMoments(text: string, marks: readonly Mark[]): Sites {
 
 const LEAK = /leak of (\d+) byte\(s\) in \d+ object\(s\) allocated from:\n((?: {4}#.*\n)+)/g;
 /** Frames of the corpus' own sources alone. */
-const FRAME = / (\S*test\/corpus\/(?:leaks|quiet)\/[^:\s]+):(\d+)/g;
+const FRAME = / ((?:\S*\/)?(?:leaks|quiet)\/[^:\s/]+\.(?:c|cpp|rs)):(\d+)/g;
 
 /** Grows from the middle third to the last: its floor is above what was its ceiling. */
 export function grows(bytes: readonly number[]): boolean {

@@ -1,0 +1,79 @@
+/** What the agent said of a program, held against the program's own claims. */
+import { basename } from 'node:path';
+import type { CorpusProgram, Mark } from './manifest.js';
+
+export interface StackFrame {
+  readonly function?: string;
+  readonly file?: string;
+  readonly line?: number;
+}
+
+/** A stack that the agent calls a leak. */
+export interface Alarm {
+  readonly frames: readonly StackFrame[];
+  /** Seconds of watching until it was said. */
+  readonly seconds: number;
+  /** As the agent put it, for whoever has to find out why. */
+  readonly text: string;
+}
+
+/** `line`: the marked line is on the stack; `caller`: the direct caller is right, and no more known. */
+export type Exactness = 'line' | 'caller';
+
+export interface Found {
+  readonly mark: Mark;
+  readonly exactness: Exactness;
+  readonly seconds: number;
+}
+
+export interface Verdict {
+  readonly found: readonly Found[];
+  readonly missed: readonly Mark[];
+  readonly falseAlarms: readonly Alarm[];
+}
+
+/** Functions of C++'s and Rust's libraries that call the allocator for everybody. */
+const RUNTIMES = /^(operator new|_Zn[wa]|__rust|__rdl|std::|alloc::|<.* as |void\* std::)/;
+
+export function judge(program: CorpusProgram, alarms: readonly Alarm[]): Verdict {
+  const leaks = program.marks.filter(({ mark }) => mark === 'LEAK');
+  const found = new Map<Mark, Found>();
+  const falseAlarms: Alarm[] = [];
+  for (const alarm of alarms) {
+    const exact = leaks.filter((mark) => isOn(alarm, mark));
+    const marks = exact.length > 0 ? exact : isByCaller(program, alarm) ? leaks : [];
+    const exactness: Exactness = exact.length > 0 ? 'line' : 'caller';
+    if (marks.length === 0 && !program.marks.some((mark) => isOn(alarm, mark))) {
+      falseAlarms.push(alarm);
+    }
+    for (const mark of marks) {
+      const { seconds } = alarm;
+      const before = found.get(mark);
+      if (before?.exactness === 'line' && exactness === 'caller') continue;
+      if (before === undefined || before.exactness !== exactness || seconds < before.seconds) {
+        found.set(mark, { mark, exactness, seconds });
+      }
+    }
+  }
+  return {
+    found: [...found.values()],
+    missed: leaks.filter((mark) => !found.has(mark)),
+    falseAlarms,
+  };
+}
+
+const isOn = ({ frames }: Alarm, mark: Mark): boolean =>
+  frames.some(({ file, line }) => line === mark.line && basename(file ?? '') === mark.file);
+
+/**
+ * Without frame pointers the direct caller is all there is: a wrapper, or a function of a library.
+ * Only in a program that leaks: elsewhere it would excuse a false alarm.
+ */
+function isByCaller({ marks, through }: CorpusProgram, { frames }: Alarm): boolean {
+  const [caller] = frames;
+  if (caller === undefined || !marks.some(({ mark }) => mark === 'LEAK')) return false;
+  const direct = marks.filter(({ mark }) => mark === 'DIRECT');
+  if (direct.some((mark) => isOn({ frames: [caller], seconds: 0, text: '' }, mark))) return true;
+  const name = caller.function ?? '';
+  return through === undefined ? RUNTIMES.test(name) : new RegExp(through).test(name);
+}

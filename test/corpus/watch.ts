@@ -1,0 +1,158 @@
+/** The agent as users run it, over programs that run; what it confirmed to leak, by process. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ROOT } from '../vm/initramfs.js';
+import type { Alarm, StackFrame } from './verdict.js';
+
+const MAIN = join(ROOT, 'dist/core/main.js');
+const EVENT = 'memwatcher.memory_leak';
+const WINDOWS = 12;
+
+export interface Watching {
+  readonly pid: number;
+  /** What must be watched beyond the defaults. */
+  readonly needs?: 'mmap' | undefined;
+}
+
+/** Alarms by pid, after `seconds` of watching. */
+export type Watch = (
+  targets: readonly Watching[],
+  seconds: number,
+) => Promise<ReadonlyMap<number, readonly Alarm[]>>;
+
+/** `mem-watcher leaks --pid PID --duration D --format json`, one each: what a person does. */
+export const watchByCommand: Watch = async (targets, seconds) => {
+  const each = targets.map(async ({ pid, needs }) => {
+    const args = ['leaks', '--pid', `${pid}`, '--duration', `${seconds}s`, '--format', 'json'];
+    const agent = new Agent([...args, ...(needs === undefined ? [] : [`--${needs}`])]);
+    await agent.end();
+    return [pid, agent.alarms.map(({ alarm }) => alarm)] as const;
+  });
+  return new Map(await Promise.all(each));
+};
+
+/** `mem-watcher run` with all of them as targets: what a fleet does. */
+export const watchByAgent: Watch = async (targets, seconds) => {
+  const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-corpus-'));
+  const file = join(dir, 'agent.yaml');
+  writeFileSync(file, JSON.stringify(configOf(targets, seconds)));
+  const agent = new Agent(['run', '--json', '--config', file]);
+  try {
+    await agent.attached();
+    await sleep(seconds * 1000);
+    agent.stop();
+    await agent.end();
+    return Map.groupBy(agent.alarms, ({ pid }) => pid)
+      .entries()
+      .reduce(
+        (all, [pid, list]) =>
+          all.set(
+            pid,
+            list.map(({ alarm }) => alarm),
+          ),
+        new Map(),
+      );
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+};
+
+const configOf = (targets: readonly Watching[], seconds: number): object => ({
+  interval: `${Math.round((seconds * 1000) / WINDOWS / 2)}ms`,
+  exporters: { prometheus: { enabled: false } },
+  plugins: {
+    paf: { enabled: false },
+    pr: { enabled: false },
+    procstat: { enabled: false },
+    sysstat: { enabled: false },
+    memleak: {
+      enabled: true,
+      targets: targets.map(({ pid, needs }) => ({ pid, ...(needs && { [needs]: true }) })),
+      judging: { window: `${Math.round((seconds * 1000) / WINDOWS)}ms` },
+      // So many at once are more than anybody's share of a CPU; the verdicts are in question here.
+      budget: 0,
+      limit: 0,
+    },
+  },
+});
+
+interface EventLine {
+  readonly event?: string;
+  readonly plugin?: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly body: string;
+}
+
+class Agent {
+  readonly alarms: { readonly pid: number; readonly alarm: Alarm }[] = [];
+  readonly #child: ChildProcess;
+  readonly #closed: Promise<unknown[]>;
+  readonly #attached: Promise<void>;
+  #began = performance.now();
+  #words = '';
+
+  constructor(args: readonly string[]) {
+    const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = child;
+    this.#closed = once(child, 'close');
+    child.stderr.on('data', (data) => {
+      this.#words += data;
+    });
+    const lines = createInterface({ input: child.stdout });
+    this.#attached = new Promise((resolve) => {
+      lines.once('line', () => {
+        this.#began = performance.now();
+        resolve();
+      });
+    });
+    lines.on('line', (line) => this.#take(line));
+  }
+
+  /** The first line says that it watches, or it has ended. */
+  async attached(): Promise<void> {
+    await Promise.race([this.#attached, this.#closed]);
+  }
+
+  stop(): void {
+    this.#child.kill('SIGINT');
+  }
+
+  async end(): Promise<void> {
+    const [code, signal] = await this.#closed;
+    if (code !== 0) throw new Error(`the agent ended by ${signal ?? code}:\n${this.#words}`);
+  }
+
+  #take(line: string): void {
+    const record = JSON.parse(line) as EventLine;
+    if (record.event !== EVENT) return;
+    const { attributes, body } = record;
+    if (attributes[`${EVENT}.state`] !== 'confirmed') return;
+    if (attributes[`${EVENT}.class`] !== 'leak') return;
+    const trace = String(attributes['code.stacktrace'] ?? '');
+    const seconds = (performance.now() - this.#began) / 1000;
+    this.alarms.push({
+      pid: Number(attributes['process.pid']),
+      alarm: { frames: trace.split('\n').map(frameOf), seconds, text: `${body}\n${trace}` },
+    });
+  }
+}
+
+/**
+ * A line of the stack trace, as plugins/memleak/output/original.ts prints it: with its address, or
+ * inlined into the one above.
+ */
+export function frameOf(text: string): StackFrame {
+  const [, name, , file, line] = OUTER.exec(text) ?? INLINED.exec(text) ?? [];
+  return {
+    ...(name === undefined ? {} : { function: name }),
+    ...(file === undefined ? {} : { file, line: Number(line) }),
+  };
+}
+
+const OUTER = /^[0-9a-f]+: (.*?)(?: @ (0x[0-9a-f]+\+0x[0-9a-f]+)(?: (.+):(\d+))?)?$/;
+const INLINED = /^ +(.*?)( @ (.+):(\d+))? \[inlined\]$/;
