@@ -7,10 +7,11 @@ type Out = PointWriter<MemleakMetadata>;
 
 /** A snapshot → metric points. */
 export function report(snapshot: LeakSnapshot, out: Out): void {
-  for (const target of snapshot.targets) reportTarget(target, snapshot, out);
+  const targets = snapshot.targets.filter(({ ended }) => !ended);
+  for (const target of targets) reportTarget(target, snapshot, out);
   reportStates(snapshot, out);
   for (const state of ['watched', 'impaired'] as const) {
-    const processes = snapshot.targets.filter(({ source }) => source.kind === 'process');
+    const processes = targets.filter(({ source }) => source.kind === 'process');
     const count = processes.filter(({ reason }) => (state === 'watched') === !reason).length;
     out.point('memwatcher.allocation.targets', count, {
       'memwatcher.allocation.target.state': state,

@@ -6,7 +6,6 @@ import type { UserWatch } from '../user/user-watch.js';
 import { Attachment, printable } from './attachment.js';
 import { type Candidate, keyOf } from './candidate.js';
 import type { Chosen, Rule } from './choose.js';
-import { codeRanges } from './code-ranges.js';
 import { Heartbeat } from './heartbeat.js';
 import type { Image } from './image.js';
 import type { Images } from './images.js';
@@ -22,8 +21,11 @@ export interface FollowContext {
   readonly throwing: boolean;
 }
 
-/** `waiting` to be attached, `left` for a while for its cost, `refused`: it cannot be followed. */
-export type FollowState = 'waiting' | 'followed' | 'left' | 'refused';
+/**
+ * `waiting` to be attached, `left` for a while for its cost, `refused`: it cannot be followed.
+ * `ended`: it is gone, and what was recorded of it is there until `settle`.
+ */
+export type FollowState = 'waiting' | 'followed' | 'left' | 'refused' | 'ended';
 
 const NS_PER_TICK = 1e9 / TICKS_PER_SECOND;
 
@@ -48,6 +50,7 @@ export class Followed {
   /** Bytes of executable mappings when the map was read. */
   #libraries: number | undefined;
   #layout: string | undefined;
+  #isRecorded = false;
   #mapReadAt = Number.NEGATIVE_INFINITY;
   rssAnon: number | undefined;
 
@@ -116,7 +119,7 @@ export class Followed {
     const options = { mmap, brk, functions, throwing: context.throwing };
     this.#attachment = new Attachment(process, options, context.watch, context.images);
     yield* this.#attachment.update(this.#modules());
-    context.watch.follow(process, codeRanges(this.#modules()), this.parent);
+    context.watch.follow(process, this.#modules(), this.parent);
     this.attachedAt = Number(globalThis.process.hrtime.bigint());
     this.heartbeat.reset();
     this.state = 'followed';
@@ -128,7 +131,7 @@ export class Followed {
     yield;
     if (!this.#attachment) return;
     yield* this.#attachment.update(this.#modules());
-    this.context.watch.follow(this.process, codeRanges(this.#modules()));
+    this.context.watch.follow(this.process, this.#modules());
   }
 
   /** Whether it executes another program than what is attached; asked for once a refresh. */
@@ -164,9 +167,23 @@ export class Followed {
     this.#attachment = undefined;
   }
 
+  /** It is gone; the links are closed by `close`. */
+  end(): void {
+    this.#isRecorded = this.state === 'followed';
+    this.state = 'ended';
+    this.heartbeat.reset();
+    if (this.#attachment) this.#old.push(this.#attachment);
+  }
+
+  /** What was recorded of one that has ended is forgotten. */
+  settle(): void {
+    if (this.#isRecorded) this.context.watch.forget(this.process);
+    this.#isRecorded = false;
+  }
+
   /** Nothing is attached when it ends, be it called off. */
   *close(): Generator<void, void> {
-    this.release('waiting');
+    if (this.state !== 'ended') this.release('waiting');
     yield* this.#closeOld();
   }
 

@@ -57,6 +57,8 @@ export class Targets implements Closable {
   readonly #told = new Map<string, FollowedTarget>();
   /** Children of targets, by key. */
   readonly #adopted = new Map<string, { rule: Rule; parent: Followed }>();
+  /** By key, until they are settled. */
+  readonly #ended = new Map<string, Followed>();
   #omitted = 0;
   #absent: readonly number[] = [];
   #scannedAt = Number.NEGATIVE_INFINITY;
@@ -104,8 +106,9 @@ export class Targets implements Closable {
     return this.#jobs.size > 0;
   }
 
+  /** Those that have ended since `settle` are among them. */
   current(): readonly FollowedTarget[] {
-    return [...this.#targets.values()].map((target) => {
+    return [...this.#targets.values(), ...this.#ended.values()].map((target) => {
       const before = this.#told.get(target.key);
       const now = told(target, before, () => this.#identities.of(target.process, target.candidate));
       this.#told.set(target.key, now);
@@ -113,11 +116,23 @@ export class Targets implements Closable {
     });
   }
 
+  /** Forgets those that `current` has told to have ended: their last figures were read. */
+  settle(): void {
+    for (const target of [...this.#ended.values()]) this.#settle(target);
+  }
+
+  #settle(target: Followed): void {
+    target.settle();
+    this.#ended.delete(target.key);
+    this.#told.delete(target.key);
+  }
+
   /** Detaches from all. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     for (const key of [...this.#targets.keys()]) this.#drop(key);
+    this.settle();
     this.#jobs.run(Number.POSITIVE_INFINITY);
     this.#images.close();
   }
@@ -170,6 +185,10 @@ export class Targets implements Closable {
     for (const key of this.#adopted.keys()) if (!living.has(key)) this.#adopted.delete(key);
     for (const chosen of choice.chosen) {
       if (this.#targets.has(keyOf(chosen.candidate))) continue;
+      // Of two processes of one pid the kernel's side knows the one.
+      for (const old of [...this.#ended.values()]) {
+        if (old.process.pid === chosen.candidate.pid) this.#settle(old);
+      }
       const target = new Followed(chosen, this.#context);
       const parent = this.#adopted.get(target.key)?.parent;
       if (parent?.rule.config.inherit) target.parent = parent.process;
@@ -239,9 +258,11 @@ export class Targets implements Closable {
     if (!target) return;
     this.#jobs.cancel(key);
     this.#targets.delete(key);
-    this.#told.delete(key);
     this.#economy.forget(key);
-    target.release('waiting');
+    target.end();
+    this.#ended.set(key, target);
+    const [oldest] = this.#ended.values();
+    if (oldest && this.#ended.size > this.#config.max_targets) this.#settle(oldest);
     this.#jobs.add(`close ${this.#closings++}`, target.close());
   }
 

@@ -1,0 +1,137 @@
+import type { Change, Judge, Surroundings } from './judge/judge.js';
+import type { Ages, Judgement, Reading } from './model.js';
+
+/** Rounds that a stack may hold nothing before it is forgotten, if nothing is held against it. */
+const EMPTY_ROUNDS = 120;
+
+/** What one round knows of one allocator: a process, or the kernel. */
+export interface Account {
+  /** The same in every round. */
+  readonly id: string;
+  readonly readings: readonly Reading[];
+  readonly surroundings: Surroundings;
+}
+
+export interface Judged {
+  /** Of the account `account`. */
+  readonly account: string;
+  readonly reading: Reading;
+  readonly judgement: Judgement;
+  /** As they were when somebody looked last. */
+  readonly ages: Ages | undefined;
+}
+
+/** A stack's change of state, with what is known of it. */
+export interface JudgedChange extends Judged {
+  readonly before: Judgement;
+}
+
+interface Entry {
+  reading: Reading;
+  account: string;
+  ages: Ages | undefined;
+  surroundings: Surroundings;
+  round: number;
+  emptyRounds: number;
+}
+
+/** Every stack that was seen, with its last reading and what the judge holds of it. */
+export class Ledger {
+  readonly #judge: Judge;
+  readonly #entries = new Map<string, Entry>();
+  #round = 0;
+
+  constructor(judge: Judge) {
+    this.#judge = judge;
+  }
+
+  /**
+   * One round. `time`: monotonic, seconds; `now`: Unix ms. What changed comes back. An account that
+   * is not among them keeps what it had: `close` ends it.
+   */
+  take(accounts: readonly Account[], time: number, now: number): JudgedChange[] {
+    this.#round++;
+    const present = new Set<string>();
+    for (const { id, readings, surroundings } of accounts) {
+      present.add(id);
+      for (const reading of readings) this.#put(reading, id, surroundings);
+    }
+    for (const [key, entry] of this.#entries) {
+      if (!present.has(entry.account)) continue;
+      if (entry.round === this.#round) this.#judge.observe(entry.reading, time, entry.surroundings);
+      else this.#empty(key, entry);
+    }
+    const changes = this.#judge.conclude(time, now);
+    return changes.flatMap((change) => this.#joined(change));
+  }
+
+  /** The account has ended: what it held last comes back, and is forgotten here. */
+  close(account: string): Judged[] {
+    const last = this.#held((entry) => entry.account === account);
+    for (const [key, entry] of this.#entries) {
+      if (entry.account === account) this.#forget(key);
+    }
+    return last;
+  }
+
+  /** All that hold something, the largest first. */
+  get outstanding(): Judged[] {
+    return this.#held(() => true);
+  }
+
+  #held(wanted: (entry: Entry) => boolean): Judged[] {
+    const judged: Judged[] = [];
+    for (const [key, entry] of this.#entries) {
+      const judgement = this.#judge.judgement(key);
+      if (judgement && entry.reading.bytes > 0 && wanted(entry)) {
+        judged.push({ ...partOf(entry), judgement });
+      }
+    }
+    return judged.sort((a, b) => b.reading.bytes - a.reading.bytes);
+  }
+
+  #put(reading: Reading, account: string, surroundings: Surroundings): void {
+    const known = this.#entries.get(reading.key);
+    const ages = reading.ages ?? known?.ages;
+    const of = { reading, account, ages, surroundings, round: this.#round, emptyRounds: 0 };
+    if (known) Object.assign(known, of);
+    else this.#entries.set(reading.key, of);
+  }
+
+  /** Who watches gives only what holds something; the judge takes the rest for empty. */
+  #empty(key: string, entry: Entry): void {
+    entry.emptyRounds++;
+    entry.reading = emptied(entry.reading);
+    entry.ages = undefined;
+    if (entry.emptyRounds < EMPTY_ROUNDS) return;
+    const state = this.#judge.judgement(key)?.state;
+    if (state !== undefined && state !== 'watching' && state !== 'resolved') return;
+    this.#forget(key);
+  }
+
+  #forget(key: string): void {
+    this.#judge.forget(key);
+    this.#entries.delete(key);
+  }
+
+  #joined({ key, before, after }: Change): JudgedChange[] {
+    const entry = this.#entries.get(key);
+    return entry ? [{ ...partOf(entry), judgement: after, before }] : [];
+  }
+}
+
+const partOf = ({ account, reading, ages }: Entry) => ({ account, reading, ages });
+
+/** All that it held has been freed since. */
+function emptied(reading: Reading): Reading {
+  if (reading.bytes === 0 && reading.allocations === 0) return reading;
+  const { ages: _, ...rest } = reading;
+  return {
+    ...rest,
+    bytes: 0,
+    allocations: 0,
+    bytesError: 0,
+    freedBytes: reading.allocatedBytes,
+    freedCount: reading.allocatedCount,
+  };
+}

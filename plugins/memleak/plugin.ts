@@ -1,0 +1,98 @@
+import { inject, injectable } from 'tsyringe';
+import { describeError, MemWatcherError } from '../../core/errors.js';
+import { MonotonicClock } from '../../core/identity/monotonic-clock.js';
+import type { Plugin } from '../../core/plugin.js';
+import { createSymbolizer } from '../../core/symbolize/create-symbolizer.js';
+import { BpfLoader, Config, Emitter, Health, Logger, Scope } from '../../core/tokens.js';
+import { judgeOptionsOf } from './judge/config.js';
+import { createJudge } from './judge/create-judge.js';
+import { KernelSource } from './kernel/kernel-source.js';
+import { Ledger } from './ledger.js';
+import type { MemleakMetadata } from './metadata.js';
+import type { LeakSnapshot } from './model.js';
+import { Naming } from './naming.js';
+import { Rounds } from './rounds.js';
+import { ProcessSource, type Source } from './sources.js';
+import { Targets } from './targets/targets.js';
+import { openUserWatch } from './user/open-user-watch.js';
+
+/** How often targets are looked at, ms. */
+const REFRESH_EVERY = 200;
+/** While targets are being attached, ms. */
+const REFRESH_SOON = 10;
+/** For the first targets to be attached before the first collection, ms. */
+const FIRST_ATTACH = 3000;
+
+@injectable()
+export class Memleak implements Plugin<LeakSnapshot> {
+  #rounds: Rounds | undefined;
+
+  constructor(
+    @inject(Scope) private readonly scope: Scope,
+    @inject(Config) private readonly config: Config<MemleakMetadata>,
+    @inject(BpfLoader) private readonly loader: BpfLoader,
+    @inject(Emitter) private readonly emitter: Emitter<MemleakMetadata>,
+    @inject(Health) private readonly health: Health,
+    @inject(Logger) private readonly logger: Logger,
+  ) {}
+
+  async start(): Promise<void> {
+    const { config, scope } = this;
+    const symbolizer = scope.use(createSymbolizer());
+    const sources: Source[] = [];
+    if (config.targets.length > 0 || !config.kernel.enabled) {
+      sources.push(await this.#watchProcesses((pid) => symbolizer.readMap(pid)));
+    }
+    const kernel = config.kernel.enabled
+      ? new KernelSource(this.loader, scope, config.kernel, this.health)
+      : undefined;
+    if (kernel) sources.push(kernel);
+    const judging = judgeOptionsOf(config.judging);
+    this.#rounds = new Rounds({
+      sources,
+      ledger: new Ledger(createJudge(judging)),
+      naming: new Naming(symbolizer, kernel),
+      emitter: this.emitter,
+      clock: new MonotonicClock(),
+      top: config.top,
+      agesEvery: judging.window / 10,
+    });
+    if (config.targets.length === 0 && !config.kernel.enabled) {
+      this.health.lacks(['anything to watch: plugins.memleak.targets is empty']);
+    }
+  }
+
+  async collect(): Promise<LeakSnapshot> {
+    if (!this.#rounds) throw new MemWatcherError('INTERNAL', 'memleak collects before it started');
+    return this.#rounds.take();
+  }
+
+  async #watchProcesses(readMap: Targets['readMap']): Promise<ProcessSource> {
+    const { scope, config, health, logger } = this;
+    const watch = openUserWatch(this.loader, scope, { config, health });
+    const targets = scope.use(new Targets({ watch, config, health, logger, readMap }));
+    const until = performance.now() + FIRST_ATTACH;
+    do {
+      targets.refresh();
+      await new Promise((resolve) => setImmediate(resolve));
+    } while (targets.busy && performance.now() < until);
+    this.#keepTrue(targets);
+    return new ProcessSource(watch, targets);
+  }
+
+  /** Between collections nobody catches an error. */
+  #keepTrue(targets: Targets): void {
+    let timer: NodeJS.Timeout;
+    const look = () => {
+      try {
+        targets.refresh();
+        this.health.clear('targets');
+      } catch (error) {
+        this.health.degraded('targets', `targets cannot be looked at: ${describeError(error)}`);
+      }
+      timer = setTimeout(look, targets.busy ? REFRESH_SOON : REFRESH_EVERY).unref();
+    };
+    timer = setTimeout(look, REFRESH_SOON).unref();
+    this.scope.defer(() => clearTimeout(timer));
+  }
+}

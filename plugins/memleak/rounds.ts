@@ -1,0 +1,156 @@
+import type { MonotonicClock } from '../../core/identity/monotonic-clock.js';
+import type { Emitter } from '../../core/telemetry/events.js';
+import { quantilesOf } from './ages.js';
+import type { Account, Judged, JudgedChange, Ledger } from './ledger.js';
+import type { MemleakMetadata } from './metadata.js';
+import type { LeakSnapshot, LeakStack, Target } from './model.js';
+import type { Nameless, Naming } from './naming.js';
+import { outstandingOf, type Source, type SourceAccount } from './sources.js';
+import { stackIdOf } from './stack-ids.js';
+import { tellChange } from './teller.js';
+
+/** For names in one collection, ms: those that come later are in the next. */
+const NAMING_MS = 2500;
+/** Targets that have ended whose last account is kept for who asks. */
+const KEPT_ENDED = 16;
+
+export interface RoundsOptions {
+  readonly sources: readonly Source[];
+  readonly ledger: Ledger;
+  readonly naming: Naming;
+  readonly emitter: Emitter<MemleakMetadata>;
+  readonly clock: MonotonicClock;
+  /** Stacks that have names. */
+  readonly top: number;
+  /** Seconds between two looks at ages. */
+  readonly agesEvery: number;
+}
+
+/** A target that is gone, and what it held last. */
+interface Ended {
+  readonly account: SourceAccount;
+  readonly stacks: readonly Judged[];
+}
+
+/** One collection after the other: read, judge, name, tell. */
+export class Rounds {
+  readonly #options: RoundsOptions;
+  readonly #startTime = Date.now();
+  readonly #ended: Ended[] = [];
+  /** By account: whose addresses they are. */
+  readonly #accounts = new Map<string, SourceAccount>();
+  #agesAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: RoundsOptions) {
+    this.#options = options;
+  }
+
+  async take(): Promise<LeakSnapshot> {
+    const { ledger, naming, clock, sources } = this.#options;
+    clock.sync();
+    const time = clock.now() / 1e9;
+    const now = Date.now();
+    const accounts = this.#read(sources, time);
+    const changes = ledger.take(accounts.map(judgedAccount), time, now);
+    this.#bury(accounts);
+    const held = [...ledger.outstanding, ...this.#ended.flatMap(({ stacks }) => stacks)];
+    const chosen = choose(held, this.#options.top);
+    await naming.name(
+      [...changes, ...chosen].map((one) => this.#nameless(one)),
+      NAMING_MS,
+    );
+    for (const change of changes) this.#tell(change);
+    const stacks = chosen.map((judged) => this.#stack(judged));
+    this.#forget(accounts);
+    return {
+      startTime: this.#startTime,
+      time: now,
+      targets: [...accounts, ...this.#ended.map(({ account }) => account)].map(targetOf),
+      stacks,
+      omitted: held.length - chosen.length,
+      states: statesOf(held),
+      symbolizer: naming.statistics,
+    };
+  }
+
+  #read(sources: readonly Source[], time: number): readonly SourceAccount[] {
+    const ages = time - this.#agesAt >= this.#options.agesEvery;
+    if (ages) this.#agesAt = time;
+    const accounts = sources.flatMap((source) => source.read(ages));
+    for (const account of accounts) this.#accounts.set(account.id, account);
+    return accounts;
+  }
+
+  /** Who has ended keeps what was held of it, for the last report. */
+  #bury(accounts: readonly SourceAccount[]): void {
+    for (const account of accounts.filter(({ ended }) => ended)) {
+      this.#ended.push({ account, stacks: this.#options.ledger.close(account.id) });
+    }
+    this.#ended.splice(0, Math.max(0, this.#ended.length - KEPT_ENDED));
+  }
+
+  #forget(accounts: readonly SourceAccount[]): void {
+    const known = new Set([...accounts, ...this.#ended.map(({ account }) => account)].map(idOf));
+    for (const id of this.#accounts.keys()) if (!known.has(id)) this.#accounts.delete(id);
+  }
+
+  #nameless({ account, reading }: Judged): Nameless {
+    const map = this.#accounts.get(account)?.map;
+    return { reading, ...(map && { map }) };
+  }
+
+  #tell(change: JudgedChange): void {
+    const target = this.#accounts.get(change.account)?.target;
+    tellChange(this.#options.emitter, this.#stack(change), change.before, target);
+  }
+
+  #stack({ account, reading, judgement, ages }: Judged): LeakStack {
+    const frames = this.#options.naming.frames(reading);
+    const quantiles = ages && quantilesOf(ages);
+    return {
+      id: stackIdOf(reading, this.#accounts.get(account)?.map, frames),
+      reading,
+      judgement,
+      firstSeen: this.#options.clock.unix(reading.firstSeen),
+      ...(quantiles && { ageQuantiles: quantiles }),
+      frames,
+    };
+  }
+}
+
+const idOf = ({ id }: SourceAccount) => id;
+
+function judgedAccount({ id, readings, target }: SourceAccount): Account {
+  const { coverage, rssAnon } = target;
+  return {
+    id,
+    readings,
+    surroundings: {
+      coverage,
+      outstandingBytes: outstandingOf(readings).bytes,
+      ...(rssAnon !== undefined && { rssAnon }),
+    },
+  };
+}
+
+const targetOf = ({ target, ended }: SourceAccount): Target =>
+  ended ? { ...target, ended: true } : target;
+
+/** What is held against anybody first, then the largest; largest first. */
+function choose(held: readonly Judged[], top: number): Judged[] {
+  const bySize = held.toSorted((a, b) => b.reading.bytes - a.reading.bytes);
+  const accused = bySize.filter(({ judgement }) => judgement.state !== 'watching');
+  const rest = bySize.filter(({ judgement }) => judgement.state === 'watching');
+  return [...accused, ...rest].slice(0, top).sort((a, b) => b.reading.bytes - a.reading.bytes);
+}
+
+function statesOf(held: readonly Judged[]): LeakSnapshot['states'] {
+  const counts = new Map<string, LeakSnapshot['states'][number]>();
+  for (const { judgement } of held) {
+    const { state, class: of } = judgement;
+    const key = `${state} ${of ?? ''}`;
+    const count = (counts.get(key)?.count ?? 0) + 1;
+    counts.set(key, { state, ...(of !== undefined && { class: of }), count });
+  }
+  return [...counts.values()];
+}

@@ -1,0 +1,104 @@
+/** Those whose allocations are followed, each as the plugin takes it: an account a round. */
+import type { ProcessMap } from '../../core/symbolize/symbolizer.js';
+import type { Coverage, Reading, Target } from './model.js';
+import type { FollowedTarget } from './targets/followed-target.js';
+import type { Targets } from './targets/targets.js';
+import type { UserWatch } from './user/user-watch.js';
+
+/** One allocator in one round. */
+export interface SourceAccount {
+  /** The same in every round. */
+  readonly id: string;
+  readonly target: Target;
+  readonly readings: readonly Reading[];
+  /** Absent of the kernel. */
+  readonly map?: ProcessMap;
+  /** It is gone, and this its last account. */
+  readonly ended: boolean;
+}
+
+export interface Source {
+  /** Everything at one moment. `ages` costs a pass over all that is outstanding. */
+  read(ages: boolean): readonly SourceAccount[];
+}
+
+const NOTHING: Coverage = {
+  samplingInterval: 0,
+  missedAllocations: 0,
+  missedFrees: 0,
+  recorded: 0,
+};
+
+export class ProcessSource implements Source {
+  readonly #watch: UserWatch;
+  readonly #targets: Targets;
+
+  constructor(watch: UserWatch, targets: Targets) {
+    this.#watch = watch;
+    this.#targets = targets;
+  }
+
+  read(ages: boolean): readonly SourceAccount[] {
+    // Who ends while this reads has its last account in the next round.
+    const targets = this.#targets.current();
+    const { readings, coverage } = this.#watch.read({ ages });
+    const byProcess = grouped(readings);
+    const accounts = targets.map((target) => {
+      const id = `${target.process.pid}:${target.process.startTime}`;
+      return accountOf(id, target, byProcess.get(id) ?? [], coverage.get(target.process.pid));
+    });
+    this.#targets.settle();
+    return accounts;
+  }
+}
+
+function grouped(readings: readonly Reading[]): Map<string, Reading[]> {
+  const groups = new Map<string, Reading[]>();
+  for (const reading of readings) {
+    if (reading.source.kind !== 'process') continue;
+    const id = `${reading.source.pid}:${reading.source.startTime}`;
+    const group = groups.get(id);
+    if (group) group.push(reading);
+    else groups.set(id, [reading]);
+  }
+  return groups;
+}
+
+function accountOf(
+  id: string,
+  followed: FollowedTarget,
+  readings: readonly Reading[],
+  coverage: Coverage = NOTHING,
+): SourceAccount {
+  const { process, comm, executable, containerId, attributes, allocators, reason } = followed;
+  return {
+    id,
+    target: {
+      source: { kind: 'process', ...process },
+      comm,
+      executable,
+      ...(containerId !== undefined && { containerId }),
+      attributes,
+      allocators,
+      ...(reason !== undefined && { reason }),
+      coverage,
+      ...outstandingOf(readings),
+      ...(followed.rssAnon !== undefined && { rssAnon: followed.rssAnon }),
+    },
+    readings,
+    ...(followed.map && { map: followed.map }),
+    ended: followed.state === 'ended',
+  };
+}
+
+export function outstandingOf(readings: readonly Reading[]): {
+  readonly bytes: number;
+  readonly allocations: number;
+} {
+  let [bytes, allocations] = [0, 0];
+  for (const reading of readings) {
+    bytes += reading.bytes;
+    allocations += reading.allocations;
+  }
+  return { bytes, allocations };
+}
