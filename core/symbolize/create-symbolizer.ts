@@ -4,7 +4,9 @@ import { openDebugFiles } from './debug-files.js';
 import { toFileAddress } from './elf-identity.js';
 import type { Frame } from './frame.js';
 import { FrameCache } from './frame-cache.js';
+import { isJit, JitNames } from './jit-names.js';
 import { type HeldFile, ModuleFiles } from './module-files.js';
+import { printable } from './printable.js';
 import { readProcessMap } from './process-map.js';
 import type { MappedModule, ProcessMap, Symbolizer } from './symbolizer.js';
 import type { FoundFrame } from './wire.js';
@@ -33,6 +35,7 @@ class ChildSymbolizer implements Symbolizer {
   readonly #files: ModuleFiles;
   readonly #host: ChildHost;
   readonly #cache: FrameCache;
+  readonly #jit: JitNames;
   readonly #proc: string;
   readonly #openFiles: number;
   /** By the file's key: how often it killed the child. */
@@ -53,6 +56,7 @@ class ChildSymbolizer implements Symbolizer {
     this.#files = new ModuleFiles({ limit: heldFiles, proc });
     this.#host = new ChildHost(host);
     this.#cache = new FrameCache(cacheBytes);
+    this.#jit = new JitNames(proc);
     this.#proc = proc;
     this.#openFiles = openFiles;
   }
@@ -91,6 +95,10 @@ class ChildSymbolizer implements Symbolizer {
       }
     }
     for (const [module, inside] of byModule) {
+      if (isJit(module)) {
+        await this.#inJit(map, module, inside, calls, answers);
+        continue;
+      }
       await this.#inModule(map, module, inside, calls, until, answers);
     }
     for (const frames of answers.values()) {
@@ -102,6 +110,34 @@ class ChildSymbolizer implements Symbolizer {
   close(): void {
     this.#host.close();
     this.#files.close();
+  }
+
+  async #inJit(
+    map: ProcessMap,
+    module: MappedModule,
+    addresses: readonly bigint[],
+    calls: boolean,
+    answers: Map<bigint, readonly Frame[]>,
+  ): Promise<void> {
+    const before = calls ? 1n : 0n;
+    const found = await this.#jit.find(
+      map,
+      addresses.map((address) => address - before),
+    );
+    for (const address of addresses) {
+      const known = found.get(address - before);
+      const common = {
+        address,
+        inlined: false,
+        module: module.path === '' ? '[jit]' : module.path,
+      };
+      const named = known && {
+        function: printable(known.name),
+        functionAddress: known.start,
+        offset: Number(address - known.start),
+      };
+      answers.set(address, [named ? { ...common, ...named } : { ...common, lack: NO_JIT }]);
+    }
   }
 
   async #inModule(
@@ -239,7 +275,6 @@ function framesOf(
 }
 
 function lackOf(module: MappedModule): string {
-  if (module.path === '') return 'memory without a file';
   return module.segments === undefined
     ? 'its file cannot be opened, or is no ELF file'
     : 'its file has nothing there';
@@ -255,6 +290,7 @@ function timeout(until: number) {
   return { promise, cancel: () => clearTimeout(timer) };
 }
 
+const NO_JIT = 'memory without a file, and no /tmp/perf-PID.map tells of it';
 const NO_SYMBOL = 'its file has no symbol there';
 /** Addresses a question: a file that hangs the child costs so many names at most. */
 const BATCH = 32;

@@ -7,9 +7,18 @@
  * pipe, a device, another file. So it is looked at by O_PATH, which opens nothing, and only a
  * regular file of the right device and inode is then opened for reading.
  */
-import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readSync,
+  type Stats,
+  writeSync,
+} from 'node:fs';
 import type { Closable } from '../scope.js';
 import { type ElfIdentity, elfIdentityOf } from './elf-identity.js';
+import { libc } from './libc.js';
 import type { MappedModule } from './symbolizer.js';
 
 export interface ModuleFilesOptions {
@@ -48,9 +57,14 @@ export class ModuleFiles implements Closable {
 
   /** The descriptor stays ours. Undefined if there is no such file any more, or it is not regular. */
   open(pid: number, module: MappedModule): HeldFile | undefined {
-    if (module.inode === 0 || this.#closed) return undefined;
-    const key = `${module.device} ${module.inode}`;
-    const held = this.#held.get(key) ?? this.#find(pid, module);
+    if (this.#closed) return undefined;
+    const isVdso = module.path === VDSO && module.inode === 0;
+    if (module.inode === 0 && !isVdso) return undefined;
+    // There are as many of it as kinds of processes, and they are told apart by their build id.
+    const known = isVdso ? `${VDSO} ${module.buildId}` : `${module.device} ${module.inode}`;
+    const found = this.#held.get(known);
+    const held = found ?? (isVdso ? this.#copyVdso(pid, module) : this.#find(pid, module));
+    const key = isVdso && held !== undefined ? `${VDSO} ${held.identity?.buildId}` : known;
     if (held === undefined) return undefined;
     this.#held.delete(key);
     this.#held.set(key, held);
@@ -61,6 +75,30 @@ export class ModuleFiles implements Closable {
   close(): void {
     this.#closed = true;
     this.#letGo(0);
+  }
+
+  /** It is in memory only, and so it is copied into a file that is nowhere. */
+  #copyVdso(pid: number, { start, end }: MappedModule): HeldFile | undefined {
+    const size = Number(end - start);
+    if (size > MAX_VDSO) return undefined;
+    try {
+      const memory = openSync(`${this.#proc}/${pid}/mem`, constants.O_RDONLY);
+      const image = Buffer.alloc(size);
+      try {
+        readSync(memory, image, 0, size, Number(start));
+      } finally {
+        closeSync(memory);
+      }
+      const identity = elfIdentityOf(image);
+      if (identity?.buildId === undefined) return undefined;
+      const same = this.#held.get(`${VDSO} ${identity.buildId}`);
+      if (same !== undefined) return same;
+      const fd = libc().memoryFile('vdso');
+      writeSync(fd, image);
+      return { fd, size, identity };
+    } catch {
+      return undefined;
+    }
   }
 
   #letGo(limit: number): void {
@@ -90,10 +128,11 @@ export class ModuleFiles implements Closable {
 export function openRegular(
   path: string,
   accept: (stats: Stats) => boolean,
+  { follow = true }: { readonly follow?: boolean } = {},
 ): { readonly fd: number; readonly size: number } | undefined {
   let looked: number | undefined;
   try {
-    looked = openSync(path, O_PATH);
+    looked = openSync(path, follow ? O_PATH : O_PATH | constants.O_NOFOLLOW);
     const stats = fstatSync(looked);
     if (!stats.isFile() || !accept(stats)) return undefined;
     const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
@@ -127,3 +166,6 @@ function deviceOf(device: number): { readonly major: number; readonly minor: num
 
 /** Of Linux on every architecture that Node runs on; Node does not name it. */
 const O_PATH = 0o10000000;
+const VDSO = '[vdso]';
+/** Bytes; it has two pages. */
+const MAX_VDSO = 1 << 18;

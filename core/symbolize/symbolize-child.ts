@@ -9,6 +9,7 @@ import { DwarfFile } from './dwarf-file.js';
 import { ElfNames } from './elf-names.js';
 import { libc } from './libc.js';
 import { type DebugWanted, type LibDw, openCxxDemangler, openLibDw } from './libdw.js';
+import { printable } from './printable.js';
 import { giveUpEverything, mustStartAgain, SOCKET, startAgain } from './sandbox.js';
 import { Decoder, encode, type FoundFrame, type Question, type Statement } from './wire.js';
 
@@ -41,7 +42,7 @@ class Child {
     const known = this.#files.get(file) ?? 'it was not given';
     const lack = typeof known === 'string' ? known : undefined;
     const frames = addresses.map((address) =>
-      typeof known === 'string' ? [] : known.look(BigInt(`0x${address}`)).map(printable),
+      typeof known === 'string' ? [] : known.look(BigInt(`0x${address}`)).map(shown),
     );
     const { user, system } = process.cpuUsage();
     const tired = user + system > (Number(cpuSeconds) * 1e6) / 2;
@@ -111,20 +112,12 @@ class Child {
   }
 }
 
-/** Names are put on terminals and into logs. */
-function printable(frame: FoundFrame): FoundFrame {
-  const { name, file } = frame;
-  return {
-    ...frame,
-    ...(name !== undefined && { name: clean(name) }),
-    ...(file !== undefined && { file: clean(file) }),
-  };
-}
+const shown = ({ name, file, ...others }: FoundFrame): FoundFrame => ({
+  ...others,
+  ...(name !== undefined && { name: printable(name) }),
+  ...(file !== undefined && { file: printable(file) }),
+});
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
-const clean = (text: string) => text.slice(0, MAX_NAME).replace(/[\x00-\x1f\x7f-\x9f]/g, '?');
-
-const MAX_NAME = 4096;
 const NO_LIBDW = 'libdw.so.1 is missing, which reads lines and debug files: apt-get install libdw1';
 
 if (again === undefined && mustStartAgain()) {
