@@ -11,6 +11,7 @@ import { goCommand } from './go.js';
 const MANIFEST = join(ROOT, 'test/e2e/collector-builder.yaml');
 const BUILDER = 'go.opentelemetry.io/collector/cmd/builder@v0.159.0';
 const NODE_EXPORTER = 'github.com/prometheus/node_exporter@v1.12.1';
+const PPROF = 'github.com/google/pprof@v0.0.0-20261016150608-1facf8f91b50';
 const JAEGER = 'github.com/jaegertracing/jaeger@v1.76.0';
 
 /** The OpenTelemetry Collector of collector-builder.yaml. The first build takes minutes. */
@@ -36,6 +37,14 @@ export function nodeExporterBinary(): Promise<string> {
   return cached(cachePath('node_exporter', NODE_EXPORTER.split('@')[1] ?? ''), async (partial) => {
     const go = await goCommand();
     await inTemporary((dir) => cpSync(goInstall(go, NODE_EXPORTER, 'node_exporter', dir), partial));
+  });
+}
+
+/** Google's pprof, which reads the profiles. */
+export function pprofBinary(): Promise<string> {
+  return cached(cachePath('pprof', PPROF.split('@')[1] ?? ''), async (partial) => {
+    const go = await goCommand();
+    await inTemporary((dir) => cpSync(goInstall(go, PPROF, 'pprof', dir), partial));
   });
 }
 

@@ -204,6 +204,17 @@ export const fakeTarget = (changes: Partial<Target> = {}): Target => ({
   ...changes,
 });
 
+const KERNEL_TARGET: Target = {
+  source: KERNEL,
+  comm: 'kernel',
+  executable: '',
+  attributes: {},
+  allocators: ['pages'],
+  bytes: 40_960,
+  allocations: 10,
+  coverage: { samplingInterval: 0, missedAllocations: 0, missedFrees: 3, recorded: 4000 },
+};
+
 const LEAK: Partial<Judgement> = {
   state: 'confirmed',
   class: 'leak',
@@ -258,19 +269,7 @@ export const STACKS: readonly LeakStack[] = [
 export const fakeSnapshot = (changes: Partial<LeakSnapshot> = {}): LeakSnapshot => ({
   startTime: NOW - 42_000,
   time: NOW,
-  targets: [
-    fakeTarget(),
-    fakeTarget({
-      source: KERNEL,
-      comm: 'kernel',
-      executable: '',
-      attributes: {},
-      allocators: ['pages'],
-      bytes: 40_960,
-      allocations: 10,
-      coverage: { samplingInterval: 0, missedAllocations: 0, missedFrees: 3, recorded: 4000 },
-    }),
-  ],
+  targets: [fakeTarget(), KERNEL_TARGET],
   stacks: STACKS,
   omitted: 0,
   states: [

@@ -6,7 +6,14 @@ import type { LeakSnapshot, LeakStack, Target } from '../model.js';
 import type { Box } from './flame-layout.js';
 import type { FlameNode } from './flame-tree.js';
 import { isKernel, oldestAge, sourceOf } from './frames.js';
-import { formatAge, formatEstimate, formatGrowth, formatShare, formatSize } from './units.js';
+import {
+  formatAge,
+  formatAllocations,
+  formatEstimate,
+  formatGrowth,
+  formatShare,
+  formatSize,
+} from './units.js';
 
 export function headings(
   { targets, startTime, time, omitted }: LeakSnapshot,
@@ -14,7 +21,7 @@ export function headings(
 ): { readonly title: string; readonly subtitle: string } {
   const who = targets.map(targetName).join(', ') || 'nobody';
   const parts = [
-    `${formatSize(tree.bytes)} in ${formatCount(tree.allocations)} allocations`,
+    `${formatSize(tree.bytes)} in ${formatAllocations(tree.allocations)}`,
     `watched for ${formatAge(Math.max(0, time - startTime) / 1000)}`,
     ...new Set(targets.map(howSeen)),
     ...(omitted > 0 ? [`${formatCount(omitted)} smaller stacks left out`] : []),
@@ -47,7 +54,7 @@ export function boxTitle({ node, stack }: Box, whole: number): string {
   const bytes = stack ? Math.round(stack.reading.bytes) : node.bytes;
   const count = stack ? Math.round(stack.reading.allocations) : node.allocations;
   const share = formatShare(whole === 0 ? undefined : bytes / whole);
-  lines.push(`${formatSize(bytes)} (${share}) in ${formatCount(count)} allocations`);
+  lines.push(`${formatSize(bytes)} (${share}) in ${formatAllocations(count)}`);
   return lines.map(harmless).join('\n');
 }
 

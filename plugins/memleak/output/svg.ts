@@ -30,7 +30,7 @@ export function flameGraph(snapshot: LeakSnapshot): string {
   const height = HEAD + Math.max(3, levels) * ROW + FOOT;
   const base = height - FOOT - ROW;
   const { title, subtitle } = headings(snapshot, tree);
-  const less = hidden > 0 ? `${hidden} boxes are too narrow to be drawn. ` : '';
+  const less = narrow(hidden);
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-labelledby="heading about">`,
@@ -53,6 +53,11 @@ export function flameGraph(snapshot: LeakSnapshot): string {
     '',
   ].join('\n');
 }
+
+const narrow = (hidden: number) => {
+  if (hidden === 0) return '';
+  return `${hidden === 1 ? '1 box is' : `${hidden} boxes are`} too narrow to be drawn. `;
+};
 
 function boxMarkup(box: Box, base: number, whole: number): string {
   const { left, width, level, node, stack } = box;

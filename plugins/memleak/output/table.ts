@@ -3,7 +3,14 @@ import { formatCount } from '../../../core/cli/format.js';
 import type { Column, Table } from '../../../core/cli/view.js';
 import type { LeakSnapshot, LeakStack, State, Target } from '../model.js';
 import { bySize, nameOf, oldestAge, ownFrame, sourceOf } from './frames.js';
-import { formatAge, formatEstimate, formatGrowth, formatShare, formatSize } from './units.js';
+import {
+  formatAge,
+  formatAllocations,
+  formatEstimate,
+  formatGrowth,
+  formatShare,
+  formatSize,
+} from './units.js';
 
 export const COLUMNS: readonly Column[] = [
   { title: 'STATE', align: 'left', priority: 0 },
@@ -45,7 +52,7 @@ export function stacksTable(snapshot: LeakSnapshot, rows: number, plain = false)
 function titleOf({ targets, startTime, time }: LeakSnapshot, plain: boolean): string {
   const bytes = targets.reduce((sum, target) => sum + target.bytes, 0);
   const allocations = targets.reduce((sum, target) => sum + target.allocations, 0);
-  const held = `${formatSize(bytes, plain)} in ${formatCount(Math.round(allocations))} allocations`;
+  const held = `${formatSize(bytes, plain)} in ${formatAllocations(allocations)}`;
   return `Outstanding after ${formatAge(Math.max(0, time - startTime) / 1000)}: ${held}`;
 }
 
@@ -56,7 +63,7 @@ function footerOf({ targets, stacks }: LeakSnapshot, hidden: number): string | u
   const recorded = targets.reduce((sum, { coverage }) => sum + coverage.recorded, 0);
   return recorded === 0
     ? 'nothing was allocated while watched'
-    : `nothing is outstanding of ${formatCount(Math.round(recorded))} allocations`;
+    : `nothing is outstanding of ${formatAllocations(recorded)}`;
 }
 
 function row(stack: LeakStack, plain: boolean): string[] {

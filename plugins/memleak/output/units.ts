@@ -1,5 +1,5 @@
 /** Figures of leaks as people read them. */
-import { formatBytes } from '../../../core/cli/format.js';
+import { formatBytes, formatCount } from '../../../core/cli/format.js';
 
 /** Bytes that may be an estimate: `1.5 MiB`, plainly `1572864`. */
 export const formatSize = (bytes: number, plain = false): string =>
@@ -39,4 +39,10 @@ export function formatShare(share: number | undefined): string {
 export function formatMany(count: number): string {
   if (count >= 1e6) return `${(count / 1e6).toFixed(1)} M`;
   return count >= 10_000 ? `${Math.round(count / 1000)} k` : String(Math.round(count));
+}
+
+/** `1 allocation`, `12,345 allocations`; of an estimate the nearest. */
+export function formatAllocations(count: number): string {
+  const whole = Math.round(count);
+  return `${formatCount(whole)} ${whole === 1 ? 'allocation' : 'allocations'}`;
 }
