@@ -29,10 +29,10 @@ interface Known {
 /** Names stacks once, the wanted ones first, and never waits longer than it is told. */
 export class Naming {
   readonly #symbolizer: Symbolizer;
-  readonly #kernel: KernelNames;
+  readonly #kernel: KernelNames | undefined;
   readonly #known = new Map<string, Known>();
 
-  constructor(symbolizer: Symbolizer, kernel: KernelNames) {
+  constructor(symbolizer: Symbolizer, kernel: KernelNames | undefined) {
     this.#symbolizer = symbolizer;
     this.#kernel = kernel;
   }
@@ -81,7 +81,7 @@ export class Naming {
   }
 
   async #ofKernel({ key, frames }: Reading): Promise<void> {
-    this.#remember(key, await this.#kernel.frames(frames));
+    if (this.#kernel) this.#remember(key, await this.#kernel.frames(frames));
   }
 
   #isSettled(key: string): boolean {

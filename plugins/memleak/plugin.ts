@@ -6,15 +6,14 @@ import { createSymbolizer } from '../../core/symbolize/create-symbolizer.js';
 import { BpfLoader, Config, Emitter, Health, Logger, Scope } from '../../core/tokens.js';
 import { judgeOptionsOf } from './judge/config.js';
 import { createJudge } from './judge/create-judge.js';
-import { KernelSource } from './kernel/kernel-source.js';
 import { Ledger } from './ledger.js';
 import type { MemleakMetadata } from './metadata.js';
 import type { LeakSnapshot } from './model.js';
 import { Naming } from './naming.js';
 import { Rounds } from './rounds.js';
 import { ProcessSource, type Source } from './sources.js';
-import { Targets } from './targets/targets.js';
-import { openUserWatch } from './user/open-user-watch.js';
+import { Targets, type TargetsOptions } from './targets/targets.js';
+import { openUserWatch } from './user/watcher.js';
 
 /** How often targets are looked at, ms. */
 const REFRESH_EVERY = 200;
@@ -43,15 +42,11 @@ export class Memleak implements Plugin<LeakSnapshot> {
     if (config.targets.length > 0 || !config.kernel.enabled) {
       sources.push(await this.#watchProcesses((pid) => symbolizer.readMap(pid)));
     }
-    const kernel = config.kernel.enabled
-      ? new KernelSource(this.loader, scope, config.kernel, this.health)
-      : undefined;
-    if (kernel) sources.push(kernel);
     const judging = judgeOptionsOf(config.judging);
     this.#rounds = new Rounds({
       sources,
       ledger: new Ledger(createJudge(judging)),
-      naming: new Naming(symbolizer, kernel),
+      naming: new Naming(symbolizer, undefined),
       emitter: this.emitter,
       clock: new MonotonicClock(),
       top: config.top,
@@ -67,9 +62,17 @@ export class Memleak implements Plugin<LeakSnapshot> {
     return this.#rounds.take();
   }
 
-  async #watchProcesses(readMap: Targets['readMap']): Promise<ProcessSource> {
+  async #watchProcesses(readMap: TargetsOptions['readMap']): Promise<ProcessSource> {
     const { scope, config, health, logger } = this;
-    const watch = openUserWatch(this.loader, scope, { config, health });
+    const watch = scope.use(
+      openUserWatch(this.loader, scope, {
+        maxAllocations: config.max_allocations,
+        maxStacks: config.max_stacks,
+        maxDepth: config.stack_depth,
+        // Some are being forgotten while their successors are followed already.
+        maxTargets: 2 * config.max_targets,
+      }),
+    );
     const targets = scope.use(new Targets({ watch, config, health, logger, readMap }));
     const until = performance.now() + FIRST_ATTACH;
     do {
