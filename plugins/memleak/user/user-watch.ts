@@ -53,6 +53,11 @@ export interface ProbeSite {
    * count as missed; `targets/` gives such sites to no other strategy unless configured.
    */
   readonly mayThrow?: true;
+  /**
+   * It calls no other function that is probed (glibc's calloc, everybody's malloc): a session then
+   * leaves out the return of calls that are not sampled. By the symbol if not said.
+   */
+  readonly leaf?: boolean;
 }
 
 /** Requests that may fail where the host still has memory: bytes. */

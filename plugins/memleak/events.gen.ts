@@ -1,0 +1,140 @@
+// Generated from memleak.bpf.c by `npm run gen`; do not edit.
+
+/** struct ml_ages, 520 bytes. */
+export interface MlAges {
+  readonly oldest: number;
+  /** 32 elements. */
+  readonly allocations: readonly number[];
+  /** 32 elements. */
+  readonly bytes: readonly number[];
+}
+
+/** struct ml_counts, 24 bytes. */
+export interface MlCounts {
+  readonly hits: number;
+  readonly recorded: number;
+  readonly unknown_frees: number;
+}
+
+/** struct ml_happening, 40 bytes. */
+export interface MlHappening {
+  readonly time: number;
+  readonly start_time: number;
+  readonly child_start_time: number;
+  readonly kind: number;
+  readonly pid: number;
+  readonly child: number;
+  readonly unused: number;
+}
+
+/** struct ml_key, 16 bytes. */
+export interface MlKey {
+  readonly address: number;
+  readonly target: number;
+  readonly unused: number;
+}
+
+/** struct ml_live, 24 bytes. */
+export interface MlLive {
+  readonly size: number;
+  readonly weight: number;
+  readonly where: number;
+}
+
+/** struct ml_new, 32 bytes. */
+export interface MlNew {
+  readonly function: number;
+  readonly caller: number;
+  readonly pointer: number;
+  readonly sp: number;
+}
+
+/** struct ml_pass, 40 bytes. */
+export interface MlPass {
+  readonly now: number;
+  readonly kept: number;
+  readonly removed: number;
+  readonly missed: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** struct ml_range, 16 bytes. */
+export interface MlRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** struct ml_site, 16 bytes. */
+export interface MlSite {
+  readonly hash: number;
+  readonly target: number;
+  readonly unused: number;
+}
+
+/** struct ml_slot, 64 bytes. */
+export interface MlSlot {
+  readonly hash: number;
+  readonly allocated_bytes: number;
+  readonly allocated: number;
+  readonly allocated_variance: number;
+  readonly freed_bytes: number;
+  readonly freed: number;
+  readonly freed_variance: number;
+  readonly target: number;
+  readonly unused: number;
+}
+
+/** struct ml_stack, 1040 bytes. */
+export interface MlStack {
+  readonly first: number;
+  readonly depth: number;
+  readonly end: number;
+  readonly hash: number;
+  /** 127 elements. */
+  readonly frames: readonly number[];
+}
+
+/** struct ml_target, 2176 bytes. */
+export interface MlTarget {
+  readonly start_time: number;
+  readonly pid: number;
+  readonly state: number;
+  readonly which: number;
+  /** 2 elements. */
+  readonly ranges: readonly number[];
+  readonly unused: number;
+  readonly gone: MlCounts;
+  readonly present: MlCounts;
+  readonly missed_allocations: number;
+  readonly missed_bytes: number;
+  readonly missed_frees: number;
+  readonly approximations: number;
+  readonly interrupted: number;
+  readonly without_slot: number;
+  /** 2 elements. */
+  readonly code: readonly (readonly MlRange[])[];
+}
+
+/** struct ml_thread, 200 bytes. */
+export interface MlThread {
+  readonly sp: number;
+  readonly size: number;
+  readonly out: number;
+  readonly interval: number;
+  readonly remainder: number;
+  readonly hash: number;
+  readonly slot: number;
+  readonly target: number;
+  readonly shape: number;
+  readonly nested: number;
+  readonly sampled: number;
+  readonly has_old: number;
+  readonly old_address: number;
+  readonly old: MlLive;
+  readonly counts: MlCounts;
+  readonly news: number;
+  readonly unused: number;
+  /** 2 elements. */
+  readonly new: readonly MlNew[];
+}

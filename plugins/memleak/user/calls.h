@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * Calls of allocators: what is asked for is known as they begin, the address as they return.
+ *
+ * Allocators call each other, and only the outermost call counts. Which one that is the stack pointer
+ * tells: calls within it have theirs below it, and one at or above it says that it is gone, however it
+ * ended (longjmp, a return that the kernel left out).
+ */
+#pragma once
+
+#include "common.bpf.h"
+#include "live.h"
+#include "memleak.h"
+#include "sampling.h"
+#include "slots.h"
+#include "starts.h"
+#include "targets.h"
+
+const volatile __u64 page_size = 4096;
+
+/* Requests that may fail where the host still has memory: bytes; as in user-watch.ts. */
+#define MAX_THROWING_SIZE (16 << 20)
+
+/* More calls within one than any allocator makes: the outer one is gone. */
+#define MAX_NESTED 32
+
+/* What a call asks for. */
+struct request {
+	__u64 size;
+	__u64 old; /* address that it gives back; 0: none */
+	__u64 out; /* where it writes the address; 0: it returns it */
+	__u32 shape;
+	bool leaf; /* calls no other function that is probed */
+	bool may_throw; /* through a return probe that would be the end of the process */
+};
+
+/* What the link shall do as the call returns; only sessions listen. */
+enum answer {
+	SEE_RETURN = 0,
+	SKIP_RETURN = 1,
+};
+
+static __always_inline __u64 product(__u64 a, __u64 b)
+{
+	__u64 low, high;
+
+	if (!((a | b) >> 32))
+		return a * b;
+	if (a >> 32 && b >> 32)
+		return ~0ULL;
+	/* one of them has no high half */
+	low = (__u64)(__u32)a * (__u32)b;
+	high = (a >> 32) * b + (b >> 32) * a + (low >> 32);
+	return high >> 32 ? ~0ULL : high << 32 | (__u32)low;
+}
+
+static __always_inline __u64 whole_pages(__u64 bytes)
+{
+	return (bytes + page_size - 1) & ~(page_size - 1);
+}
+
+/* The old address may be another thread's before this call returns: it is taken from the live ones
+ * now, and put back if the call fails. */
+static __always_inline void take_old(struct ml_thread *thread, __u64 address)
+{
+	struct ml_key key = { .address = address, .target = thread->target };
+
+	/* A function that went on as another one has taken it already. */
+	if (thread->has_old && thread->old_address == address)
+		return;
+	if (thread->has_old)
+		count_freed(&thread->old);
+	thread->has_old = address && take(&key, &thread->old);
+	thread->old_address = address;
+}
+
+static __always_inline enum answer on_call(void *ctx, const struct request *request)
+{
+	struct ml_thread *thread = current_thread();
+	__u64 sp = PT_REGS_SP((struct pt_regs *)ctx);
+	bool sampled;
+
+	if (!thread)
+		return SKIP_RETURN;
+	thread->counts.hits++;
+	if (thread->sp) {
+		if (sp < thread->sp && thread->nested < MAX_NESTED) {
+			thread->nested++;
+			return SKIP_RETURN;
+		}
+		if (sp != thread->sp)
+			COUNT_TARGET(thread->target, interrupted, 1);
+	}
+	if (request->may_throw && request->size > MAX_THROWING_SIZE) {
+		COUNT_TARGET(thread->target, missed_allocations, 1);
+		COUNT_TARGET(thread->target, missed_bytes, request->size);
+		thread->sp = 0;
+		return SKIP_RETURN;
+	}
+	sampled = is_sampled(thread, request->size);
+	if (request->old || thread->has_old)
+		take_old(thread, request->old);
+	if (!sampled && request->leaf && !thread->has_old) {
+		thread->sp = 0;
+		return SKIP_RETURN;
+	}
+	thread->sp = sp;
+	thread->nested = 0;
+	thread->sampled = sampled;
+	thread->shape = request->shape;
+	thread->size = request->size;
+	thread->out = request->out;
+	return SEE_RETURN;
+}
+
+static __always_inline bool has_failed(const struct ml_thread *thread, __u64 result)
+{
+	switch (thread->shape) {
+	case ML_MMAP:
+	case ML_MREMAP:
+	case ML_SBRK:
+		return result == ~0ULL;
+	case ML_POSIX_MEMALIGN:
+		return (__u32)result != 0;
+	default:
+		return result == 0;
+	}
+}
+
+static __always_inline void settle_old(struct ml_thread *thread, bool failed)
+{
+	struct ml_key key = { .address = thread->old_address, .target = thread->target };
+
+	/* glibc frees what is to have no bytes, and returns NULL */
+	if (failed && thread->size && put(&key, &thread->old))
+		goto settled;
+	count_freed(&thread->old);
+settled:
+	thread->has_old = 0;
+}
+
+static __always_inline void record(void *ctx, struct ml_thread *thread, __u64 address)
+{
+	struct pt_regs *regs = ctx;
+	struct ml_key key = { .address = address, .target = thread->target };
+	struct ml_live allocation = {
+		.size = thread->size,
+		.weight = weight_of(thread->size, thread->interval),
+	};
+
+	allocation.where = slot_of_stack(thread, regs) |
+			   (bpf_ktime_get_ns() >> 20 << ML_SLOT_BITS);
+	if (!put(&key, &allocation))
+		return;
+	count_allocated(&allocation);
+	thread->counts.recorded++;
+}
+
+/* What sbrk takes back ends where it returns. */
+static __always_inline int shrink_heap(struct ml_thread *thread, __u64 end, bool failed)
+{
+	struct ml_key key = { .address = end + thread->size, .target = thread->target };
+	struct ml_live part;
+
+	if (failed)
+		return 0;
+	if (!take(&key, &part)) {
+		COUNT_TARGET(thread->target, approximations, 1);
+		return 0;
+	}
+	count_freed(&part);
+	return 0;
+}
+
+static __always_inline int on_return(void *ctx)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct ml_thread *thread = bpf_map_lookup_elem(&threads, &id);
+	__u64 result = PT_REGS_RC((struct pt_regs *)ctx);
+	bool failed;
+
+	if (!thread)
+		return 0;
+	thread->counts.hits++;
+	/* Of a call within the outermost one, or of one that was not seen to begin. */
+	if (!thread->sp || PT_REGS_SP((struct pt_regs *)ctx) <= thread->sp)
+		return 0;
+	thread->sp = 0;
+	failed = has_failed(thread, result);
+	if (thread->has_old)
+		settle_old(thread, failed);
+	if (thread->shape == ML_SBRK && (__s64)thread->size < 0)
+		return shrink_heap(thread, result, failed);
+	if (failed || !thread->sampled || (thread->shape == ML_SBRK && !thread->size))
+		return 0;
+	if (thread->out && bpf_probe_read_user(&result, sizeof(result), (void *)thread->out)) {
+		COUNT(read_failures);
+		COUNT_TARGET(thread->target, missed_allocations, 1);
+		COUNT_TARGET(thread->target, missed_bytes, thread->size);
+		return 0;
+	}
+	record(ctx, thread, result);
+	return 0;
+}
+
+static __always_inline enum answer on_free(__u64 address)
+{
+	struct ml_thread *thread;
+	struct ml_live freed;
+	struct ml_key key = { .address = address };
+
+	if (!address)
+		return SKIP_RETURN;
+	thread = current_thread();
+	if (!thread)
+		return SKIP_RETURN;
+	thread->counts.hits++;
+	key.target = thread->target;
+	if (take(&key, &freed))
+		count_freed(&freed);
+	else
+		thread->counts.unknown_frees++;
+	return SKIP_RETURN;
+}
+
+/* The beginning of a mapping is gone: what is left has another address. */
+static __noinline int shrink(struct ml_key *key, struct ml_live *mapping, __u64 bytes)
+{
+	struct ml_live rest = *mapping;
+
+	rest.size -= bytes;
+	if (mapping->weight != ML_ONE)
+		COUNT_TARGET(key->target, approximations, 1);
+	count_freed(mapping);
+	key->address += bytes;
+	if (put(key, &rest))
+		count_allocated(&rest);
+	return 0;
+}
+
+static __always_inline enum answer on_unmap(__u64 address, __u64 length)
+{
+	struct ml_thread *thread = current_thread();
+	struct ml_key key = { .address = address };
+	struct ml_live mapping;
+
+	if (!thread)
+		return SKIP_RETURN;
+	thread->counts.hits++;
+	key.target = thread->target;
+	length = whole_pages(length);
+	if (!take(&key, &mapping))
+		thread->counts.unknown_frees++;
+	else if (length < whole_pages(mapping.size))
+		shrink(&key, &mapping, length);
+	else
+		count_freed(&mapping);
+	return SKIP_RETURN;
+}

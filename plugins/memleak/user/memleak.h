@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * What crosses between the probes of allocators and user space.
+ *
+ * A process that is followed has a number, its target; never the same number for two until all that
+ * was recorded of the first is gone. An allocation is known by target and address, and refers to a
+ * slot: the figures of one stack of one target.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+#define ML_RANGES 64 /* of code, a target */
+#define ML_FRAMES 127 /* of a stack, at most */
+#define ML_AGES 32 /* log2 of ms */
+#define ML_SLOT_BITS 24
+#define ML_ONE (1ULL << 16) /* a count of one */
+
+/* How a function takes its arguments and gives its memory; user-watch.ts has the same order. */
+enum ml_shape {
+	ML_MALLOC,
+	ML_CALLOC,
+	ML_REALLOC,
+	ML_REALLOCARRAY,
+	ML_ALIGNED_ALLOC,
+	ML_POSIX_MEMALIGN,
+	ML_FREE,
+	ML_NEW,
+	ML_MMAP,
+	ML_MUNMAP,
+	ML_MREMAP,
+	ML_SBRK,
+	ML_SHAPE = 0xff,
+	/* added to a shape in a cookie: the function calls no other that is probed */
+	ML_LEAF = 0x100,
+	/* and: it may leave by an exception */
+	ML_MAY_THROW = 0x200,
+};
+
+enum ml_target_state {
+	ML_UNUSED,
+	ML_FOLLOWED,
+	ML_FORGOTTEN, /* until nothing refers to it any more */
+};
+
+/* Why a stack has no more frames. */
+enum ml_depth {
+	ML_END,
+	ML_LIMIT,
+	ML_UNREADABLE,
+};
+
+struct ml_range {
+	__u64 start;
+	__u64 end; /* exclusive */
+};
+
+/* What threads count for themselves, without atomics. */
+struct ml_counts {
+	__u64 hits; /* runs of our programs */
+	__u64 recorded; /* allocations */
+	__u64 unknown_frees; /* of what was not recorded */
+};
+
+struct ml_target {
+	__u64 start_time; /* of the process, CLOCK_BOOTTIME, ns */
+	__u32 pid;
+	__u32 state; /* enum ml_target_state */
+	__u32 which; /* of the two sets of ranges is valid; the other is being written */
+	__u32 ranges[2]; /* how many there are */
+	__u32 unused;
+	struct ml_counts gone; /* of threads that have exited */
+	struct ml_counts present; /* of the others, summed up by a pass over them */
+	__u64 missed_allocations; /* no room, or unreadable */
+	__u64 missed_bytes;
+	__u64 missed_frees; /* an address was handed out again that had not been freed */
+	__u64 approximations; /* mappings cut in a way that could not be followed */
+	__u64 interrupted; /* calls that never returned */
+	__u64 without_slot; /* allocations counted in the slot of all that found no slot */
+	struct ml_range code[2][ML_RANGES]; /* ascending */
+};
+
+/* An allocation. */
+struct ml_key {
+	__u64 address;
+	__u32 target;
+	__u32 unused;
+};
+
+struct ml_live {
+	__u64 size; /* bytes as asked for */
+	__u64 weight; /* allocations that it stands for, in ML_ONE */
+	__u64 where; /* slot, and from bit ML_SLOT_BITS on the time in 2^20 ns */
+};
+
+/* What user space tells the next pass over all live allocations, and is told by it. */
+struct ml_pass {
+	__u64 now; /* CLOCK_MONOTONIC, ns; 0: ages are not asked for */
+	__u64 kept;
+	__u64 removed;
+	__u64 missed; /* no room for what was to be inherited */
+	__u32 from; /* of that target inherits */
+	__u32 to; /* this one */
+};
+
+/* A stack's key in the index of slots. */
+struct ml_site {
+	__u64 hash;
+	__u32 target;
+	__u32 unused;
+};
+
+/* Sums over all allocations of a stack since its slot was made, in one cache line. What is outstanding
+ * is the difference. Read what was freed first. They wrap; differences do not mind. */
+struct ml_slot {
+	__u64 hash; /* 0: of nobody */
+	__u64 allocated_bytes; /* estimates, with sampling */
+	__u64 allocated; /* in ML_ONE */
+	__u64 allocated_variance; /* of the estimate, bytes squared */
+	__u64 freed_bytes;
+	__u64 freed;
+	__u64 freed_variance;
+	__u32 target;
+	__u32 unused;
+};
+
+/* Written once, when its slot is made. */
+struct ml_stack {
+	__u64 first; /* CLOCK_MONOTONIC, ns */
+	__u32 depth; /* frames */
+	__u32 end; /* enum ml_depth */
+	__u64 hash;
+	__u64 frames[ML_FRAMES];
+};
+
+/* Of a slot's outstanding allocations, by a pass over all. */
+struct ml_ages {
+	__u64 oldest; /* ns */
+	__u64 allocations[ML_AGES]; /* in ML_ONE */
+	__u64 bytes[ML_AGES];
+};
+
+enum ml_happening_kind {
+	ML_EXEC,
+	ML_EXIT,
+	ML_FORK,
+};
+
+struct ml_happening {
+	__u64 time; /* CLOCK_MONOTONIC, ns */
+	__u64 start_time;
+	__u64 child_start_time;
+	__u32 kind;
+	__u32 pid;
+	__u32 child;
+	__u32 unused;
+};
+
+/* operator new as it began. */
+struct ml_new {
+	__u64 function;
+	__u64 caller; /* where it returns to */
+	__u64 pointer; /* frame pointer of the caller */
+	__u64 sp;
+};
+
+/* A thread that has called an allocator. */
+struct ml_thread {
+	__u64 sp; /* of the outermost call that is under way; 0: none is */
+	__u64 size; /* that it asks for */
+	__u64 out; /* where it will find the address; 0: in the result */
+	__u64 interval; /* that `remainder` was drawn for; 0: all are recorded */
+	__s64 remainder; /* bytes until the next sample */
+	__u64 hash; /* the last stack, and its slot */
+	__u32 slot;
+	__u32 target;
+	__u32 shape;
+	__u32 nested; /* calls within the outermost one */
+	__u32 sampled; /* whether the call is to be recorded */
+	__u32 has_old; /* whether `old` was taken from the live ones by this call */
+	__u64 old_address;
+	struct ml_live old;
+	struct ml_counts counts;
+	__u32 news; /* entries of `new` that hold */
+	__u32 unused;
+	struct ml_new new[2]; /* the last; outer first, for new[] calls new */
+};

@@ -1,0 +1,88 @@
+/** Which programs go where: the functions of a file, by each strategy. */
+import type { BpfLink, BpfObject } from '../../../core/bpf/host.js';
+import { MemWatcherError } from '../../../core/errors.js';
+import { type ProbedFile, type ProbeSite, SHAPES, type Shape } from './user-watch.js';
+
+/** ML_LEAF and ML_MAY_THROW of memleak.h. */
+const LEAF = 0x100;
+const MAY_THROW = 0x200;
+
+/** What has no return that anybody asks for. */
+const ENTRY_ONLY: readonly Shape[] = ['free', 'new', 'munmap'];
+const returns = ({ shape }: ProbeSite): boolean => !ENTRY_ONLY.includes(shape);
+
+/** Functions that call no other allocator, by whatever library. */
+const LEAVES = /^(?:__libc_|__|je_|tc_|mi_)?(?:malloc|valloc|pvalloc)$/;
+
+/** Attaches to all of the file's functions, or throws and has attached to none. */
+export function attachProbes(
+  object: BpfObject,
+  strategy: string,
+  pid: number,
+  file: ProbedFile,
+): BpfLink {
+  const links: BpfLink[] = [];
+  try {
+    for (const plan of plansOf(strategy, file.sites)) {
+      const { program, ...target } = plan;
+      links.push(object.attachUprobes(program, { path: file.path, pid, ...target }));
+    }
+  } catch (error) {
+    closeAll(links, error);
+    throw error;
+  }
+  return {
+    program: strategy,
+    readAll: () => {
+      throw new MemWatcherError('BPF_RUN_FAILED', 'probes of an allocator are no iterator');
+    },
+    close: () => closeAll(links.splice(0)),
+  };
+}
+
+interface Plan {
+  readonly program: string;
+  readonly offsets: readonly number[];
+  readonly cookies?: readonly number[];
+}
+
+/** Returns first, so that no call is seen to begin whose end is not; detached the other way round. */
+function plansOf(strategy: string, sites: readonly ProbeSite[]): Plan[] {
+  if (sites.length === 0) return [];
+  if (strategy === 'session') {
+    const offsets = sites.map((site) => (returns(site) ? site.entry : entryOf(site)));
+    return [{ program: 'session', offsets, cookies: sites.map(cookieOf) }];
+  }
+  const returning = sites.filter(returns).map(({ entry }) => entry);
+  const plans: Plan[] = returning.length > 0 ? [{ program: 'any_return', offsets: returning }] : [];
+  if (strategy === 'multi') {
+    const entries = { offsets: sites.map(entryOf), cookies: sites.map(cookieOf) };
+    return [...plans, { program: 'multi_entry', ...entries }];
+  }
+  for (const shape of SHAPES) {
+    const offsets = sites.filter((site) => site.shape === shape).map(entryOf);
+    if (offsets.length > 0) plans.push({ program: `entry_${shape}`, offsets });
+  }
+  return plans;
+}
+
+/** Who called operator new lies at the stack pointer only as it begins. */
+const entryOf = ({ shape, offset, entry }: ProbeSite): number => (shape === 'new' ? entry : offset);
+
+const cookieOf = ({ shape, symbol, leaf = LEAVES.test(symbol), mayThrow }: ProbeSite): number =>
+  SHAPES.indexOf(shape) | (leaf ? LEAF : 0) | (mayThrow ? MAY_THROW : 0);
+
+/** Newest first. Says what went wrong, unless something else already did. */
+function closeAll(links: readonly BpfLink[], cause?: unknown): void {
+  const errors: unknown[] = [];
+  for (const link of [...links].reverse()) {
+    try {
+      link.close();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length === 0) return;
+  if (cause !== undefined) errors.unshift(cause);
+  throw new AggregateError(errors, 'detaching from an allocator failed');
+}

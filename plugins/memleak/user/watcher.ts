@@ -1,0 +1,225 @@
+import type { BpfLink, BpfLoader, LoadedBpf, RingReader } from '../../../core/bpf/host.js';
+import { type RecordDecoder, recordDecoder } from '../../../core/bpf/record.js';
+import { missedRuns } from '../../../core/bpf/stats.js';
+import { MemWatcherError } from '../../../core/errors.js';
+import type { Scope } from '../../../core/scope.js';
+import type { MlHappening } from '../events.gen.js';
+import type { Coverage, ProcessId, Reading } from '../model.js';
+import { happeningOf } from './decoder.js';
+import { Passes } from './passes.js';
+import { attachProbes } from './probes.js';
+import { SlotTable } from './slot-table.js';
+import { type TargetCounts, TargetTable } from './target-table.js';
+import type {
+  Activity,
+  CodeRange,
+  Happening,
+  ProbedFile,
+  UserReadings,
+  UserWatch,
+} from './user-watch.js';
+
+/** ms after which what was forgotten leaves, if nothing had a look at all allocations before. */
+const SWEEP_EVERY = 5_000;
+/** The kernel reckons with 28 bits behind the point. */
+const MAX_INTERVAL = 2 ** 30;
+/** ML_SLOT_BITS. */
+const MAX_SLOTS = 2 ** 24;
+
+export interface UserWatchOptions {
+  /** Outstanding allocations of all processes that are kept. */
+  readonly maxAllocations: number;
+  /** Stacks that are told apart. */
+  readonly maxStacks: number;
+  /** Frames of a stack, at most 127. */
+  readonly maxDepth: number;
+  /** Processes that are followed at a time, and those forgotten a moment ago. */
+  readonly maxTargets?: number;
+  /** Threads of all processes that allocate. */
+  readonly maxThreads?: number;
+}
+
+/** Loads the best strategy. Nobody is followed yet. */
+export function openUserWatch(
+  loader: BpfLoader,
+  scope: Scope,
+  options: UserWatchOptions,
+): UserWatcher {
+  const { maxAllocations, maxStacks, maxDepth, maxTargets = 256, maxThreads = 16_384 } = options;
+  const slots = Math.min(MAX_SLOTS - 1, maxTargets + maxStacks);
+  const own = scope.child();
+  const loaded = own.use(
+    loader.load({
+      constants: { max_depth: maxDepth },
+      maxEntries: {
+        followed: maxTargets,
+        targets: maxTargets,
+        threads: maxThreads,
+        live: maxAllocations,
+        slots,
+        stacks: slots,
+        ages: slots,
+        spare: slots,
+        sites: slots,
+      },
+      onDemand: ['live', 'threads'],
+      beforeAttach: (object) => SlotTable.fill(object, maxTargets),
+    }),
+  );
+  return new UserWatcher(loaded, own, maxTargets);
+}
+
+export class UserWatcher implements UserWatch {
+  readonly strategy: string;
+  readonly #targets: TargetTable;
+  readonly #slots: SlotTable;
+  readonly #passes: Passes;
+  readonly #ring: RingReader;
+  readonly #happening: RecordDecoder<MlHappening>;
+  readonly #setInterval: (interval: number) => void;
+  #interval = 0;
+  #sweptAt = 0;
+  #live = 0;
+
+  constructor(
+    readonly loaded: LoadedBpf,
+    private readonly scope: Scope,
+    targets: number,
+  ) {
+    const { object } = loaded;
+    this.strategy = loaded.strategy.replace(/^uprobe-/, '');
+    this.#targets = new TargetTable(object, scope);
+    this.#slots = new SlotTable(object, scope, targets);
+    this.#passes = new Passes(object, scope);
+    this.#ring = scope.use(object.map('happenings').ring());
+    this.#happening = recordDecoder<MlHappening>(object.layout('ml_happening'));
+    const globals = scope.use(object.map('.bss').mapped());
+    this.#setInterval = (interval) => {
+      const { buffer, byteOffset } = globals.bytes;
+      new BigUint64Array(buffer, byteOffset, 1)[0] = BigInt(interval);
+    };
+  }
+
+  /** Share of the room for stacks and for allocations that is taken, as of the last look. */
+  get fullness(): { readonly stacks: number; readonly allocations: number } {
+    const { maxEntries } = this.loaded.object.map('live').spec;
+    return { stacks: this.#slots.fullness, allocations: this.#live / maxEntries };
+  }
+
+  follow(process: ProcessId, code: readonly CodeRange[], inherit?: ProcessId): void {
+    const known = this.#targets.of(process);
+    if (known && this.#targets.isSeen(known)) {
+      this.#targets.setCode(known, code);
+      return;
+    }
+    this.#forgetPid(process.pid);
+    const target = this.#targets.add(process, code);
+    this.#slots.begin(target.number);
+    const parent = inherit && this.#targets.of(inherit);
+    if (parent) this.#passes.inherit(parent.number, target.number);
+    this.#targets.admit(target);
+  }
+
+  forget(process: ProcessId): void {
+    const target = this.#targets.of(process);
+    if (target) this.#targets.remove(target);
+  }
+
+  attach({ pid }: ProcessId, file: ProbedFile): BpfLink {
+    return attachProbes(this.loaded.object, this.strategy, pid, file);
+  }
+
+  setSampling(interval: number): void {
+    if (!(interval >= 0)) {
+      throw new MemWatcherError('INTERNAL', `${interval} bytes are no distance of samples`);
+    }
+    this.#interval = interval === 0 ? 0 : Math.min(MAX_INTERVAL, Math.max(1, Math.round(interval)));
+    this.#setInterval(this.#interval);
+  }
+
+  read({ ages }: { readonly ages: boolean }): UserReadings {
+    const now = Number(process.hrtime.bigint());
+    const ms = now / 1e6;
+    this.#passThreads();
+    if (ages) this.#slots.clearAges();
+    if (ages || (this.#targets.forgotten > 0 && ms - this.#sweptAt >= SWEEP_EVERY)) {
+      this.#passLive(ms, ages ? now : undefined);
+    }
+    const found = this.#slots.read((number) => this.#targets.withNumber(number), ages);
+    this.#slots.recycle(ms);
+    return {
+      time: now,
+      readings: found.map(({ reading }): Reading => reading),
+      ...this.#counts(),
+    };
+  }
+
+  activity(): ReadonlyMap<number, Activity> {
+    this.#passThreads();
+    return new Map(
+      [...this.#targets.all].map((target) => {
+        const { hits, recorded } = this.#targets.counts(target);
+        return [target.process.pid, { hits, recorded }];
+      }),
+    );
+  }
+
+  /** What was counted of a process; undefined of one that is not followed. */
+  countsOf(process: ProcessId): TargetCounts | undefined {
+    const target = this.#targets.of(process);
+    return target && this.#targets.counts(target);
+  }
+
+  happenings(): readonly Happening[] {
+    const happenings: Happening[] = [];
+    this.#ring.drain((view, offset, length) => {
+      const happening = happeningOf(this.#happening, view, offset, length);
+      if (happening) happenings.push(happening);
+    });
+    return happenings;
+  }
+
+  close(): Promise<void> {
+    return this.scope.close();
+  }
+
+  #forgetPid(pid: number): void {
+    for (const target of [...this.#targets.all]) {
+      if (target.process.pid === pid) this.#targets.remove(target);
+    }
+  }
+
+  #passThreads(): void {
+    this.#targets.clearPresent();
+    this.#passes.threads();
+  }
+
+  /** Numbers of targets and slots are free again once nothing refers to them. */
+  #passLive(ms: number, now?: number): void {
+    this.#sweptAt = ms;
+    this.#live = this.#passes.live(now);
+    for (const number of this.#targets.passed()) {
+      this.#slots.release(number);
+      this.#targets.release(number);
+    }
+  }
+
+  #counts(): Pick<UserReadings, 'coverage' | 'hits'> {
+    const { object, programs } = this.loaded;
+    const missed = missedRuns(object, programs);
+    const coverage = new Map<number, Coverage>();
+    const hits = new Map<number, number>();
+    for (const target of this.#targets.all) {
+      const { pid } = target.process;
+      const counts = this.#targets.counts(target);
+      hits.set(pid, counts.hits);
+      coverage.set(pid, {
+        samplingInterval: this.#interval,
+        missedAllocations: counts.missedAllocations,
+        missedFrees: counts.missedFrees + missed,
+        recorded: counts.recorded,
+      });
+    }
+    return { coverage, hits };
+  }
+}
