@@ -1,0 +1,236 @@
+/**
+ * The kernel's own allocations. First what costs nothing: what slab caches, places of the source and
+ * unaccounted pages hold, by the kernel's own books. What grows there is followed, allocation by
+ * allocation, until it has been quiet for long.
+ */
+import { readFileSync } from 'node:fs';
+import type { BpfLoader, LoadedBpf } from '../../../core/bpf/host.js';
+import { MemWatcherError } from '../../../core/errors.js';
+import { pageSize, possibleCpus } from '../../../core/identity/host.js';
+import type { Closable } from '../../../core/scope.js';
+import type { Coverage } from '../model.js';
+import type { KernelConfig } from './config.js';
+import { coverageOf, type KernelCounts, readCounts, readMissedRuns } from './counts.js';
+import { decide, type Followed } from './decision.js';
+import { type Growth, GrowthDetector } from './growth.js';
+import { Origins } from './origins.js';
+import { Prelude } from './prelude.js';
+import { AgePass, type KernelReading, StackReader } from './readings.js';
+import { Slots } from './slots.js';
+import { type Survey, seriesOf, takeSurvey } from './survey.js';
+import { Tracer } from './tracer.js';
+
+export interface KernelReadings {
+  /** CLOCK_MONOTONIC ns. */
+  readonly time: number;
+  readonly readings: readonly KernelReading['reading'][];
+  /** Of all that is followed. */
+  readonly coverage: Coverage;
+  /** By key, of a stack some of whose frees nobody saw: its own. */
+  readonly coverageByStack: ReadonlyMap<string, Coverage>;
+  readonly counts: KernelCounts;
+}
+
+export interface KernelWatchOptions {
+  readonly survey?: () => Survey;
+  readonly kallsyms?: () => string;
+}
+
+const NOTHING: Followed = { caches: [], pages: false, percpu: false };
+
+export class KernelWatch implements Closable {
+  readonly #config: KernelConfig;
+  readonly #survey: () => Survey;
+  readonly #kallsyms: () => string;
+  readonly #growth: GrowthDetector;
+  readonly #origins = new Origins();
+  readonly #pageSize = pageSize();
+  #state: State | undefined;
+  #followed = NOTHING;
+  #surveyed: Survey | undefined;
+
+  constructor(config: KernelConfig, options: KernelWatchOptions = {}) {
+    this.#config = config;
+    this.#growth = new GrowthDetector(config);
+    this.#survey = options.survey ?? takeSurvey;
+    this.#kallsyms = options.kallsyms ?? (() => readFileSync('/proc/kallsyms', 'latin1'));
+  }
+
+  /** Loads; nothing is attached but for what is configured. */
+  start(loader: BpfLoader): void {
+    const { max_live, max_stacks } = this.#config;
+    const cells = 2 ** Math.ceil(Math.log2(max_live * 2));
+    const loaded = loader.load({
+      object: 'kernel',
+      constants: {
+        page_shift: Math.log2(this.#pageSize),
+        possible_cpus: possibleCpus().length,
+        present_mask: cells - 1,
+      },
+      maxEntries: {
+        live: max_live,
+        present: cells,
+        stacks: max_stacks,
+        ages: max_stacks,
+        slots: max_stacks,
+        free_slots: max_stacks,
+      },
+    });
+    this.#state = stateOf(loaded, this.#origins, new Prelude(this.#kallsyms()));
+    this.refresh();
+  }
+
+  /** Once a collection: looks at the kernel's books and follows what grows. `time`: ms, monotonic. */
+  refresh(time = performance.now()): void {
+    const { tracer, slots, reader, ages } = this.#running;
+    const survey = this.#survey();
+    this.#surveyed = survey;
+    this.#growth.observe(time, seriesOf(survey));
+    const surveyed = { ...survey, pageSize: this.#pageSize };
+    const followed = decide(this.#config, this.#growth.growing(), surveyed);
+    const dropped = isLess(followed, this.#followed);
+    tracer.follow(followed, survey.caches);
+    this.#followed = followed;
+    if (dropped) {
+      const kept = new Set(followed.caches.map((name) => name));
+      for (const { reading, slot, kind } of reader.read(() => undefined)) {
+        if (!isFollowed(kind, reading.origin ?? '', kept, followed)) slots.retire(slot);
+      }
+      ages.run();
+    }
+    slots.recycle();
+  }
+
+  /** What is outstanding, by stack; `ages` costs a pass over every live allocation. */
+  read(options: { readonly ages: boolean }): KernelReadings {
+    const { loaded, reader, ages } = this.#running;
+    if (options.ages) ages.run();
+    const time = Number(process.hrtime.bigint());
+    const readings = reader.read((slot) => (options.ages ? ages.of(slot, time) : undefined));
+    const counts = readCounts(loaded.object);
+    const missed = readMissedRuns(loaded.object, loaded.programs);
+    const coverage = coverageOf(counts, missed, this.#excess(readings));
+    const coverageByStack = new Map(
+      readings
+        .filter(({ unseenFrees }) => unseenFrees > 0)
+        .map(({ reading, unseenFrees }) => [
+          reading.key,
+          {
+            ...coverage,
+            missedFrees: Math.min(coverage.missedFrees, reading.allocations) + unseenFrees,
+            recorded: reading.allocatedCount,
+          },
+        ]),
+    );
+    return {
+      time,
+      readings: readings.map(({ reading }) => reading),
+      coverage,
+      coverageByStack,
+      counts,
+    };
+  }
+
+  /** What grows by the kernel's own books, the most first: `slab NAME`, `site PLACE`, `memory WHAT`. */
+  sites(): readonly Growth[] {
+    return this.#growth.growing();
+  }
+
+  get followed(): Followed {
+    return this.#followed;
+  }
+
+  /** What cannot be seen here, for the plugin's status. */
+  get lacks(): readonly string[] {
+    return [...(this.#state?.loaded.lacks ?? []), ...(this.#surveyed?.lacks ?? [])];
+  }
+
+  /** The loaded object, for the agent's own telemetry; undefined before `start`. */
+  get loaded(): LoadedBpf | undefined {
+    return this.#state?.loaded;
+  }
+
+  /** Detaches; what is held is gone with the object. */
+  close(): void {
+    const state = this.#state;
+    this.#state = undefined;
+    this.#followed = NOTHING;
+    if (!state) return;
+    try {
+      state.tracer.close();
+    } finally {
+      void state.loaded.close();
+    }
+  }
+
+  get #running(): State {
+    if (this.#state) return this.#state;
+    throw new MemWatcherError('INTERNAL', 'the kernel is not watched: start() was not called');
+  }
+
+  /** Objects outstanding by our account beyond all that their caches have: frees that nobody saw. */
+  #excess(readings: readonly KernelReading[]): number {
+    const active = new Map(
+      this.#surveyed?.caches.map(({ name, activeObjects }) => [name, activeObjects]),
+    );
+    const held = new Map<string, number>();
+    for (const { reading, kind } of readings) {
+      if (kind !== 'cache' && kind !== 'kmalloc') continue;
+      const origin = reading.origin ?? '';
+      held.set(origin, (held.get(origin) ?? 0) + reading.allocations);
+    }
+    let excess = 0;
+    for (const [origin, count] of held) {
+      const all = origin.split('|').map((name) => active.get(name));
+      if (all.includes(undefined)) continue;
+      const most = all.reduce<number>((sum, objects) => sum + (objects ?? 0), 0);
+      excess += Math.max(0, count - most);
+    }
+    return excess;
+  }
+}
+
+interface State {
+  readonly loaded: LoadedBpf;
+  readonly tracer: Tracer;
+  readonly slots: Slots;
+  readonly reader: StackReader;
+  readonly ages: AgePass;
+}
+
+/** Closes the object if something of it is not as it should be. */
+function stateOf(loaded: LoadedBpf, origins: Origins, prelude: Prelude): State {
+  try {
+    const slots = new Slots(loaded.object);
+    return {
+      loaded,
+      slots,
+      tracer: new Tracer(loaded, origins),
+      reader: new StackReader(slots, origins, prelude),
+      ages: new AgePass(loaded.object),
+    };
+  } catch (error) {
+    void loaded.close();
+    throw error;
+  }
+}
+
+function isFollowed(
+  kind: KernelReading['kind'],
+  origin: string,
+  caches: ReadonlySet<string>,
+  { pages, percpu }: Followed,
+): boolean {
+  if (kind === 'pages') return pages;
+  if (kind === 'percpu') return percpu;
+  return origin.split('|').every((name) => caches.has(name));
+}
+
+/** Whether something is no longer followed. */
+function isLess(now: Followed, before: Followed): boolean {
+  return (
+    (before.pages && !now.pages) ||
+    (before.percpu && !now.percpu) ||
+    before.caches.some((name) => !now.caches.includes(name))
+  );
+}

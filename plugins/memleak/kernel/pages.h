@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * Pages. A block of 2^order pages may be split and freed in parts, in any order: then what is left of
+ * it is kept as the blocks that the buddy allocator would make of it, each under its own first page.
+ */
+#pragma once
+
+#include "live.h"
+#include "kernel/slab.h"
+
+#define HIGHEST_ORDER 10
+/* enum migratetype: unmovable, movable, reclaimable on every kernel. Of movable pages the kernel
+ * keeps account itself: they are of processes and of the page cache. */
+#define MIGRATE_MOVABLE 1
+
+/* [i]: a block of that order was ever recorded. Only those are looked for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HIGHEST_ORDER + 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} orders_seen SEC(".maps");
+
+static __always_inline void see_order(__u32 order)
+{
+	__u32 *seen = bpf_map_lookup_elem(&orders_seen, &order);
+
+	if (seen && !*seen)
+		*seen = 1;
+}
+
+static __always_inline bool is_order_seen(__u32 order)
+{
+	__u32 *seen = bpf_map_lookup_elem(&orders_seen, &order);
+
+	return seen && *seen;
+}
+
+static __always_inline int on_page_alloc(void *ctx, __u64 page, __u32 order, int migratetype)
+{
+	struct origin origin = { .kind = KERNEL_PAGES, .number = order };
+
+	KERNEL_COUNT(allocations);
+	if (!page || migratetype == MIGRATE_MOVABLE || order > HIGHEST_ORDER)
+		return 0;
+	see_order(order);
+	return record(ctx, &origin, key_of(page, KEY_PAGE), 1ull << ((order + page_shift) & 63));
+}
+
+/* Keeps what is left of a block of `block` pages' order once 2^order pages from `page` on are freed.
+ * `size`: of a struct page. */
+static __always_inline void keep_rest(__u64 page, __u32 order, __u32 block, __u64 size,
+				      struct kernel_live *entry)
+{
+	const __u32 weight = entry->weight;
+
+	for (__u32 part = 0; part < HIGHEST_ORDER; part++) {
+		__u64 span = size << part;
+
+		if (part < order || part >= block)
+			continue;
+		entry->bytes = 1ull << ((part + page_shift) & 63);
+		entry->weight = part == block - 1 ? weight : 0;
+		see_order(part);
+		if (keep(key_of((page & ~(span - 1)) ^ span, KEY_PAGE), entry)) {
+			count_freed(entry, entry->bytes, false);
+			KERNEL_COUNT(split_frees);
+		}
+	}
+}
+
+/* Frees 2^order pages out of the block that is kept at `head`. 0: there is none that has them. */
+__attribute__((noinline)) int release_from(__u64 page, __u32 order, __u64 head)
+{
+	const __u64 size = bpf_core_type_size(struct page);
+	__u64 key = key_of(head, KEY_PAGE), freed = 1ull << ((order + page_shift) & 63);
+	struct kernel_live *found = bpf_map_lookup_elem(&live, &key);
+	struct kernel_live entry, part;
+	__u32 block;
+
+	if (!found)
+		return 0;
+	entry = *found;
+	block = log2_of(entry.bytes >> (page_shift & 63));
+	if (page - head >= size << block)
+		return 0;
+	if (!take(key))
+		return 1;
+	KERNEL_COUNT(matched);
+	if (entry.bytes <= freed) {
+		count_freed(&entry, entry.bytes, false);
+		return 1;
+	}
+	part = entry;
+	part.weight = 0;
+	count_freed(&part, freed, false);
+	keep_rest(page, order, block, size, &entry);
+	return 1;
+}
+
+static __always_inline int on_page_free(__u64 page, __u32 order)
+{
+	const __u64 size = bpf_core_type_size(struct page);
+
+	KERNEL_COUNT(frees);
+	if (order > HIGHEST_ORDER)
+		return 0;
+	if (may_be_kept(key_of(page, KEY_PAGE)) && release_from(page, order, page))
+		return 0;
+	if (size & (size - 1))
+		return 0; /* where its block begins cannot be told from the address */
+	for (__u32 block = 1; block <= HIGHEST_ORDER; block++) {
+		__u64 head = page & ~((size << block) - 1);
+
+		if (block <= order || head == page || !is_order_seen(block))
+			continue;
+		if (may_be_kept(key_of(head, KEY_PAGE)) && release_from(page, order, head))
+			break;
+	}
+	return 0;
+}

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
+/*
+ * The kernel's own allocations: what was allocated and not freed, by stack, of those slab caches, pages
+ * and per-CPU memory that user space asks for.
+ *
+ * Nothing is attached at load. Each allocator has its programs, on raw tracepoints or on classic ones.
+ * Here a pointer is a key to be hashed, which BTF-typed programs may not do with theirs. What no
+ * tracepoint tells (objects that are allocated or freed in bulk) is seen at functions, where the kernel
+ * lets us.
+ */
+#include <linux/ptrace.h>
+#include "common.bpf.h"
+#include "kernel/caches.h"
+#include "kernel/live.h"
+#include "kernel/pages.h"
+#include "kernel/slab.h"
+#include "kernel/task.h"
+
+LICENSE;
+
+static __always_inline int on_object(void *ctx, enum kernel_kind kind, __u32 number, __u64 object,
+				     __u64 bytes, __u64 call_site)
+{
+	struct origin origin = { .kind = kind, .number = number, .call_site = call_site };
+
+	return record(ctx, &origin, key_of(object, KEY_SLAB), bytes);
+}
+
+/* Of objects whose tracepoint tells the size alone. */
+static __always_inline int on_sized(void *ctx, enum kernel_kind kind, __u64 call_site, __u64 object,
+				    __u64 bytes)
+{
+	__u32 origin;
+
+	KERNEL_COUNT(allocations);
+	origin = object ? origin_by_size(object, bytes, kind) : 0;
+	return origin ? on_object(ctx, kind, origin, object, bytes, call_site) : 0;
+}
+
+/* Of objects whose tracepoint tells the cache. */
+static __always_inline int on_cached(void *ctx, __u64 call_site, __u64 object, __u64 cache)
+{
+	unsigned int size = 0;
+	__u32 origin;
+
+	KERNEL_COUNT(allocations);
+	origin = object ? origin_of(cache) : 0;
+	if (!origin)
+		return 0;
+	bpf_core_read(&size, sizeof(size), &((struct kmem_cache *)cache)->size);
+	return on_object(ctx, KERNEL_CACHE, origin, object, size, call_site);
+}
+
+static __always_inline int on_object_free(__u64 object)
+{
+	freed(key_of(object, KEY_SLAB));
+	return 0;
+}
+
+static __always_inline int on_percpu_alloc(void *ctx, __u64 call_site, __u64 size, __u64 address)
+{
+	struct origin origin = { .kind = KERNEL_PERCPU, .call_site = call_site };
+
+	KERNEL_COUNT(allocations);
+	if (!address)
+		return 0;
+	return record(ctx, &origin, key_of(address, KEY_PERCPU), size * possible_cpus);
+}
+
+/* Arguments of tracepoints, which come as u64 each by either way. */
+#define SLAB(way, section)                                                              \
+	SEC(section "kmalloc")                                                          \
+	int BPF_PROG(way##_kmalloc, __u64 site, __u64 object, __u64 asked, __u64 bytes) \
+	{                                                                               \
+		return on_sized(ctx, KERNEL_KMALLOC, site, object, bytes);              \
+	}                                                                               \
+	SEC(section "kmalloc_node")                                                     \
+	int BPF_PROG(way##_kmalloc_node, __u64 site, __u64 object, __u64 asked,         \
+		     __u64 bytes)                                                       \
+	{                                                                               \
+		return on_sized(ctx, KERNEL_KMALLOC, site, object, bytes);              \
+	}                                                                               \
+	SEC(section "kmalloc")                                                          \
+	int BPF_PROG(way##_kmalloc_of, __u64 site, __u64 object, __u64 cache,           \
+		     __u64 asked, __u64 bytes)                                          \
+	{                                                                               \
+		return on_sized(ctx, KERNEL_KMALLOC, site, object, bytes);              \
+	}                                                                               \
+	SEC(section "kmalloc_node")                                                     \
+	int BPF_PROG(way##_kmalloc_node_of, __u64 site, __u64 object, __u64 cache,      \
+		     __u64 asked, __u64 bytes)                                          \
+	{                                                                               \
+		return on_sized(ctx, KERNEL_KMALLOC, site, object, bytes);              \
+	}                                                                               \
+	SEC(section "kmem_cache_alloc")                                                 \
+	int BPF_PROG(way##_cache_alloc, __u64 site, __u64 object, __u64 cache)          \
+	{                                                                               \
+		return on_cached(ctx, site, object, cache);                             \
+	}                                                                               \
+	SEC(section "kmem_cache_alloc_node")                                            \
+	int BPF_PROG(way##_cache_alloc_node, __u64 site, __u64 object, __u64 cache)     \
+	{                                                                               \
+		return on_cached(ctx, site, object, cache);                             \
+	}                                                                               \
+	SEC(section "kmem_cache_alloc")                                                 \
+	int BPF_PROG(way##_cache_alloc_sized, __u64 site, __u64 object, __u64 asked,    \
+		     __u64 bytes)                                                       \
+	{                                                                               \
+		return on_sized(ctx, KERNEL_CACHE, site, object, bytes);                \
+	}                                                                               \
+	SEC(section "kmem_cache_alloc_node")                                            \
+	int BPF_PROG(way##_cache_alloc_node_sized, __u64 site, __u64 object,            \
+		     __u64 asked, __u64 bytes)                                          \
+	{                                                                               \
+		return on_sized(ctx, KERNEL_CACHE, site, object, bytes);                \
+	}                                                                               \
+	SEC(section "kfree")                                                            \
+	int BPF_PROG(way##_kfree, __u64 site, __u64 object)                             \
+	{                                                                               \
+		return on_object_free(object);                                          \
+	}                                                                               \
+	SEC(section "kmem_cache_free")                                                  \
+	int BPF_PROG(way##_cache_free, __u64 site, __u64 object)                        \
+	{                                                                               \
+		return on_object_free(object);                                          \
+	}
+
+#define PAGES(way, section)                                                             \
+	SEC(section "mm_page_alloc")                                                    \
+	int BPF_PROG(way##_page_alloc, __u64 page, unsigned int order, __u64 gfp,       \
+		     int migratetype)                                                   \
+	{                                                                               \
+		return on_page_alloc(ctx, page, order, migratetype);                    \
+	}                                                                               \
+	SEC(section "mm_page_free")                                                     \
+	int BPF_PROG(way##_page_free, __u64 page, unsigned int order)                   \
+	{                                                                               \
+		return on_page_free(page, order);                                       \
+	}
+
+#define PERCPU(way, section)                                                            \
+	SEC(section "percpu_alloc_percpu")                                              \
+	int BPF_PROG(way##_percpu_alloc, __u64 site, bool reserved, bool atomic,        \
+		     __u64 size, __u64 align, __u64 base, int offset, __u64 address)    \
+	{                                                                               \
+		return on_percpu_alloc(ctx, site, size, address);                       \
+	}                                                                               \
+	SEC(section "percpu_alloc_percpu")                                              \
+	int BPF_PROG(way##_percpu_alloc_siteless, bool reserved, bool atomic,           \
+		     __u64 size, __u64 align, __u64 base, int offset, __u64 address)    \
+	{                                                                               \
+		return on_percpu_alloc(ctx, 0, size, address);                          \
+	}                                                                               \
+	SEC(section "percpu_free_percpu")                                               \
+	int BPF_PROG(way##_percpu_free, __u64 base, int offset, __u64 address)          \
+	{                                                                               \
+		freed(key_of(address, KEY_PERCPU));                                     \
+		return 0;                                                               \
+	}
+
+SLAB(raw, "raw_tp/")
+PAGES(raw, "raw_tp/")
+PERCPU(raw, "raw_tp/")
+
+/* Classic tracepoints tell sizes, never the cache. `type`: struct trace_event_raw_…. */
+#define CLASSIC_ALLOC(name, event, type, kind)                                          \
+	SEC("tp/kmem/" #event)                                                          \
+	int tp_##name(struct trace_event_raw_##type *ctx)                               \
+	{                                                                               \
+		return on_sized(ctx, kind, ctx->call_site, (__u64)ctx->ptr,             \
+				ctx->bytes_alloc);                                      \
+	}
+
+CLASSIC_ALLOC(kmalloc, kmalloc, kmalloc, KERNEL_KMALLOC)
+CLASSIC_ALLOC(cache_alloc, kmem_cache_alloc, kmem_cache_alloc, KERNEL_CACHE)
+CLASSIC_ALLOC(kmalloc_before, kmalloc, kmem_alloc, KERNEL_KMALLOC)
+CLASSIC_ALLOC(cache_alloc_before, kmem_cache_alloc, kmem_alloc, KERNEL_CACHE)
+CLASSIC_ALLOC(kmalloc_node, kmalloc_node, kmem_alloc_node, KERNEL_KMALLOC)
+CLASSIC_ALLOC(cache_alloc_node, kmem_cache_alloc_node, kmem_alloc_node, KERNEL_CACHE)
+
+SEC("tp/kmem/kfree")
+int tp_kfree(struct trace_event_raw_kfree *ctx)
+{
+	return on_object_free((__u64)ctx->ptr);
+}
+
+SEC("tp/kmem/kmem_cache_free")
+int tp_cache_free(struct trace_event_raw_kmem_cache_free *ctx)
+{
+	return on_object_free((__u64)ctx->ptr);
+}
+
+SEC("tp/kmem/kfree")
+int tp_kfree_before(struct trace_event_raw_kmem_free *ctx)
+{
+	return on_object_free((__u64)ctx->ptr);
+}
+
+SEC("tp/kmem/kmem_cache_free")
+int tp_cache_free_before(struct trace_event_raw_kmem_free *ctx)
+{
+	return on_object_free((__u64)ctx->ptr);
+}
+
+/* They tell the page's number: as good as its address, with the same distances. */
+SEC("tp/kmem/mm_page_alloc")
+int tp_page_alloc(struct trace_event_raw_mm_page_alloc *ctx)
+{
+	/* of a failure 0 or -1, by kernel */
+	__u64 page = ctx->pfn && ctx->pfn + 1 ? ctx->pfn * bpf_core_type_size(struct page) : 0;
+
+	return on_page_alloc(ctx, page, ctx->order, ctx->migratetype);
+}
+
+SEC("tp/kmem/mm_page_free")
+int tp_page_free(struct trace_event_raw_mm_page_free *ctx)
+{
+	return on_page_free(ctx->pfn * bpf_core_type_size(struct page), ctx->order);
+}
+
+/* Of one call in bulk; the kernel's own callers stay below. */
+#define BULK 512
+
+/* kfree_rcu() and the network free in bulk, which no tracepoint tells. */
+SEC("fentry/kmem_cache_free_bulk")
+int BPF_PROG(bulk_free, void *cache, __u64 count, void **objects)
+{
+	__u64 object;
+
+	for (__u32 i = 0; i < BULK; i++) {
+		if (i >= count)
+			break;
+		if (!bpf_probe_read_kernel(&object, sizeof(object), objects + i))
+			on_object_free(object);
+	}
+	return 0;
+}
+
+SEC("fexit/kmem_cache_alloc_bulk")
+int BPF_PROG(bulk_alloc, void *cache, unsigned int gfp, __u64 count, void **objects, int done)
+{
+	struct origin origin = { .kind = KERNEL_CACHE, .number = origin_of((__u64)cache) };
+	__u64 now = bpf_ktime_get_ns(), object;
+	unsigned int size = 0;
+	long slot;
+
+	if (!origin.number || !done)
+		return 0;
+	slot = slot_here(ctx, &origin, now);
+	if (slot < 0)
+		return 0;
+	bpf_core_read(&size, sizeof(size), &((struct kmem_cache *)cache)->size);
+	for (__u32 i = 0; i < BULK; i++) {
+		if (i >= count)
+			break;
+		KERNEL_COUNT(allocations);
+		if (!bpf_probe_read_kernel(&object, sizeof(object), objects + i) && object)
+			keep_one(key_of(object, KEY_SLAB), size, slot, now);
+	}
+	return 0;
+}
+
+/* Where slabs have sheaves (6.18) kfree_rcu() puts the object into one, and no other program sees it. */
+SEC("fexit/__kfree_rcu_sheaf")
+int BPF_PROG(sheaf_free, void *cache, __u64 object, bool done)
+{
+	return done ? on_object_free(object) : 0;
+}
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	void *key;
+	void *value;
+} __attribute__((preserve_access_index));
+
+/* A pass over `live`. User space has emptied `ages`. */
+SEC("iter/bpf_map_elem")
+int age(struct bpf_iter__bpf_map_elem *ctx)
+{
+	__u64 now = bpf_ktime_get_ns(), key;
+	struct kernel_live *entry = ctx->value;
+	__u64 *address = ctx->key; /* once: a second load is another, unchecked pointer */
+	struct kernel_stack *stack;
+	struct kernel_ages *of;
+	__u32 slot, index;
+
+	if (!entry || !address)
+		return 0;
+	key = *address;
+	slot = entry->slot;
+	of = bpf_map_lookup_elem(&ages, &slot);
+	stack = bpf_map_lookup_elem(&stacks, &slot);
+	if (!of || !stack)
+		return 0;
+	if (stack->retired) {
+		forget(key, false);
+		return 0;
+	}
+	index = log2_of(now > entry->time ? (now - entry->time) / 1000000 : 0);
+	if (index >= KERNEL_AGES)
+		return 0;
+	of->allocations[index] += entry->weight;
+	of->bytes[index] += entry->bytes;
+	if (!of->oldest || entry->time < of->oldest)
+		of->oldest = entry->time;
+	return 0;
+}
