@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Frame } from '../../core/symbolize/frame.js';
+import { namedFrame } from './named-frame.js';
+
+const frame = (name: string | undefined, module = '/usr/bin/program'): Frame => ({
+  address: 1n,
+  inlined: false,
+  module,
+  ...(name === undefined ? { lack: 'stripped' } : { function: name }),
+});
+
+const named = (...frames: readonly Frame[]) => namedFrame(frames)?.function;
+
+test('what allocates on behalf of others is passed over', () => {
+  const libstdcxx = '/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.30';
+  assert.equal(
+    named(
+      frame('operator new(unsigned long)', libstdcxx),
+      frame('std::string::_M_create(unsigned long&, unsigned long)', libstdcxx),
+      frame('Session::remember(char const*)'),
+      frame('main'),
+    ),
+    'Session::remember(char const*)',
+  );
+  assert.equal(named(frame('strdup', '/lib/libc.so.6'), frame('read_name')), 'read_name');
+  assert.equal(named(frame('xmalloc'), frame('new_node')), 'new_node');
+});
+
+test('what is inlined from a library counts as the library’s', () => {
+  assert.equal(
+    named(
+      frame('std::__new_allocator<int>::allocate(unsigned long, void const*)'),
+      frame('void std::vector<int>::_M_realloc_insert<int const&>(int const&)'),
+      frame('grow(int)'),
+    ),
+    'grow(int)',
+  );
+});
+
+test('a name that only begins like an allocator’s is the program’s own', () => {
+  assert.equal(named(frame('mallocated_list_add'), frame('main')), 'mallocated_list_add');
+});
+
+test('without any of its own, the innermost that has a name', () => {
+  assert.equal(named(frame(undefined), frame('malloc', '/lib/libc.so.6')), 'malloc');
+  assert.equal(named(frame(undefined)), undefined);
+});
