@@ -44,15 +44,19 @@ function notesOf(bytes: ElfBytes, offset: number, size: number): Note[] {
     const end = content + contentSize;
     if (end > size) break;
     notes.push({
-      owner: Buffer.from(view.buffer, view.byteOffset + name, Math.max(0, nameSize - 1)).toString(
-        'latin1',
-      ),
+      owner: ownerOf(Buffer.from(view.buffer, view.byteOffset + name, nameSize)),
       type: view.getUint32(at + 8, true),
       content: new Uint8Array(view.buffer, view.byteOffset + content, contentSize).slice(),
     });
     at = content + padded(contentSize);
   }
   return notes;
+}
+
+/** Go's linker counts its padding as part of the name. */
+function ownerOf(name: Buffer): string {
+  const end = name.indexOf(0);
+  return name.toString('latin1', 0, end < 0 ? name.length : end);
 }
 
 const padded = (size: number) => Math.ceil(size / 4) * 4;
