@@ -67,7 +67,7 @@ export const judgingConfig = z
       .min(2)
       .max(12)
       .default(JUDGE_DEFAULTS.resolveWindows)
-      .describe('windows without growth after which a confirmed leak is resolved'),
+      .describe('windows in a row that speak against it before a confirmed leak is resolved'),
   })
   .prefault({})
   .describe('when a stack is said to leak');

@@ -14,7 +14,6 @@ export function createJudge(options: Partial<JudgeOptions> = {}): Judge {
 class StackJudge implements Judge {
   readonly #stacks = new Map<string, StackRecord>();
   readonly #examiner: Examiner;
-  #first = Number.NaN;
 
   constructor(private readonly options: JudgeOptions) {
     this.#examiner = new Examiner(options);
@@ -29,11 +28,9 @@ class StackJudge implements Judge {
     stack.observe(reading, time, surroundings);
   }
 
-  conclude(time: number, now: number): readonly Change[] {
-    if (Number.isNaN(this.#first)) this.#first = time;
+  conclude(_time: number, now: number): readonly Change[] {
     const changes: Change[] = [];
     for (const stack of this.#stacks.values()) {
-      if (stack.time < time && !stack.gone) stack.observeNothing(time);
       const before = stack.judgement;
       const examined = stack.ended((horizon, n) => {
         stack.findings[n] = this.#examiner.examine(stack, horizon);

@@ -1,6 +1,6 @@
 import type { Finding } from './finding.js';
 import { type Growth, GrowthMeter } from './growth.js';
-import { COLUMN, type Horizon, OLD_SERIES, SLOTS } from './horizon.js';
+import { COLUMN, COLUMNS, type Horizon, SLOTS } from './horizon.js';
 import type { JudgeOptions } from './options.js';
 import { duration, percent } from './phrases.js';
 import type { StackRecord } from './stack.js';
@@ -41,15 +41,19 @@ export class Examiner {
     return { ...this.#harmless(candidates, stack, horizon), ...growth, still, strength: 'none' };
   }
 
+  /**
+   * The series of counts that comes soonest after the truth without hiding it in noise, and the
+   * bytes where allocations are made larger in place.
+   */
   #candidates(stack: StackRecord, horizon: Horizon, bytes: Growth | undefined): Candidate[] {
     const found: Candidate[] = [];
-    for (let column = COLUMN.old + OLD_SERIES - 1; column >= COLUMN.old; column--) {
+    for (let column: number = COLUMN.count; column < COLUMNS; column++) {
+      if (column === COLUMN.bytes) continue;
       const growth = this.#measure(horizon, column, stack.unit);
-      if (growth) found.push(this.#candidate(stack, horizon, column, growth));
+      if (!growth) continue;
+      found.push(this.#candidate(stack, horizon, column, growth));
+      if (growth.drawdown <= this.options.maxDrawdown && growth.width === 1) break;
     }
-    const count = this.#measure(horizon, COLUMN.count, stack.unit);
-    if (count) found.push(this.#candidate(stack, horizon, COLUMN.count, count));
-    // Bytes that grow in allocations that do not: a container that is made larger in place.
     if (bytes && this.#evenCount(horizon)) {
       found.push({ growth: bytes, column: COLUMN.bytes, survival: undefined });
     }
@@ -88,14 +92,11 @@ export class Examiner {
     if (column !== COLUMN.bytes && stack.missedFrees * 2 > growth.amount) return 'none';
     const delay = column < COLUMN.old ? 0 : 2 ** (horizon.octave + column - COLUMN.old) / 1000;
     const span = growth.span + delay;
-    const doubling =
-      column === COLUMN.bytes && growth.rises >= 4 && growth.still < growth.span / 1.9;
-    if (
-      span >= (options.confirmWindows - 0.5) * window &&
-      events >= options.minRises &&
-      (growth.rises >= options.minRises - (column < COLUMN.old ? 0 : 1) || doubling)
-    ) {
-      return 'strong';
+    // A table that doubles rises seldom, and as its need predicts: the next time is not yet due.
+    const few = column === COLUMN.bytes && growth.overdue < 0 && growth.concavity < 0.05;
+    const enough = few ? 4 : options.minRises;
+    if (span >= (options.confirmWindows - 0.5) * window && growth.rises >= enough) {
+      if (events >= enough) return 'strong';
     }
     const suspect = span >= (options.suspectWindows - 0.5) * window && growth.rises >= 4;
     return suspect && events >= 4 ? 'weak' : 'none';
@@ -118,7 +119,8 @@ export class Examiner {
   }
 
   #harmless(candidates: readonly Candidate[], stack: StackRecord, horizon: Horizon) {
-    const growing = candidates.find(({ column }) => column >= COLUMN.old) ?? candidates[0];
+    const growing =
+      candidates.find(({ growth }) => growth.drawdown <= this.options.maxDrawdown) ?? candidates[0];
     const turnover = stack.freedCount / Math.max(1, stack.allocatedCount);
     if (stack.count === 0 || (turnover >= 0.5 && !(growing && growing.growth.strain <= 1))) {
       return this.#turnover(stack);
@@ -138,10 +140,12 @@ export class Examiner {
     }
     if (growth.strain > 1) {
       const reason =
-        growth.overdue > this.options.maxOverdue
+        growth.overdue > growth.overdueLimit
           ? `stopped growing ${duration(growth.still)} ago`
           : 'grows ever more slowly';
-      return { class: 'filling' as const, confidence: 0.7, reason };
+      const paused =
+        growth.overdue > growth.overdueLimit && growth.still < (4 * growth.span) / growth.rises;
+      return { class: 'filling' as const, confidence: 0.7, reason, paused };
     }
     const reason = `has risen ${growth.rises} times, too few for a verdict`;
     return { confidence: 0, reason };

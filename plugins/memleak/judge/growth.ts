@@ -9,6 +9,8 @@
 import type { JudgeOptions } from './options.js';
 
 export interface Growth {
+  /** Slots that were taken together, because cycles are longer than one. */
+  readonly width: number;
   /** Seconds, from where growth began (or from where it is even) to the last slot. */
   readonly span: number;
   /** When that began, seconds. */
@@ -25,6 +27,7 @@ export interface Growth {
   readonly concavityLimit: number;
   /** Share of `amount` by which the next rise is overdue; below 0: not yet due. */
   readonly overdue: number;
+  readonly overdueLimit: number;
   /** Seconds since it rose. */
   readonly still: number;
   /** The largest of the above by its limit; up to 1 nothing contradicts even growth. */
@@ -54,7 +57,7 @@ export class GrowthMeter {
     for (const width of WIDTHS) {
       this.#block(times, values, length, width);
       if (this.#length < (width === 1 ? 3 : MIN_BLOCKS)) break;
-      const found = this.#best(unit);
+      const found = this.#best(unit, width);
       if (found && (!best || found.strain < best.strain)) best = found;
       if (best && best.strain <= 1) break;
     }
@@ -80,12 +83,12 @@ export class GrowthMeter {
   }
 
   /** From the onset of growth, or up to a quarter later: a warm-up may come before a leak. */
-  #best(unit: number): Growth | undefined {
+  #best(unit: number, width: number): Growth | undefined {
     const last = this.#length - 1;
     const onset = this.#onset(last);
     let best: Growth | undefined;
     for (let start = onset; start <= onset + (last - onset) / 4; start++) {
-      const found = this.#from(start, last, unit);
+      const found = this.#from(start, last, unit, width);
       if (found && (!best || found.strain < best.strain)) best = found;
       if (best && best.strain <= 1) break;
     }
@@ -101,7 +104,7 @@ export class GrowthMeter {
     return onset;
   }
 
-  #from(start: number, last: number, unit: number): Growth | undefined {
+  #from(start: number, last: number, unit: number, width: number): Growth | undefined {
     const times = this.#times;
     const envelope = this.#envelope;
     const base = envelope[start] ?? 0;
@@ -113,28 +116,37 @@ export class GrowthMeter {
     let concavity = 0;
     let lastRise = start;
     let squares = 0;
+    let riseBefore = Number.NaN;
     for (let n = start + 1; n <= last; n++) {
       const before = envelope[n - 1] ?? 0;
       const rise = (envelope[n] ?? 0) - before;
-      squares += rise * rise;
+      // Of differences of rises that follow each other, which a slow change of rate leaves small.
+      if (n > start + 1) squares += (rise - riseBefore) ** 2 / 2;
+      riseBefore = rise;
       if (rise <= RISE * amount) continue;
       rises++;
       lastRise = n;
-      concavity = Math.max(concavity, (before - base) / amount - ((times[n] ?? 0) - begin) / span);
+      // Where every slot rises the course passes through the points; after a rest, the step came
+      // between two slots.
+      const rested = n - 1 > start && before - (envelope[n - 2] ?? 0) <= RISE * amount;
+      const at = rested ? ((times[n - 1] ?? 0) + (times[n] ?? 0)) / 2 : (times[n - 1] ?? 0);
+      concavity = Math.max(concavity, (before - base) / amount - (at - begin) / span);
     }
     const slots = last - start;
-    const mean = amount / slots;
-    // The index of dispersion: how many of `unit` come together.
-    const dispersion = Math.max(unit, (squares / slots - mean * mean) / mean);
-    const concavityLimit = this.options.maxConcavity + 0.35 * Math.sqrt(dispersion / amount);
+    // The index of dispersion: how many come together; regular ones hardly differ from slot to slot.
+    const dispersion = (squares / Math.max(1, slots - 1) / amount) * slots;
+    const scatter = Math.max(0.2 * unit, dispersion) / amount;
+    const concavityLimit = this.options.maxConcavity + 0.35 * Math.sqrt(scatter);
+    const overdueLimit = this.options.maxOverdue + 2.5 * scatter;
     const { overdue, still } = this.#waiting(start, lastRise, last, amount);
     const drawdown = this.#drawdown(start, last) / amount;
     const strain = Math.max(
       drawdown / this.options.maxDrawdown,
       concavity / concavityLimit,
-      overdue / this.options.maxOverdue,
+      overdue / overdueLimit,
     );
     return {
+      width,
       span,
       start: begin,
       amount,
@@ -143,6 +155,7 @@ export class GrowthMeter {
       concavity,
       concavityLimit,
       overdue,
+      overdueLimit,
       still,
       strain,
     };

@@ -27,7 +27,7 @@ export interface JudgeOptions {
   readonly maxOverdue: number;
   /** The share of what a growth claims that must be found alive among the old allocations. */
   readonly minSurvival: number;
-  /** Windows without growth after which a confirmed leak is resolved. */
+  /** Windows in a row that speak against it before a confirmed leak is resolved. */
   readonly resolveWindows: number;
 }
 
@@ -40,9 +40,9 @@ export const JUDGE_DEFAULTS: JudgeOptions = {
   minRises: 6,
   maxDrawdown: 0.34,
   maxConcavity: 0.1,
-  maxOverdue: 0.08,
+  maxOverdue: 0.05,
   minSurvival: 0.7,
-  resolveWindows: 5,
+  resolveWindows: 2,
 };
 
 /** Of a run of `duration` seconds, so that it gives verdicts of its own. */

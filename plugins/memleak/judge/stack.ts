@@ -70,12 +70,6 @@ export class StackRecord {
     this.#take(time, reading.allocations, reading.bytes, reading.ages);
   }
 
-  /** No reading in this round: nothing of it is outstanding. */
-  observeNothing(time: number): void {
-    this.freedCount = this.allocatedCount;
-    this.#take(time, 0, 0, undefined);
-  }
-
   #take(time: number, count: number, bytes: number, ages: Ages | undefined): void {
     this.time = time;
     this.count = count;

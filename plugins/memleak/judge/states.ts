@@ -1,15 +1,14 @@
 import type { Judgement, State } from '../model.js';
 import type { Finding } from './finding.js';
 import type { JudgeOptions } from './options.js';
-import { duration, percent } from './phrases.js';
+import { percent } from './phrases.js';
 import type { StackRecord } from './stack.js';
 
 /** Slots in a row that a change must be asked for. */
-const PERSISTENCE: Readonly<Record<State, number>> = {
+const PERSISTENCE: Readonly<Record<Exclude<State, 'resolved'>, number>> = {
   watching: 4,
   suspected: 2,
   confirmed: 2,
-  resolved: 1,
 };
 
 /**
@@ -18,14 +17,15 @@ const PERSISTENCE: Readonly<Record<State, number>> = {
  */
 export function nextState(stack: StackRecord, finding: Finding, options: JudgeOptions): State {
   const state = stack.judgement?.state ?? 'watching';
-  const wanted = wantedState(stack, state, finding, options);
+  const wanted = wantedState(stack, state, finding);
   if (wanted === state) {
     stack.persistence = 0;
     return state;
   }
   stack.persistence = stack.wanted === wanted ? stack.persistence + 1 : 1;
   stack.wanted = wanted;
-  if (stack.persistence < PERSISTENCE[wanted]) return state;
+  const least = wanted === 'resolved' ? 2 * options.resolveWindows : PERSISTENCE[wanted];
+  if (stack.persistence < least) return state;
   stack.persistence = 0;
   if (wanted === 'confirmed') stack.confirmedBytes = stack.bytes;
   return wanted;
@@ -34,13 +34,12 @@ export function nextState(stack: StackRecord, finding: Finding, options: JudgeOp
 function wantedState(
   stack: StackRecord,
   state: State,
-  { strength, still }: Finding,
-  { resolveWindows, window }: JudgeOptions,
+  { strength, class: kind, paused }: Finding,
 ): State {
   if (state === 'confirmed') {
     const fallen = stack.bytes < stack.confirmedBytes / 2;
-    const stopped = strength === 'none' && still >= resolveWindows * window;
-    return fallen || stopped ? 'resolved' : state;
+    const harmless = kind !== undefined && kind !== 'leak' && !paused;
+    return fallen || harmless ? 'resolved' : state;
   }
   if (strength === 'strong') return state === 'watching' ? 'suspected' : 'confirmed';
   if (strength === 'weak') return 'suspected';
@@ -67,8 +66,8 @@ export function judgementOf(
     const fallen = stack.bytes < stack.confirmedBytes / 2;
     const reason = fallen
       ? `outstanding bytes fell back to ${percent(stack.bytes / stack.confirmedBytes)} of what they were when confirmed`
-      : `has not grown for ${duration(finding.still)}`;
-    const kind = fallen ? 'churn' : 'filling';
+      : finding.reason;
+    const kind = fallen || finding.class === 'churn' ? 'churn' : 'filling';
     return { state, class: kind, confidence: 0.8, coverage, ...growth, since, reason };
   }
   if (state === 'confirmed' && finding.strength === 'none') {

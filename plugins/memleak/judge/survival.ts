@@ -26,6 +26,8 @@ export function survivalOf(
 ): number | undefined {
   const delay = column < COLUMN.old ? 0 : 2 ** (horizon.octave + column - COLUMN.old) / 1000;
   const span = time - start;
+  // The last look at ages may be from before this growth.
+  if (span <= 0) return undefined;
   const oldest = Math.ceil(Math.log2(Math.max(1, span * 1000)));
   const before = olderThan(ages.allocations, oldest);
   const base = envelopeAt(horizon, column, start);
