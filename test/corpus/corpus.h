@@ -3,11 +3,11 @@
  * What the programs of the corpus share: a run of ticks, options, numbers that look random and are
  * the same every time.
  *
- *   PROGRAM [seconds=N] [hz=N] [fast=1] [moments=N] [OPTION=N]…
+ *   PROGRAM [seconds=N] [beyond=N] [hz=N] [fast=1] [moments=N] [OPTION=N]…
  *
  * A run has seconds * hz ticks, and what a program does depends on the tick alone: so a run is the
- * same at any speed. With fast=1 the ticks follow each other without a pause. It ends after its
- * last tick or by SIGTERM, and then by return from main without freeing what it leaks.
+ * same at any speed. With fast=1 the ticks follow each other without a pause. It goes on as it was
+ * for `beyond` seconds, and ends by SIGTERM too: by return from main, without freeing what it leaks.
  *
  * moments=N: N times, evenly spread, LeakSanitizer (if it is preloaded) says what is outstanding,
  * after a line "@@moment K". Else the program says "ready" before its first tick, and "done".
@@ -37,7 +37,7 @@ CORPUS_C int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 
 static struct {
 	char **options;
-	long hz, ticks, tick, moments;
+	long hz, ticks, last, tick, moments;
 	int fast;
 	unsigned long long random;
 	struct timespec start;
@@ -74,6 +74,7 @@ CORPUS_SHARED void begin(int argc, char **argv)
 	corpus.options = argv + (argc > 0);
 	corpus.hz = (long)option("hz", 100);
 	corpus.ticks = (long)(option("seconds", 60) * corpus.hz);
+	corpus.last = corpus.ticks + (long)(option("beyond", 0) * corpus.hz);
 	corpus.moments = (long)option("moments", 0);
 	corpus.fast = (int)option("fast", 0);
 	corpus.random = 88172645463325252ull + (unsigned long long)option("seed", 0) * 2654435761u;
@@ -108,7 +109,7 @@ static void corpus_moment(void)
 CORPUS_SHARED int next_tick(void)
 {
 	corpus_moment();
-	if (corpus_stopped || corpus.tick >= corpus.ticks) {
+	if (corpus_stopped || corpus.tick >= corpus.last) {
 		if (!corpus.fast)
 			dprintf(STDOUT_FILENO, "done\n");
 		return 0;
@@ -119,7 +120,7 @@ CORPUS_SHARED int next_tick(void)
 	return 1;
 }
 
-/* How much of the run is over, 0 to 1. */
+/* How much of the run is over, 0 to 1; more beyond it. */
 CORPUS_SHARED double progress(void)
 {
 	return (double)corpus.tick / corpus.ticks;

@@ -16,6 +16,7 @@ extern "C" fn stop(_: i32) {
 pub struct Run {
     pub tick: i64,
     ticks: i64,
+    last: i64,
     hz: i64,
     fast: bool,
     moments: i64,
@@ -40,6 +41,7 @@ impl Run {
         Run {
             tick: 0,
             ticks: (option("seconds", 60.0) * hz as f64) as i64,
+            last: ((option("seconds", 60.0) + option("beyond", 0.0)) * hz as f64) as i64,
             hz,
             fast,
             moments: option("moments", 0.0) as i64,
@@ -59,7 +61,7 @@ impl Run {
                 unsafe { check() };
             }
         }
-        if STOPPED.load(std::sync::atomic::Ordering::Relaxed) || self.tick >= self.ticks {
+        if STOPPED.load(std::sync::atomic::Ordering::Relaxed) || self.tick >= self.last {
             if !self.fast {
                 println!("done");
             }
@@ -73,7 +75,7 @@ impl Run {
         true
     }
 
-    /// How much of the run is over, 0 to 1.
+    /// How much of the run is over, 0 to 1; more beyond it.
     #[allow(dead_code)]
     pub fn progress(&self) -> f64 {
         self.tick as f64 / self.ticks as f64

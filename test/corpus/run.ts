@@ -25,8 +25,8 @@ export interface TrialOptions {
   readonly onBatch?: (done: number, of: number) => void;
 }
 
-/** Seconds that a program runs on, so that it does not end while it is watched. */
-const MARGIN = 15;
+/** Seconds that a program goes on, so that it does not end while it is watched. */
+const BEYOND = 300;
 
 export async function runTrials(
   trials: readonly Trial[],
@@ -61,7 +61,7 @@ async function runBatch(trials: readonly Trial[], watch: Watch, seconds: number)
 
 /** Started once it says so. */
 async function start({ case: { program, options }, build }: Trial, seconds: number) {
-  const args = [`seconds=${seconds + MARGIN}`, ...options];
+  const args = [`seconds=${seconds}`, `beyond=${BEYOND}`, ...options];
   const child = spawn(binary(program.name, build), args, { stdio: ['ignore', 'pipe', 'inherit'] });
   await once(createInterface({ input: child.stdout }), 'line');
   return child;

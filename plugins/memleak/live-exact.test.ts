@@ -1,0 +1,70 @@
+/**
+ * Exact to the byte: every kind of allocation by several threads, freed by others too; a million of
+ * them, and what the plugin holds of each call site is what the process itself holds.
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Allocator, type Held, LINKAGES } from '../../test/fakes/allocator.js';
+import {
+  attached,
+  bySite,
+  type LiveMemleak,
+  start,
+  targetOf,
+  withoutBudget,
+} from './live-truth.js';
+
+const THREADS = 4;
+/** Emulated, each of them takes a hundred times as long. */
+const ALLOCATIONS = process.env.MEM_WATCHER_VM === undefined ? 1_000_000 : 100_000;
+
+describe('outstanding allocations', { skip: Allocator.missing() ?? false }, () => {
+  for (const linkage of LINKAGES) {
+    test(`${linkage}: ${ALLOCATIONS} by ${THREADS} threads, each site to the byte`, async () => {
+      const allocator = await Allocator.start(linkage, 'work', THREADS, ALLOCATIONS / 2);
+      try {
+        const live = await start(withoutBudget(allocator.pid));
+        try {
+          await attached(live, allocator.pid);
+          for (const round of [1, 2]) {
+            const held = await allocator.work();
+            await compare(live, allocator, held, (round * ALLOCATIONS) / 2);
+          }
+        } finally {
+          await live.close();
+        }
+      } finally {
+        await allocator.stop();
+      }
+    });
+  }
+});
+
+async function compare(
+  live: LiveMemleak,
+  allocator: Allocator,
+  held: readonly Held[],
+  made: number,
+) {
+  const snapshot = await live.collect();
+  const target = targetOf(snapshot, allocator.pid);
+  assert.equal(target?.coverage.missedAllocations, 0);
+  assert.equal(target?.coverage.missedFrees, 0);
+  assert.ok((target?.coverage.recorded ?? 0) >= made, `recorded ${target?.coverage.recorded}`);
+  assert.equal(snapshot.omitted, 0);
+  const seen = bySite(snapshot, allocator);
+  assert.ok(
+    held.every(({ count }) => count > 0),
+    'a site holds nothing: it says nothing',
+  );
+  const table = (rows: Iterable<readonly [string, number, number]>) => [...rows];
+  assert.deepEqual(
+    table(
+      held.map(({ name, address }) => {
+        const sum = seen.get(address);
+        return [name, sum?.count ?? 0, sum?.bytes ?? 0];
+      }),
+    ),
+    table(held.map(({ name, count, bytes }) => [name, count, bytes])),
+  );
+}
