@@ -180,11 +180,16 @@ function declare(dw: ReturnType<typeof koffi.load>) {
   const value = (of: BigUint64Array): bigint => of[0] ?? 0n;
   const known = (at: Maybe): Pointer | undefined => at ?? undefined;
 
-  /** `file` is null when what is shared is asked for: then `link` is what the debug file calls it. */
-  function wanted(module: Pointer, file: Maybe, link: Maybe, checksum: number): DebugWanted {
+  /** What is shared is asked for without a checksum; then `link` is what the debug file calls it. */
+  function wanted(module: Pointer, link: Maybe, checksum: number): DebugWanted {
     const length = native.buildId(module, first, second);
     const name = text(link) ?? '';
-    return { buildId: bytes(value(first), length), link: name, checksum, isShared: file === null };
+    return {
+      buildId: bytes(value(first), length),
+      link: name,
+      checksum,
+      isShared: name !== '' && checksum === 0,
+    };
   }
 
   return {
@@ -196,10 +201,10 @@ function declare(dw: ReturnType<typeof koffi.load>) {
           _user: Maybe,
           _name: Maybe,
           _base: bigint,
-          file: Maybe,
+          _file: Maybe,
           link: Maybe,
           sum: number,
-        ) => find(wanted(module, file, link, sum)),
+        ) => find(wanted(module, link, sum)),
         koffi.pointer(finder),
       );
       const callbacks = Buffer.alloc(CALLBACKS_SIZE);
