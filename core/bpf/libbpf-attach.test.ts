@@ -4,8 +4,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { code, FILE, hits, host, loaded } from '../../test/fakes/kit.js';
+import { ElfFile } from '../elf/elf-file.js';
 import { MemWatcherError, NotSupported } from '../errors.js';
-import { elfSection } from './elf.js';
 
 for (const program of ['traced', 'raw', 'classic', 'entered', 'left', 'probed', 'returned']) {
   test(`${program} attaches, hits, and stops when detached`, (context) => {
@@ -55,17 +55,14 @@ function whyImpossible(program: string): string | undefined {
 function inLibc(name: string): { binary: string; offset: number } {
   const maps = readFileSync('/proc/self/maps', 'utf8');
   const binary = /\S+\/libc[.-][^/\n]*$/m.exec(maps)?.[0] ?? '';
-  const file = readFileSync(binary);
-  const [symbols, names] = [elfSection(file, '.dynsym'), elfSection(file, '.dynstr')];
-  assert(symbols && names);
-  const view = new DataView(symbols.buffer, symbols.byteOffset, symbols.length);
-  for (let at = 0; at < symbols.length; at += 24) {
-    const start = view.getUint32(at, true);
-    const text = Buffer.from(names.subarray(start, names.indexOf(0, start))).toString();
-    // The offset in the file is the address for what lies in the first, executable, part of libc.
-    if (text === name) return { binary, offset: Number(view.getBigUint64(at + 8, true)) };
+  const file = ElfFile.open(binary);
+  try {
+    const [found] = file.functions([name]);
+    assert.ok(found, `${binary} has no ${name}`);
+    return { binary, offset: found.offset };
+  } finally {
+    file.close();
   }
-  throw new Error(`${binary} has no ${name}`);
 }
 
 test('uprobes count the calls of a function of a library, by process', (context) => {

@@ -12,7 +12,7 @@ export interface ElfBytes {
   close(): void;
 }
 
-/** What no honest table that is read at once exceeds. */
+/** What no honest table that is read at once exceeds; of files, since memory has been given already. */
 const MAX_READ = 16 << 20;
 
 /** Opens regular files only: a pipe would block, and a device may do anything. */
@@ -42,6 +42,7 @@ export function fileBytes(fd: number, name: string, close: () => void = () => un
     size,
     read(offset, length) {
       checkRange(offset, length, size);
+      if (length > MAX_READ) throw invalid(`a table of ${length} bytes`);
       // Outside the shared pool: what is kept of it must not keep more.
       const bytes = new Uint8Array(length);
       for (let done = 0; done < length; ) {
@@ -88,5 +89,4 @@ function checkRange(offset: number, length: number, size: number): void {
   if (!Number.isSafeInteger(offset) || offset < 0 || length < 0 || offset + length > size) {
     throw invalid(`bytes ${offset} to ${offset + length} of a file of ${size}`);
   }
-  if (length > MAX_READ) throw invalid(`a table of ${length} bytes`);
 }
