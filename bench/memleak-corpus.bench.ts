@@ -1,7 +1,8 @@
 /**
  * What the verdicts are worth: every program of test/corpus under `mem-watcher leaks`, with the
  * defaults. A minute each, many at a time; each case in one of the builds, by turns, or in all of
- * them with CORPUS_BUILDS=all. CORPUS_ONLY is a pattern of names.
+ * them with CORPUS_BUILDS=all. CORPUS_ONLY is a pattern of names; CORPUS_WATCH=agent has one agent
+ * watch all of them.
  */
 import { BUILDS, type Build, corpusMissing, isBuilt } from '../test/corpus/build.js';
 import { casesOf, readCorpus } from '../test/corpus/manifest.js';
@@ -15,17 +16,23 @@ export const title = 'memleak: the corpus, precision and recall';
 
 const SECONDS = Number(process.env.CORPUS_SECONDS ?? 60);
 const AT_ONCE = Number(process.env.CORPUS_AT_ONCE ?? 12);
+/** One agent for all of them; else each has a command of its own. */
+const BY_AGENT = process.env.CORPUS_WATCH === 'agent';
 const RECALL = 0.95;
 
 export async function run(): Promise<BenchRow[]> {
   const missing = corpusMissing();
   if (missing !== undefined) throw new Error(missing);
-  const trials = chosenTrials();
-  const outcomes = await runTrials(trials, {
-    watch: process.env.CORPUS_WATCH === 'agent' ? watchByAgent : watchByCommand,
+  const outcomes = await runTrials(chosenTrials(), {
+    watch: BY_AGENT ? watchByAgent : watchByCommand,
     seconds: SECONDS,
     atOnce: AT_ONCE,
-    onBatch: (done, of) => process.stderr.write(`${done} of ${of}\n`),
+    // It takes long: what is known already is said.
+    onBatch: (batch) => {
+      const { programs, leaks, found, falseAlarms } = scoreOf(batch);
+      process.stderr.write(`${programs} programs: ${found} of ${leaks}, ${falseAlarms} false\n`);
+      for (const trouble of troubles(batch)) process.stderr.write(`  ${trouble}\n`);
+    },
   });
   return [
     ...busyness(),
@@ -47,6 +54,7 @@ function chosenTrials(): Trial[] {
     all ? BUILDS : BUILDS.slice(index % BUILDS.length, (index % BUILDS.length) + 1);
   return casesOf(readCorpus())
     .filter(({ name, program }) => only.test(name) && isBuilt(program))
+    .filter(({ program }) => BY_AGENT || program.needs === undefined)
     .flatMap((each, index) => builds(index).map((build) => ({ case: each, build })));
 }
 

@@ -22,7 +22,7 @@ export interface TrialOptions {
   readonly seconds: number;
   /** Programs at a time. */
   readonly atOnce: number;
-  readonly onBatch?: (done: number, of: number) => void;
+  readonly onBatch?: (outcomes: readonly Outcome[]) => void;
 }
 
 /** Seconds that a program goes on, so that it does not end while it is watched. */
@@ -35,8 +35,9 @@ export async function runTrials(
   const outcomes: Outcome[] = [];
   for (let at = 0; at < trials.length; at += atOnce) {
     const batch = trials.slice(at, at + atOnce);
-    outcomes.push(...(await runBatch(batch, watch, seconds)));
-    onBatch?.(outcomes.length, trials.length);
+    const ended = await runBatch(batch, watch, seconds);
+    onBatch?.(ended);
+    outcomes.push(...ended);
   }
   return outcomes;
 }

@@ -27,9 +27,9 @@ export type Watch = (
 
 /** `mem-watcher leaks --pid PID --duration D --format json`, one each: what a person does. */
 export const watchByCommand: Watch = async (targets, seconds) => {
-  const each = targets.map(async ({ pid, needs }) => {
+  const each = targets.map(async ({ pid }) => {
     const args = ['leaks', '--pid', `${pid}`, '--duration', `${seconds}s`, '--format', 'json'];
-    const agent = new Agent([...args, ...(needs === undefined ? [] : [`--${needs}`])]);
+    const agent = new Agent(args);
     await agent.end();
     return [pid, agent.alarms.map(({ alarm }) => alarm)] as const;
   });
