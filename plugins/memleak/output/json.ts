@@ -44,15 +44,18 @@ export function stackJson(stack: LeakStack): StackJson {
     stack_id: id,
     state: judgement.state,
     class: judgement.class ?? null,
-    confidence: judgement.confidence ?? null,
+    confidence: rounded(judgement.confidence, 4),
     bytes: Math.round(reading.bytes),
     allocations: Math.round(reading.allocations),
-    growth_bytes_per_hour: judgement.growth ?? null,
-    oldest_age_seconds: oldestAge(stack) ?? null,
-    coverage: judgement.coverage,
+    growth_bytes_per_hour: rounded(judgement.growth, 0),
+    oldest_age_seconds: rounded(oldestAge(stack), 3),
+    coverage: rounded(judgement.coverage, 4) ?? 0,
     frames: framesOf(stack).map(frameJson),
   };
 }
+
+const rounded = (value: number | undefined, digits: number): number | null =>
+  value === undefined ? null : Number(value.toFixed(digits));
 
 function frameJson(frame: Frame): FrameJson {
   return {

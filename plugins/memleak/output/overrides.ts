@@ -26,11 +26,15 @@ export function overridesOf(plan: Plan, { plugins }: Pick<CliContext, 'plugins'>
     ...(plan.targets.length > 0 || plan.kernel
       ? [own('the choice of targets', { targets: plan.targets, kernel: kernelOf(plan) })]
       : []),
-    ...(plan.sampling === undefined ? [] : [own('--sampling', { sampling: plan.sampling })]),
+    ...(plan.sampling === undefined ? [] : [own('--sampling', samplingOf(plan.sampling))]),
     ...(plan.strategy === undefined ? [] : [own('--strategy', { strategy: plan.strategy })]),
     ...(plan.btf === undefined ? [] : [{ origin: '--btf', value: { kernel: { btf: plan.btf } } }]),
   ];
 }
+
+/** Who asks for every allocation gets every one: no budget then, only the limit. */
+const samplingOf = (sampling: string) =>
+  sampling === 'full' ? { sampling, budget: 0 } : { sampling };
 
 const kernelOf = ({ kernel, window }: Plan) =>
   kernel ? { enabled: true, window: `${window}ms` } : { enabled: false };

@@ -1,7 +1,7 @@
 /** The table with the stacks below it, as text. */
 import { plainStyle, type Style } from '../../../core/cli/style.js';
 import { renderTable } from '../../../core/cli/table.js';
-import { fit, harmless } from '../../../core/cli/text.js';
+import { fit, harmless, wrapText } from '../../../core/cli/text.js';
 import type { Frame } from '../../../core/symbolize/frame.js';
 import type { LeakSnapshot, LeakStack } from '../model.js';
 import { framesOf, nameOf, sourceOf } from './frames.js';
@@ -33,10 +33,10 @@ export function stackBlock(
   const { id, judgement, reading } = stack;
   const { state, class: kind, confidence, reason } = judgement;
   const verdict = kind === undefined ? state : `${state} ${kind} ${formatShare(confidence)}`;
-  const head = harmless(`${id}  ${verdict}: ${reason}`);
+  const head = harmless(`${id} ${verdict}: ${reason}`);
   const deeper = reading.depth === 'end' ? [] : [`  … the stack is deeper (${reading.depth})`];
   return [
-    style.bold(fit(head, width)),
+    ...wrapText(head, width).map((line, n) => style.bold(fit(n === 0 ? line : `  ${line}`, width))),
     ...framesOf(stack).map((frame) => fit(frameText(frame), width)),
     ...deeper.map(style.dim),
   ];

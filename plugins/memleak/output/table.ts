@@ -1,4 +1,5 @@
 /** The verdict for people: a row a stack, and below it the stacks themselves. */
+import { basename } from 'node:path';
 import { formatCount } from '../../../core/cli/format.js';
 import type { Column, Table } from '../../../core/cli/view.js';
 import type { LeakSnapshot, LeakStack, State, Target } from '../model.js';
@@ -130,8 +131,11 @@ function targetRow(target: Target, plain: boolean): string[] {
   ];
 }
 
-const nameOfTarget = ({ executable, comm }: Target) =>
-  executable === '' || executable.startsWith(comm) ? executable || comm : `${executable} (${comm})`;
+/** The base name of what it runs; its own name as well where it goes by another. */
+function nameOfTarget({ executable, comm }: Target): string {
+  const name = basename(executable);
+  return name === '' || name.startsWith(comm) ? name || comm : `${name} (${comm})`;
+}
 
 function reasonsOf(targets: readonly Target[]): { footer?: string } {
   const reasons = targets.flatMap(({ source, reason }) =>

@@ -1,0 +1,162 @@
+/** `mem-watcher leaks` as people run it: the built program, a real process, what is printed. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { after, suite, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+
+const ROOT = resolve(import.meta.dirname, '../../../..');
+const MAIN = join(ROOT, 'dist/core/main.js');
+const ALLOCATIONS = 1000;
+const SIZE = 64;
+const MORE = 250;
+const EVERY_MS = 200;
+
+const SOURCE = `#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+__attribute__((noinline)) static void *leak_here(int size) {
+  void *memory = malloc(size);
+  return memset(memory, 1, size);
+}
+__attribute__((noinline)) static void leak(int count) {
+  for (int n = 0; n < count; n++) leak_here(${SIZE});
+  for (int n = 0; n < count; n++) free(memset(malloc(128), 1, 128));
+}
+static char out[64], in[64];
+int main(void) {
+  setvbuf(stdout, out, _IOLBF, sizeof out);
+  setvbuf(stdin, in, _IOLBF, sizeof in);
+  puts("ready");
+  for (int count; scanf("%d", &count) == 1;) {
+    leak(count);
+    puts("done");
+  }
+}
+`;
+
+const skip =
+  process.getuid?.() === 0 ? compilerMissing() : 'root is needed to probe the functions of others';
+
+function compilerMissing(): string | false {
+  try {
+    execFileSync('cc', ['--version'], { stdio: 'ignore' });
+    return false;
+  } catch {
+    return 'no C compiler: apt-get install gcc';
+  }
+}
+
+/** A process and what it writes, waited for. */
+class Reading {
+  text = '';
+  errors = '';
+  /** Its exit code; null if a signal ended it. */
+  readonly closed: Promise<number | null>;
+  #wake: () => void = () => undefined;
+  #isClosed = false;
+
+  constructor(readonly child: ChildProcess) {
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.text += text;
+      this.#wake();
+    });
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.errors += text;
+    });
+    this.closed = new Promise((resolve) => {
+      child.once('close', (code) => {
+        this.#isClosed = true;
+        resolve(code);
+        this.#wake();
+      });
+    });
+  }
+
+  async until(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.text)) {
+      if (this.#isClosed) assert.match(this.text, pattern, this.errors);
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
+
+suite('leaks', { skip }, () => {
+  const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-leaks-live-'));
+  const children: ChildProcess[] = [];
+  after(() => {
+    for (const child of children) child.kill('SIGKILL');
+    rmSync(dir, { recursive: true });
+  });
+  const begin = (command: string, args: readonly string[]): Reading => {
+    const child = spawn(command, args, { stdio: 'pipe' });
+    children.push(child);
+    return new Reading(child);
+  };
+  const program = join(dir, 'leaky');
+  const build = () => {
+    writeFileSync(`${program}.c`, SOURCE);
+    execFileSync('cc', ['-g', '-O1', '-fno-omit-frame-pointer', '-o', program, `${program}.c`]);
+  };
+
+  test('-l PID: bytes, allocations and lines to the letter, live and last', async () => {
+    build();
+    const target = begin(program, []);
+    await target.until(/ready/);
+    const cli = begin(process.execPath, [
+      MAIN,
+      '-l',
+      String(target.child.pid),
+      '--interval',
+      '200ms',
+    ]);
+    // What is allocated before the probes are there is not seen: one at a time until one is.
+    let before = 0;
+    while (!/stack_id/.test(cli.text)) {
+      before++;
+      target.child.stdin?.write('1\n');
+      await target.until(new RegExp(`(done\\s+){${before}}`));
+      await setTimeout(EVERY_MS);
+    }
+    target.child.stdin?.write(`${ALLOCATIONS}\n`);
+    const figures = /total_size=(\d+) nr_allocs=(1\d\d\d)\n/;
+    await cli.until(figures);
+    target.child.stdin?.write(`${MORE}\n`);
+    await target.until(new RegExp(`(done\\s+){${before + 2}}`));
+    cli.child.kill('SIGINT');
+    assert.equal(await cli.closed, 0, cli.errors);
+    const last = cli.text.slice(cli.text.lastIndexOf('stack_id='));
+    const [, size, count] = figures.exec(last) ?? assert.fail(last);
+    assert.equal(Number(size), Number(count) * SIZE);
+    const beyond = Number(count) - ALLOCATIONS - MORE;
+    assert.ok(beyond >= 1 && beyond <= before, `${beyond} of ${before} single ones`);
+    assert.match(last, /^stack_id=0x[0-9a-f]{16} with outstanding allocations: /);
+    assert.match(last, /^[0-9a-f]{16}: leak_here @ 0x[0-9a-f]+\+0x[0-9a-f]+ \/.*\/leaky\.c:5$/m);
+    assert.match(last, /^[0-9a-f]{16}: leak @ 0x[0-9a-f]+\+0x[0-9a-f]+ \/.*\/leaky\.c:9$/m);
+    assert.match(last, /^[0-9a-f]{16}: main @ 0x[0-9a-f]+\+0x[0-9a-f]+ \/.*\/leaky\.c:18$/m);
+  });
+
+  test('a target that ends: what it held is reported, and that it ended', async () => {
+    build();
+    const target = begin(program, []);
+    await target.until(/ready/);
+    const cli = begin(process.execPath, [
+      ...[MAIN, 'leaks', '--pid', String(target.child.pid), '--duration', '10m'],
+      ...['--window', '1s', '--interval', '200ms', '--live'],
+    ]);
+    for (let count = 1; !/leak_here/.test(cli.text); count++) {
+      target.child.stdin?.write('10\n');
+      await target.until(new RegExp(`(done\\s+){${count}}`));
+      await setTimeout(EVERY_MS);
+    }
+    const before = cli.text.length;
+    target.child.kill('SIGKILL');
+    assert.equal(await cli.closed, 0, cli.errors);
+    assert.match(cli.text.slice(before), /leak_here .*leaky\.c:5/, 'the last report still has it');
+    assert.match(cli.errors, /the target ended after .* of 10 min/);
+  });
+});
