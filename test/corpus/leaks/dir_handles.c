@@ -1,7 +1,7 @@
 /* corpus
  * what: directories are opened and never closed
  * kind: through libc
- * through: opendir
+ * through: alloc_dir|opendir
  */
 #include <dirent.h>
 #include <fcntl.h>

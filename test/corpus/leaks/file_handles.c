@@ -1,7 +1,7 @@
 /* corpus
  * what: files are opened by fopen and never closed
  * kind: through libc
- * through: fopen
+ * through: fopen|file_doallocate
  * oracle: growth
  */
 #include <sys/resource.h>

@@ -1,7 +1,7 @@
 /* corpus
  * what: every line is read by getline into a buffer of its own, which is not freed
  * kind: through libc
- * through: getline
+ * through: getdelim|getline
  */
 #define _GNU_SOURCE
 #include "../corpus.h"
