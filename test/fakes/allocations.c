@@ -183,7 +183,7 @@ static void churn(long threads)
 /* One block of each site, made anew, and calls that fail with it. */
 static void fail(void)
 {
-	const size_t huge = SIZE_MAX / 4;
+	const volatile size_t huge = SIZE_MAX / 4, overflow = SIZE_MAX / 2;
 	void *volatile none;
 	struct block *block = &blocks[0];
 
@@ -194,10 +194,10 @@ static void fail(void)
 	add(MALLOC, 100, 1);
 	none = by_malloc(huge);
 	none = by_calloc(huge);
-	none = calloc(SIZE_MAX / 2, 16);
+	none = calloc(overflow, 16);
 	none = by_realloc(block->at, huge);
 	none = by_reallocarray(block->at, huge);
-	none = reallocarray(block->at, SIZE_MAX / 2, 16);
+	none = reallocarray(block->at, overflow, 16);
 	none = by_aligned(huge);
 	none = by_memalign(huge);
 	(void)none;
