@@ -67,7 +67,21 @@ static __always_inline int on_percpu_alloc(void *ctx, __u64 call_site, __u64 siz
 	return record(ctx, &origin, key_of(address, KEY_PERCPU), size * possible_cpus);
 }
 
-/* Arguments of tracepoints, which come as u64 each by either way. */
+/* Both programs of a free; see first_sees(). */
+#define FREE(way, section, name, point)                                                 \
+	SEC(section)                                                                    \
+	int BPF_PROG(way##_##name, __u64 site, __u64 object)                            \
+	{                                                                               \
+		first_sees(point, object);                                              \
+		return on_object_free(object);                                          \
+	}                                                                               \
+	SEC(section)                                                                    \
+	int BPF_PROG(way##_##name##_again, __u64 site, __u64 object)                    \
+	{                                                                               \
+		return is_second_alone(point, object) ? on_object_free(object) : 0;     \
+	}
+
+/* Arguments of tracepoints, each a u64. */
 #define SLAB(way, section)                                                              \
 	SEC(section "kmalloc")                                                          \
 	int BPF_PROG(way##_kmalloc, __u64 site, __u64 object, __u64 asked, __u64 bytes) \
@@ -114,16 +128,8 @@ static __always_inline int on_percpu_alloc(void *ctx, __u64 call_site, __u64 siz
 	{                                                                               \
 		return on_sized(ctx, KERNEL_CACHE, site, object, bytes);                \
 	}                                                                               \
-	SEC(section "kfree")                                                            \
-	int BPF_PROG(way##_kfree, __u64 site, __u64 object)                             \
-	{                                                                               \
-		return on_object_free(object);                                          \
-	}                                                                               \
-	SEC(section "kmem_cache_free")                                                  \
-	int BPF_PROG(way##_cache_free, __u64 site, __u64 object)                        \
-	{                                                                               \
-		return on_object_free(object);                                          \
-	}
+	FREE(way, section "kfree", kfree, FREE_KFREE)                                   \
+	FREE(way, section "kmem_cache_free", cache_free, FREE_CACHE)
 
 #define PAGES(way, section)                                                             \
 	SEC(section "mm_page_alloc")                                                    \
@@ -135,7 +141,13 @@ static __always_inline int on_percpu_alloc(void *ctx, __u64 call_site, __u64 siz
 	SEC(section "mm_page_free")                                                     \
 	int BPF_PROG(way##_page_free, __u64 page, unsigned int order)                   \
 	{                                                                               \
+		first_sees(FREE_PAGE, page);                                            \
 		return on_page_free(page, order);                                       \
+	}                                                                               \
+	SEC(section "mm_page_free")                                                     \
+	int BPF_PROG(way##_page_free_again, __u64 page, unsigned int order)             \
+	{                                                                               \
+		return is_second_alone(FREE_PAGE, page) ? on_page_free(page, order) : 0; \
 	}
 
 #define PERCPU(way, section)                                                            \

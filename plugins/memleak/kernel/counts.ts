@@ -17,6 +17,7 @@ export const COUNTS = [
   'unseen_frees',
   'split_frees',
   'unwalked',
+  'rescued',
 ] as const;
 export type KernelCounts = Readonly<Record<(typeof COUNTS)[number], number>>;
 
@@ -38,15 +39,20 @@ export function readCounts(object: BpfObject): KernelCounts {
   return Object.fromEntries(COUNTS.map((name) => [name, sum(name)])) as KernelCounts;
 }
 
-/** undefined of kernels that do not count them: before 5.12, where none are left out. */
-export function readMissedRuns(object: BpfObject, programs: readonly string[]): MissedRuns {
+/** Of kernels before 5.12, which do not count them, none: they leave no run of a raw tracepoint out. */
+export function readMissedRuns(
+  object: BpfObject,
+  programs: readonly string[],
+  { rescued }: Pick<KernelCounts, 'rescued'>,
+): MissedRuns {
   const missed = { allocations: 0, frees: 0 };
   for (const program of programs) {
+    // The second program of a free is of use only where the first was left out.
+    if (program === 'age' || program.endsWith('_again')) continue;
     const { recursionMisses = 0 } = object.programInfo(program);
-    if (isFree(program)) missed.frees += recursionMisses;
-    else if (program !== 'age') missed.allocations += recursionMisses;
+    missed[isFree(program) ? 'frees' : 'allocations'] += recursionMisses;
   }
-  return missed;
+  return { ...missed, frees: Math.max(0, missed.frees - rescued) };
 }
 
 export const isFree = (program: string): boolean => /free/.test(program);

@@ -108,7 +108,7 @@ export class KernelWatch implements Closable {
     const time = Number(process.hrtime.bigint());
     const readings = reader.read((slot) => (options.ages ? ages.of(slot, time) : undefined));
     const counts = readCounts(loaded.object);
-    const missed = readMissedRuns(loaded.object, loaded.programs);
+    const missed = readMissedRuns(loaded.object, loaded.programs, counts);
     const coverage = coverageOf(counts, missed, this.#excess(readings));
     const coverageByStack = new Map(
       readings

@@ -109,6 +109,33 @@ static __always_inline void freed(__u64 key)
 		release(key);
 }
 
+/*
+ * The kernel leaves a program out while the same one is under way on the CPU. A soft interrupt that
+ * comes just then and frees many at a time, as RCU does, would have them all stay for ever: so a free
+ * has two programs. The first says what it sees; the second acts where that is something else. An
+ * address that both see does no harm: it is taken once.
+ */
+enum free_point { FREE_KFREE, FREE_CACHE, FREE_PAGE };
+
+static __always_inline void first_sees(enum free_point point, __u64 address)
+{
+	struct kernel_counts *here = counts_here();
+
+	if (here)
+		here->freeing[point] = address;
+}
+
+/* Whether the first program was left out. */
+static __always_inline bool is_second_alone(enum free_point point, __u64 address)
+{
+	struct kernel_counts *here = counts_here();
+
+	if (!here || here->freeing[point] == address)
+		return false;
+	here->rescued++;
+	return true;
+}
+
 static __always_inline void count_missed(long error)
 {
 	if (error == -E2BIG)

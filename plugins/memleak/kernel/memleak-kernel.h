@@ -5,6 +5,7 @@
 #define KERNEL_FRAMES 48  /* of a stack that are kept */
 #define KERNEL_NAME_SIZE 48
 #define KERNEL_AGES 40	  /* [i]: of age [2^i, 2^(i+1)) ms */
+#define KERNEL_FREES 3	  /* tracepoints of frees that have a second program */
 #define KERNEL_LEVELS 4	  /* task, soft interrupt, interrupt, NMI */
 
 enum kernel_kind {
@@ -66,4 +67,7 @@ struct kernel_counts {
 	__u64 unseen_frees; /* noticed because the address was given out again */
 	__u64 split_frees;  /* parts of blocks that could not be told from the rest */
 	__u64 unwalked;	    /* recorded without a stack */
+	__u64 rescued;	    /* frees that the first program was left out of, and the second saw */
+	/* what the first programs last saw freed, each; no count */
+	__u64 freeing[KERNEL_FREES];
 };
