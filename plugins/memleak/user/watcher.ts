@@ -167,7 +167,9 @@ export class UserWatcher implements UserWatch {
   /** What was counted of a process; undefined of one that is not followed. */
   countsOf(process: ProcessId): TargetCounts | undefined {
     const target = this.#targets.of(process);
-    return target && this.#targets.counts(target);
+    if (target === undefined) return undefined;
+    this.#passThreads();
+    return this.#targets.counts(target);
   }
 
   happenings(): readonly Happening[] {
