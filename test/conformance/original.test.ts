@@ -13,6 +13,22 @@ for (const [flag, tool] of Object.entries(ORIGINAL)) {
   });
 }
 
+test('-l and --memleak take a process and lead to its report in the original text', () => {
+  const meant = ['leaks', '--live', '--format', 'original', '--pid', '42'];
+  for (const line of ['-l 42', '-l42', '--memleak=42', '--memleak 42', '-l -P 42']) {
+    assert.deepEqual(expandAliases(line.split(' '), plugins), meant, line);
+  }
+  const rest = ['--interval', '2s', '--top', '3'];
+  assert.deepEqual(expandAliases(['-l', '42', ...rest], plugins), [...meant, ...rest]);
+});
+
+test('-l without a process is the kernel, unless others are chosen', () => {
+  const words = ['leaks', '--live', '--format', 'original'];
+  assert.deepEqual(expandAliases(['-l'], plugins), [...words, '--kernel']);
+  const chosen = ['--executable', 'shop'];
+  assert.deepEqual(expandAliases(['-l', ...chosen], plugins), [...words, ...chosen]);
+});
+
 test('-P chooses a process of each tool that sees processes', () => {
   for (const flag of ['-a', '-p', '-r'] as const) {
     const meant = [ORIGINAL[flag], '--pid', '42'];
