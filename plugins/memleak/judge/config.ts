@@ -64,7 +64,7 @@ export const judgingConfig = z
       .describe('share of what has grown that must be found alive among old allocations'),
     resolve_windows: z
       .int()
-      .min(2)
+      .min(1)
       .max(12)
       .default(JUDGE_DEFAULTS.resolveWindows)
       .describe('windows in a row that speak against it before a confirmed leak is resolved'),

@@ -1,7 +1,6 @@
 import type { Judgement, Reading } from '../model.js';
 import { Examiner } from './examiner.js';
 import type { Finding } from './finding.js';
-import { SLOTS } from './horizon.js';
 import type { Change, Judge, Surroundings } from './judge.js';
 import { JUDGE_DEFAULTS, type JudgeOptions } from './options.js';
 import { StackRecord } from './stack.js';
@@ -57,14 +56,12 @@ class StackJudge implements Judge {
   #judge(stack: StackRecord, now: number): void {
     const finding = decide(stack);
     const enough = stack.coverage >= this.options.minCoverage;
-    const state = nextState(
-      stack,
-      enough ? finding : { ...finding, strength: 'none' },
-      this.options,
-    );
+    const state = enough ? nextState(stack, finding, this.options) : stateOf(stack);
     stack.judgement = judgementOf(stack, state, finding, now, this.options);
   }
 }
+
+const stateOf = (stack: StackRecord) => stack.judgement?.state ?? 'watching';
 
 const NOTHING: Finding = {
   confidence: 0,
@@ -82,11 +79,14 @@ function decide(stack: StackRecord): Finding {
   for (let n = stack.horizons.length - 1; n >= 0; n--) {
     const finding = stack.findings[n];
     if (!finding) continue;
-    const harmless = finding.class !== undefined && finding.class !== 'leak';
     if (!best || finding.strength === 'strong' || (best.strength === 'none' && !best.class)) {
       best = finding;
     }
-    if (harmless && n > 0 && (stack.horizons[n]?.length ?? 0) >= SLOTS / 2) return finding;
+    if (n > 0 && finding.contradicts) return finding;
   }
-  return best ?? NOTHING;
+  return best ? { ...best, paused: (best.paused ?? false) || coarserPaused(stack) } : NOTHING;
 }
+
+/** Whether a coarser horizon sees growth that is only not yet due again. */
+const coarserPaused = ({ findings }: StackRecord): boolean =>
+  findings.some((finding, n) => n > 0 && finding?.paused === true);

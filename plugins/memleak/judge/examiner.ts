@@ -52,9 +52,10 @@ export class Examiner {
       const growth = this.#measure(horizon, column, stack.unit);
       if (!growth) continue;
       found.push(this.#candidate(stack, horizon, column, growth));
-      if (growth.drawdown <= this.options.maxDrawdown && growth.width === 1) break;
+      if (growth.drawdown <= CLEAN && growth.width === 1) break;
     }
-    if (bytes && this.#evenCount(horizon)) {
+    const larger = bytes && bytes.amount > bytes.base / 2;
+    if (larger && this.#evenCount(horizon)) {
       found.push({ growth: bytes, column: COLUMN.bytes, survival: undefined });
     }
     return found;
@@ -93,9 +94,9 @@ export class Examiner {
     const delay = column < COLUMN.old ? 0 : 2 ** (horizon.octave + column - COLUMN.old) / 1000;
     const span = growth.span + delay;
     // A table that doubles rises seldom, and as its need predicts: the next time is not yet due.
-    const few = column === COLUMN.bytes && growth.overdue < 0 && growth.concavity < 0.05;
-    const enough = few ? 4 : options.minRises;
-    if (span >= (options.confirmWindows - 0.5) * window && growth.rises >= enough) {
+    const few = column === COLUMN.bytes && growth.doubling && growth.overdue < 0;
+    const enough = few ? 4 : column === COLUMN.bytes ? 1.5 * options.minRises : options.minRises;
+    if (span >= (options.confirmWindows - 1) * window && growth.rises >= enough) {
       if (events >= enough) return 'strong';
     }
     const suspect = span >= (options.suspectWindows - 0.5) * window && growth.rises >= 4;
@@ -132,23 +133,24 @@ export class Examiner {
     const { growth, survival } = growing;
     if (survival !== undefined && survival < this.options.minSurvival) {
       const reason = `grows, yet only ${percent(survival)} of the old generations live on`;
-      return { class: 'churn' as const, confidence: 0.7, reason };
+      return { class: 'churn' as const, confidence: 0.7, reason, contradicts: true };
     }
     if (growth.drawdown > this.options.maxDrawdown) {
       const reason = `gave back ${percent(growth.drawdown)} of what it had grown by`;
-      return { class: 'churn' as const, confidence: 0.6, reason };
+      return { class: 'churn' as const, confidence: 0.6, reason, contradicts: true };
     }
     if (growth.strain > 1) {
       const reason =
         growth.overdue > growth.overdueLimit
           ? `stopped growing ${duration(growth.still)} ago`
           : 'grows ever more slowly';
+      const contradicts = growth.concavity > growth.concavityLimit;
       const paused =
-        growth.overdue > growth.overdueLimit && growth.still < (4 * growth.span) / growth.rises;
-      return { class: 'filling' as const, confidence: 0.7, reason, paused };
+        growth.overdue > growth.overdueLimit && growth.overdue < 1.5 * growth.overdueLimit;
+      return { class: 'filling' as const, confidence: 0.7, reason, paused, contradicts };
     }
     const reason = `has risen ${growth.rises} times, too few for a verdict`;
-    return { confidence: 0, reason };
+    return { confidence: 0, reason, paused: true };
   }
 
   #turnover(stack: StackRecord) {
@@ -181,5 +183,8 @@ export class Examiner {
     return last < 1 ? 0 : horizon.at(last, COLUMN.time) - horizon.at(0, COLUMN.time);
   }
 }
+
+/** A series that gives back less needs no cleaner one. */
+const CLEAN = 0.1;
 
 const RANK = { none: 0, weak: 1, strong: 2 } as const;

@@ -9,6 +9,8 @@ export interface Finding {
   readonly strength: 'none' | 'weak' | 'strong';
   /** Of the envelope of bytes, bytes an hour; absent before two windows ended. */
   readonly growth?: number;
+  /** The course of growth speaks against a leak, on finer horizons too. */
+  readonly contradicts?: boolean;
   /** It does not grow now, but has not rested for longer than between its rises before. */
   readonly paused?: boolean;
   /** Seconds since the envelope rose. */

@@ -17,17 +17,21 @@ export interface Growth {
   readonly start: number;
   /** By how much the envelope rose in that time, in the unit of the series. */
   readonly amount: number;
+  /** Of the envelope when growth began. */
+  readonly base: number;
   /** Slots in which it rose. */
   readonly rises: number;
   /** How much of `amount` was given back at most in between. */
   readonly drawdown: number;
-  /** How far above the straight line the course lies at most, 0 to 1. */
+  /** How far above the straight line the course lies in the mean: 0.5 less its centroid. */
   readonly concavity: number;
   /** What of that chance allows, by how unevenly the rises come. */
   readonly concavityLimit: number;
   /** Share of `amount` by which the next rise is overdue; below 0: not yet due. */
   readonly overdue: number;
   readonly overdueLimit: number;
+  /** Whether the last rises were each by the same factor, as of a table that doubles when full. */
+  readonly doubling: boolean;
   /** Seconds since it rose. */
   readonly still: number;
   /** The largest of the above by its limit; up to 1 nothing contradicts even growth. */
@@ -58,8 +62,9 @@ export class GrowthMeter {
       this.#block(times, values, length, width);
       if (this.#length < (width === 1 ? 3 : MIN_BLOCKS)) break;
       const found = this.#best(unit, width);
-      if (found && (!best || found.strain < best.strain)) best = found;
-      if (best && best.strain <= 1) break;
+      if (found && (!best || found.drawdown < best.drawdown)) best = found;
+      // Only cycles are a reason to take slots together: it also blurs where growth has ended.
+      if (!best || best.drawdown <= this.options.maxDrawdown) break;
     }
     return best;
   }
@@ -113,10 +118,13 @@ export class GrowthMeter {
     const span = (times[last] ?? 0) - begin;
     if (!(amount > 0) || !(span > 0)) return undefined;
     let rises = 0;
-    let concavity = 0;
+    let x = 0;
+    let y = 0;
+    let area = 0;
     let lastRise = start;
     let squares = 0;
     let riseBefore = Number.NaN;
+    const levels = [base, base, base, base];
     for (let n = start + 1; n <= last; n++) {
       const before = envelope[n - 1] ?? 0;
       const rise = (envelope[n] ?? 0) - before;
@@ -126,12 +134,17 @@ export class GrowthMeter {
       if (rise <= RISE * amount) continue;
       rises++;
       lastRise = n;
+      levels.shift();
+      levels.push(envelope[n] ?? 0);
       // Where every slot rises the course passes through the points; after a rest, the step came
       // between two slots.
       const rested = n - 1 > start && before - (envelope[n - 2] ?? 0) <= RISE * amount;
       const at = rested ? ((times[n - 1] ?? 0) + (times[n] ?? 0)) / 2 : (times[n - 1] ?? 0);
-      concavity = Math.max(concavity, (before - base) / amount - (at - begin) / span);
+      area += ((at - begin - x) / span) * (((before - base) / amount + y) / 2);
+      x = at - begin;
+      y = (before - base) / amount;
     }
+    const concavity = area + (1 - x / span) * ((y + 1) / 2) - 0.5;
     const slots = last - start;
     // The index of dispersion: how many come together; regular ones hardly differ from slot to slot.
     const dispersion = (squares / Math.max(1, slots - 1) / amount) * slots;
@@ -150,12 +163,14 @@ export class GrowthMeter {
       span,
       start: begin,
       amount,
+      base,
       rises,
       drawdown,
       concavity,
       concavityLimit,
       overdue,
       overdueLimit,
+      doubling: isGeometric(levels),
       still,
       strain,
     };
@@ -182,4 +197,15 @@ export class GrowthMeter {
     }
     return most;
   }
+}
+
+function isGeometric(levels: readonly number[]): boolean {
+  let least = Number.POSITIVE_INFINITY;
+  let most = 0;
+  for (let n = 1; n < levels.length; n++) {
+    const factor = (levels[n] ?? 0) / (levels[n - 1] ?? 1);
+    least = Math.min(least, factor);
+    most = Math.max(most, factor);
+  }
+  return least > 1.25 && most / least < 1.05;
 }

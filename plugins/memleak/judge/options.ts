@@ -19,8 +19,8 @@ export interface JudgeOptions {
   /** How much of the growth the floor may give back in between. */
   readonly maxDrawdown: number;
   /**
-   * How far the course of growth may lie above the straight line, as a share of all growth: what
-   * fills and levels off lies above it. 0.12 is a cache at 63 % of its capacity.
+   * How far the course of growth may lie above the straight line in the mean, as a share of all
+   * growth: what fills and levels off lies above it. 0.06 is a cache at half of its capacity.
    */
   readonly maxConcavity: number;
   /** By how much of all growth the next rise may be overdue. */
@@ -39,10 +39,10 @@ export const JUDGE_DEFAULTS: JudgeOptions = {
   confirmWindows: 9,
   minRises: 6,
   maxDrawdown: 0.34,
-  maxConcavity: 0.1,
+  maxConcavity: 0.06,
   maxOverdue: 0.05,
   minSurvival: 0.7,
-  resolveWindows: 2,
+  resolveWindows: 1,
 };
 
 /** Of a run of `duration` seconds, so that it gives verdicts of its own. */

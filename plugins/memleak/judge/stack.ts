@@ -1,7 +1,7 @@
 import type { Ages, Judgement, Reading } from '../model.js';
 import { coverageOf } from './coverage.js';
 import type { Finding } from './finding.js';
-import { coarser, Horizon, SLOTS } from './horizon.js';
+import { COLUMN, coarser, Horizon, SLOTS } from './horizon.js';
 import type { Surroundings } from './judge.js';
 import type { JudgeOptions } from './options.js';
 
@@ -35,7 +35,7 @@ export class StackRecord {
   /** Times in a row that findings asked for the same other state. */
   persistence = 0;
   wanted: Judgement['state'] = 'watching';
-  /** Bytes outstanding when the leak was confirmed. */
+  /** The floor of bytes when the leak was confirmed. */
   confirmedBytes = 0;
   gone = false;
 
@@ -78,6 +78,12 @@ export class StackRecord {
     for (const [n, horizon] of this.horizons.entries()) {
       if (horizon.observe(time - this.since, count, bytes, ages)) this.#ended[n] = true;
     }
+  }
+
+  /** Bytes: of the last slot that ended. */
+  get floor(): number {
+    const fine = this.horizons[0];
+    return fine && fine.length > 0 ? fine.at(fine.length - 1, COLUMN.bytes) : this.bytes;
   }
 
   /** Calls `each` for every horizon of which a slot ended since the last call. */

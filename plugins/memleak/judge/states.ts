@@ -8,7 +8,7 @@ import type { StackRecord } from './stack.js';
 const PERSISTENCE: Readonly<Record<Exclude<State, 'resolved'>, number>> = {
   watching: 4,
   suspected: 2,
-  confirmed: 2,
+  confirmed: 3,
 };
 
 /**
@@ -19,7 +19,7 @@ export function nextState(stack: StackRecord, finding: Finding, options: JudgeOp
   const state = stack.judgement?.state ?? 'watching';
   const wanted = wantedState(stack, state, finding);
   if (wanted === state) {
-    stack.persistence = 0;
+    if (stack.persistence > 0) stack.persistence--;
     return state;
   }
   stack.persistence = stack.wanted === wanted ? stack.persistence + 1 : 1;
@@ -27,7 +27,7 @@ export function nextState(stack: StackRecord, finding: Finding, options: JudgeOp
   const least = wanted === 'resolved' ? 2 * options.resolveWindows : PERSISTENCE[wanted];
   if (stack.persistence < least) return state;
   stack.persistence = 0;
-  if (wanted === 'confirmed') stack.confirmedBytes = stack.bytes;
+  if (wanted === 'confirmed') stack.confirmedBytes = stack.floor;
   return wanted;
 }
 
@@ -37,8 +37,8 @@ function wantedState(
   { strength, class: kind, paused }: Finding,
 ): State {
   if (state === 'confirmed') {
-    const fallen = stack.bytes < stack.confirmedBytes / 2;
-    const harmless = kind !== undefined && kind !== 'leak' && !paused;
+    const fallen = strength === 'none' && stack.floor < stack.confirmedBytes / 2;
+    const harmless = kind !== 'leak' && !paused;
     return fallen || harmless ? 'resolved' : state;
   }
   if (strength === 'strong') return state === 'watching' ? 'suspected' : 'confirmed';
@@ -63,9 +63,9 @@ export function judgementOf(
     return { state, coverage, ...growth, since, reason };
   }
   if (state === 'resolved') {
-    const fallen = stack.bytes < stack.confirmedBytes / 2;
+    const fallen = stack.floor < stack.confirmedBytes / 2;
     const reason = fallen
-      ? `outstanding bytes fell back to ${percent(stack.bytes / stack.confirmedBytes)} of what they were when confirmed`
+      ? `outstanding bytes fell back to ${percent(stack.floor / stack.confirmedBytes)} of what they were when confirmed`
       : finding.reason;
     const kind = fallen || finding.class === 'churn' ? 'churn' : 'filling';
     return { state, class: kind, confidence: 0.8, coverage, ...growth, since, reason };

@@ -30,7 +30,7 @@ export const HARMLESS: readonly Kind[] = [
     const trace = new Trace();
     const size = sizes(random);
     const capacity = random.integer(20, 2000);
-    const rate = capacity / (random.between(0.05, 0.8) * horizon);
+    const rate = capacity / (random.between(0.05, 0.7) * horizon);
     const times: number[] = [];
     arrivals(random, 0, length, rate, (time) => times.push(time));
     times.forEach((time, n) => {
@@ -51,7 +51,7 @@ export const HARMLESS: readonly Kind[] = [
   harmless('cache that stops at its capacity', ({ random, length, horizon }) => {
     const trace = new Trace();
     const size = sizes(random);
-    const full = random.between(0.05, 0.8) * horizon;
+    const full = random.between(0.05, 0.7) * horizon;
     const rate = random.scale(20, 3000) / full;
     arrivals(random, 0, Math.min(full, length), rate, (time) => trace.add(time, NEVER, size()));
     return trace;

@@ -71,7 +71,7 @@ function circumstances(setting: Setting, random: Random): { watching: Watching; 
   const watched = {
     jitter: random.pick([0, 0.02, 0.15]),
     missed: random.pick([0, 0, 0.05]),
-    agesEvery: random.pick([1, 1, 5, 10]),
+    agesEvery: random.pick([1, 1, 2, 5]),
     sampling: 0,
   };
   if (setting === 'minute') {
@@ -80,7 +80,7 @@ function circumstances(setting: Setting, random: Random): { watching: Watching; 
     return { watching: { ...watched, length, interval }, window: windowOfRun(length) };
   }
   const window = 300;
-  const length = window * random.scale(13, 60);
+  const length = window * random.scale(13, 48);
   return { watching: { ...watched, length, interval: random.pick([30, 60]) }, window };
 }
 
