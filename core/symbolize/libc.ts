@@ -80,6 +80,13 @@ function declare() {
       argv: BigUint64Array,
       envp: BigUint64Array,
     ) => number,
+    control: c.func('int fcntl(int fd, int what, long value)') as (
+      fd: number,
+      what: number,
+      value: number,
+    ) => number,
+    /** At once, without what Node does at its end. */
+    exit: c.func('void _exit(int code)') as (code: number) => void,
     seccomp: (flags: number, filter: Uint8Array): number => seccompCall(c, flags, filter),
     addressOf: (bytes: Uint8Array): bigint => koffi.address(bytes),
     errno: () => koffi.errno(),

@@ -32,12 +32,17 @@ export function startAgain(program: string, args: readonly string[]): void {
   const c = libc();
   dropCapabilities(c);
   c.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  // Node marks them all to be closed.
+  for (let fd = 0; fd <= SOCKET; fd++) c.control(fd, F_SETFD, 0);
   const words = [program, ...args].map((word) => Buffer.from(`${word}\0`));
   const argv = BigUint64Array.from([...words.map((word) => c.addressOf(word)), 0n]);
   c.execute(program, argv, new BigUint64Array(1));
 }
 
-/** Returns what the kernel says of the process afterwards; throws if that is not nothing. */
+/**
+ * Returns what the kernel says of the process afterwards; throws if rights are left. From then on
+ * there is no event loop: it would ask for system calls that are gone.
+ */
 export function giveUpEverything(limits: Limits): string {
   const c = libc();
   const filter = seccompFilter();
@@ -140,6 +145,7 @@ const has = (status: string, capability: bigint) =>
 
 /** The descriptor on which files come. */
 export const SOCKET = 3;
+const F_SETFD = 2;
 const NOBODY = 65534;
 const CAP_SETGID = 6n;
 const CAP_SETUID = 7n;

@@ -123,4 +123,10 @@ const NO_LIBDW = 'libdw.so.1 is missing, which reads lines and debug files: apt-
 if (again === undefined && mustStartAgain()) {
   startAgain(process.execPath, [...process.execArgv, ...process.argv.slice(1), 'again']);
 }
-new Child().run();
+try {
+  new Child().run();
+} catch (error) {
+  writeSync(2, `Error: ${error instanceof Error ? error.message : String(error)}\n`);
+  libc().exit(1);
+}
+libc().exit(0);
