@@ -1,6 +1,6 @@
 /**
  * Where an entry probe goes so that a hit is cheap. The kernel emulates a few instructions (push,
- * relative jumps and calls, nop: arch/x86/kernel/uprobes.c) at half a microsecond a hit; all others,
+ * relative jumps and calls, nop: arch/x86/kernel/uprobes.c) at about a microsecond a hit; all others,
  * `endbr64` and `test` among them, it steps through with two more traps, at ten to twenty times
  * that. So the probe goes to the first of the few, if what is before it can neither change an
  * argument, nor the stack, nor leave: then the program sees there what it would see at the entry.
@@ -67,16 +67,25 @@ export interface Site {
 /** The place in a function of which `code` is all. Pure. */
 export function findSite(code: Uint8Array, options: ProbeOptions = {}): Site {
   const candidates = [...walk(code, options)];
-  const last = candidates.at(-1);
-  if (last === undefined) return { at: 0, sameStack: true, emulated: false };
-  const first = last.at === 0 ? undefined : firstJumpInto(code, last.at);
+  const furthest = candidates.at(-1)?.at ?? 0;
+  const first = furthest === 0 ? undefined : firstJumpInto(code, furthest);
   // What is jumped to from elsewhere is passed without a call, or more often than once in one.
   const reached = candidates.filter(({ at }) => first === undefined || at < first);
-  return reached.at(-1) ?? { at: 0, sameStack: true, emulated: false };
+  // A push is written to the stack, which takes longer than a jump; else the fewer come by.
+  const best = reached.findLast(({ isPush }) => !isPush) ?? reached.at(-1);
+  return best === undefined
+    ? { at: 0, sameStack: true, emulated: false }
+    : { at: best.at, sameStack: best.sameStack, emulated: true };
 }
 
-/** Places that are as good as the entry, the best last. */
-function* walk(code: Uint8Array, options: ProbeOptions): Generator<Site> {
+interface Candidate {
+  readonly at: number;
+  readonly sameStack: boolean;
+  readonly isPush: boolean;
+}
+
+/** Places that are as good as the entry and cheaper, in their order. */
+function* walk(code: Uint8Array, options: ProbeOptions): Generator<Candidate> {
   const { skipNull, anyStack } = options;
   const kept = keptRegisters(options.arguments ?? 6);
   let sameStack = true;
@@ -85,7 +94,7 @@ function* walk(code: Uint8Array, options: ProbeOptions): Generator<Site> {
     const instruction = decode(code, at);
     if (instruction === undefined) return;
     const emulated = isEmulated(instruction);
-    if (emulated) yield { at, sameStack, emulated };
+    if (emulated) yield { at, sameStack, isPush: isPush(instruction) };
     // Behind the jump of those that come with nothing only the others come by.
     const passes = skipNull === true && checked && isJumpIfZero(instruction);
     if (emulated && !passes) return;
