@@ -20,6 +20,8 @@ test('-l and --memleak take a process and lead to its report in the original tex
   }
   const rest = ['--interval', '2s', '--top', '3'];
   assert.deepEqual(expandAliases(['-l', '42', ...rest], plugins), [...meant, ...rest]);
+  const once = ['leaks', '--format', 'original', '--pid', '42', '--once'];
+  assert.deepEqual(expandAliases(['-l', '42', '--once'], plugins), once);
 });
 
 test('-l without a process is the kernel, unless others are chosen', () => {

@@ -21,6 +21,7 @@ export class Hunt {
   readonly #destination: Destination;
   readonly #alive: Alive;
   #snapshot: LeakSnapshot | undefined;
+  #status: PluginStatus | undefined;
 
   constructor(plan: Plan, context: CliContext, destination: Destination, alive: Alive) {
     this.#plan = plan;
@@ -42,7 +43,7 @@ export class Hunt {
     }
     const snapshot = this.#snapshot;
     if (snapshot) this.#report(snapshot);
-    return resultOf(this.#plan, { ...end, snapshot });
+    return resultOf(this.#plan, { ...end, snapshot, said: this.#status?.reason });
   }
 
   #listen(agent: CliAgent): void {
@@ -86,9 +87,9 @@ export class Hunt {
     const { plugins } = await agent.collect();
     const own = plugins.find(({ name }) => name === metadata.name);
     const snapshot = own?.records as LeakSnapshot | undefined;
-    const watches = snapshot !== undefined && snapshot.targets.length > 0;
-    if (watches || this.#snapshot === undefined) this.#snapshot = snapshot ?? this.#snapshot;
-    return statusOf(agent, metadata.name);
+    if (snapshot && (watches(snapshot) || !watches(this.#snapshot))) this.#snapshot = snapshot;
+    this.#status = statusOf(agent, metadata.name);
+    return this.#status;
   }
 
   #report(snapshot: LeakSnapshot): void {
@@ -103,3 +104,6 @@ export class Hunt {
     this.#destination.write(verdictText(shown, { width, style: styleFor(stdout, env) }));
   }
 }
+
+const watches = (snapshot: LeakSnapshot | undefined): boolean =>
+  snapshot !== undefined && snapshot.targets.length > 0;

@@ -23,6 +23,8 @@ For instance:
 
 docs/leaks.md says how to read the verdict.`;
 
+/** What was asked for in words that leave no room for a live report. */
+const ENDS_ONCE = /^(--once|--format|-f)/;
 const SELECTING = /^--(pid|executable|container|cgroup|unit|kernel)\b/;
 
 export const leaks: PluginCommand = {
@@ -34,7 +36,7 @@ export const leaks: PluginCommand = {
   options: OPTIONS,
   epilog: EPILOG,
   original: (pid, rest) => [
-    '--live',
+    ...(rest.some((word) => ENDS_ONCE.test(word)) ? [] : ['--live']),
     '--format',
     'original',
     ...(pid === undefined ? kernelUnlessChosen(rest) : ['--pid', pid]),

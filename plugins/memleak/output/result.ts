@@ -19,11 +19,13 @@ interface Ended {
   /** ms */
   readonly elapsed: number;
   readonly snapshot: LeakSnapshot | undefined;
+  /** What the plugin's status said last: it need not be said again. */
+  readonly said: string | undefined;
 }
 
-export function resultOf(plan: Plan, { by, elapsed, snapshot }: Ended): Result {
+export function resultOf(plan: Plan, { by, elapsed, snapshot, said }: Ended): Result {
   const targets = snapshot?.targets ?? [];
-  const notes = [...endNotes(plan, by, elapsed), ...targetNotes(plan, targets)];
+  const notes = [...endNotes(plan, by, elapsed), ...targetNotes(plan, targets, said)];
   if (targets.length === 0) {
     return { code: ExitCode.failure, notes: [...notes, 'no process was there to be watched'] };
   }
@@ -48,13 +50,16 @@ function endNotes({ duration }: Plan, by: End, elapsed: number): string[] {
 }
 
 /** What the table says in its footers, for who reads another format. */
-function targetNotes({ format }: Plan, targets: readonly Target[]): string[] {
+function targetNotes({ format }: Plan, targets: readonly Target[], said = ''): string[] {
+  if (format === 'table') return [];
   const reasons = targets.flatMap(({ source, comm, reason }) =>
-    reason === undefined
+    reason === undefined || said.includes(reason)
       ? []
       : [harmless(`${source.kind === 'kernel' ? 'kernel' : `${comm} (${source.pid})`}: ${reason}`)],
   );
-  const silent = targets.length > 0 && targets.every(({ coverage }) => coverage.recorded === 0);
-  const nothing = silent && format !== 'table' ? ['nothing was allocated while watched'] : [];
-  return [...reasons, ...nothing];
+  const silent = targets.some(
+    ({ reason, coverage }) => reason === undefined && coverage.recorded === 0,
+  );
+  const nothing = silent && targets.every(({ coverage }) => coverage.recorded === 0);
+  return [...reasons, ...(nothing ? ['nothing was allocated while watched'] : [])];
 }

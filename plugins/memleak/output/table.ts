@@ -61,6 +61,9 @@ function footerOf({ targets, stacks }: LeakSnapshot, hidden: number): string | u
   if (hidden > 0) return `${formatCount(hidden)} more stacks; --top`;
   if (stacks.length > 0) return undefined;
   if (targets.length === 0) return 'no process is watched';
+  if (targets.every(({ reason, coverage }) => reason !== undefined && coverage.recorded === 0)) {
+    return 'nothing could be seen: the reason is below';
+  }
   const recorded = targets.reduce((sum, { coverage }) => sum + coverage.recorded, 0);
   return recorded === 0
     ? 'nothing was allocated while watched'
