@@ -138,6 +138,13 @@ export function symbolsOfInterest(functions: Iterable<string>): RegExp {
   return new RegExp([...names, ...patterns].join('|'));
 }
 
+/** What a function of that name is like in whatever file; undefined if that is not known. */
+export function usualShape(symbol: string): Shape | undefined {
+  const cxx = cxxKind(symbol);
+  if (cxx) return cxx === 'new' ? 'malloc' : 'free';
+  return (named.get(symbol) ?? internalOf(symbol))?.shape;
+}
+
 /** What to do with a function that the file defines; undefined: nothing. */
 export function wantedOf(symbol: string, file: FileTraits, extras: Extras): Wanted | undefined {
   const configured = extras.functions[symbol];

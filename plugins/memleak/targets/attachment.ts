@@ -27,8 +27,12 @@ export class Attachment {
     return [...new Set(found)];
   }
 
-  get stepped(): boolean {
-    return [...this.#files.values()].some(({ link, plan }) => link && plan?.stepped);
+  /** Of what is called most, the share that is single-stepped. */
+  get stepped(): number {
+    const shares = [...this.#files.values()].flatMap(({ link, plan }) =>
+      link && plan ? [plan.stepped] : [],
+    );
+    return Math.max(0, ...shares);
   }
 
   /** What could not be attached, a sentence each. */

@@ -11,7 +11,7 @@ interface Program {
   /** Allocations a second, each freed, by the second. */
   readonly rate: (time: number) => number;
   readonly size?: number;
-  readonly stepped?: boolean;
+  readonly stepped?: number;
 }
 
 interface Step {
@@ -29,7 +29,7 @@ function run(programs: readonly Program[], seconds: number, config: Partial<Budg
   for (let time = 0; time <= seconds; time++) {
     const loads = programs
       .filter(({ key }) => followed.has(key))
-      .map(({ key, rate, size = 100, stepped = false }) => {
+      .map(({ key, rate, size = 100, stepped = 0 }) => {
         const allocations = rate(time);
         const sampled = budget.sampling === 0 ? 1 : 1 - Math.exp(-size / budget.sampling);
         return { key, name: key, hits: 2 * allocations, recorded: allocations * sampled, stepped };
@@ -149,14 +149,14 @@ describe('a target', () => {
   });
 
   it('costs more where its functions are single-stepped', () => {
-    const steps = run([{ key: 'a', rate: () => 50_000, stepped: true }], 30);
+    const steps = run([{ key: 'a', rate: () => 50_000, stepped: 1 }], 30);
     assert.deepEqual(last(steps).followed, []);
   });
 
   it('that is forgotten counts no more', () => {
     const budget = new Budget(CONFIG, COST);
     budget.decide(0, []);
-    const load = { key: 'a', name: 'a', hits: 1e7, recorded: 0, stepped: false };
+    const load = { key: 'a', name: 'a', hits: 1e7, recorded: 0, stepped: 0 };
     for (let time = 1; budget.decide(time, [load]).leave.length === 0; time++) assert.ok(time < 9);
     budget.forget('a');
     assert.equal(budget.leftUntil('a'), undefined);

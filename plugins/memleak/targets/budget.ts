@@ -14,8 +14,8 @@ export interface Load {
   readonly hits: number;
   /** Of them those that recorded an allocation, with its stack. */
   readonly recorded: number;
-  /** Some of its functions have no instruction that the kernel can emulate. */
-  readonly stepped: boolean;
+  /** The share of its hits at instructions that the kernel has to step through, 0 to 1. */
+  readonly stepped: number;
 }
 
 export interface BudgetConfig {
@@ -126,8 +126,8 @@ export class Budget {
     for (const { key, name, hits, recorded, stepped } of loads) {
       seen.add(key);
       const recording = (recorded * this.#cost.record) / seconds;
-      const total =
-        (hits * (stepped ? this.#cost.steppedHit : this.#cost.hit)) / seconds + recording;
+      const hit = this.#cost.hit + stepped * (this.#cost.steppedHit - this.#cost.hit);
+      const total = (hits * hit) / seconds + recording;
       const before = this.#shares.get(key) ?? { total: 0, recording: 0 };
       this.#shares.set(key, {
         name,

@@ -1,5 +1,8 @@
 import { readSync } from 'node:fs';
 import { ElfFile } from '../../../core/elf/elf-file.js';
+import { type ProbeOptions, probeSite } from '../../../core/elf/probe-site.js';
+import type { Shape } from '../user/user-watch.js';
+import { usualShape } from './allocators.js';
 import type { Image, ImageFunction } from './image.js';
 
 /** A C name that a file keeps to itself is not what others mean by it. */
@@ -12,11 +15,14 @@ export function readImage(fd: number, wanted: RegExp): Image {
   const file = ElfFile.open(fd);
   try {
     const functions = new Map<string, ImageFunction>();
-    for (const { names, offset, isLocal } of file.functions(wanted)) {
-      for (const symbol of names) {
-        if (isLocal && PLAIN.test(symbol) && !PREFIXED.test(symbol)) continue;
-        functions.set(symbol, { entry: offset, offset, stepped: false });
-      }
+    for (const fn of file.functions(wanted)) {
+      const names = fn.names.filter(
+        (symbol) => !(fn.isLocal && PLAIN.test(symbol) && !PREFIXED.test(symbol)),
+      );
+      if (names.length === 0) continue;
+      const { entry, offset, emulated } = probeSite(file, fn, optionsOf(names));
+      const place = { entry, entryEmulated: emulated && offset === entry, offset, emulated };
+      for (const symbol of names) functions.set(symbol, place);
     }
     return {
       bits: 64,
@@ -28,6 +34,24 @@ export function readImage(fd: number, wanted: RegExp): Image {
   } finally {
     file.close();
   }
+}
+
+/** Arguments that the probe reads; of what is not known, all that are in registers. */
+const ARGUMENTS: Readonly<Partial<Record<Shape, number>>> = {
+  malloc: 1,
+  calloc: 2,
+  realloc: 2,
+  reallocarray: 3,
+  aligned_alloc: 2,
+  posix_memalign: 3,
+  free: 1,
+};
+
+function optionsOf(names: readonly string[]): ProbeOptions {
+  const [shape, ...others] = new Set(names.map(usualShape));
+  if (shape === undefined || others.length > 0) return {};
+  const count = ARGUMENTS[shape];
+  return { ...(count !== undefined && { arguments: count }), skipNull: shape === 'free' };
 }
 
 const NOTHING = { isGo: false, isStatic: false, hasSymbols: false, functions: new Map() };

@@ -80,8 +80,8 @@ export class Followed {
     return this.#attachment?.families ?? [];
   }
 
-  get stepped(): boolean {
-    return this.#attachment?.stepped === true;
+  get stepped(): number {
+    return this.#attachment?.stepped ?? 0;
   }
 
   /** For people: `nginx (4711)`. */
@@ -116,7 +116,13 @@ export class Followed {
     }
     yield;
     const { mmap, brk, functions } = this.#rule.config;
-    const options = { mmap, brk, functions, throwing: context.throwing };
+    const options = {
+      mmap,
+      brk,
+      functions,
+      throwing: context.throwing,
+      strategy: context.watch.strategy,
+    };
     this.#attachment = new Attachment(process, options, context.watch, context.images);
     yield* this.#attachment.update(this.#modules());
     context.watch.follow(process, this.#modules(), this.parent);

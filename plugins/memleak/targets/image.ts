@@ -13,8 +13,9 @@ export interface Image {
 export interface ImageFunction {
   /** Bytes into the file where it begins. */
   readonly entry: number;
-  /** Bytes into the file where the entry probe goes. */
+  /** Whether the kernel emulates the instruction there, and need not step through it. */
+  readonly entryEmulated: boolean;
+  /** Bytes into the file where an entry probe is cheapest; and whether it is emulated there. */
   readonly offset: number;
-  /** The kernel has to single-step the instruction there. */
-  readonly stepped: boolean;
+  readonly emulated: boolean;
 }

@@ -3,7 +3,13 @@ import { it } from 'node:test';
 import type { Image } from './image.js';
 import { type PlanOptions, planFile } from './plan.js';
 
-const OPTIONS: PlanOptions = { mmap: false, brk: false, functions: {}, throwing: true };
+const OPTIONS: PlanOptions = {
+  mmap: false,
+  brk: false,
+  functions: {},
+  throwing: true,
+  strategy: 'multi',
+};
 
 /** Functions by symbol, at these offsets. */
 function image(
@@ -18,7 +24,7 @@ function image(
     functions: new Map(
       Object.entries(functions).map(([symbol, entry]) => [
         symbol,
-        { entry, offset: entry + 1, stepped: stepped.includes(symbol) },
+        { entry, entryEmulated: false, offset: entry + 1, emulated: !stepped.includes(symbol) },
       ]),
     ),
   };
@@ -68,8 +74,21 @@ it('configured functions make an allocator', () => {
   assert.equal(plan.sites.length, 2);
 });
 
-it('one site that is single-stepped makes the file costly, if it is probed', () => {
-  const names = { malloc: 16, mmap: 32, gnu_get_libc_version: 48 };
-  assert.equal(planFile(image(names, ['malloc']), 'libc.so.6', OPTIONS).stepped, true);
-  assert.equal(planFile(image(names, ['mmap']), 'libc.so.6', OPTIONS).stepped, false);
+it('what is called most and single-stepped makes the file costly', () => {
+  const names = { malloc: 16, free: 32, mmap: 48, valloc: 64, gnu_get_libc_version: 80 };
+  const stepped = (symbols: readonly string[], strategy = 'multi') =>
+    planFile(image(names, symbols), 'libc.so.6', { ...OPTIONS, strategy }).stepped;
+  assert.equal(stepped(['mmap', 'valloc']), 0);
+  assert.equal(stepped(['malloc']), 0.5);
+  assert.equal(stepped(['malloc', 'free']), 1);
+  // Its probes of malloc are where malloc begins.
+  assert.equal(stepped([], 'session'), 0.5);
+});
+
+it('of several names the plainest is told', () => {
+  const { sites } = planFile(image({ cfree: 16, free: 16, malloc: 32 }), 'libc.so.6', OPTIONS);
+  assert.deepEqual(
+    sites.map(({ symbol }) => symbol),
+    ['free', 'malloc'],
+  );
 });

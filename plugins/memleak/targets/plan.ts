@@ -1,9 +1,11 @@
 /** Which functions of a file are probed for a target. Pure. */
-import type { ProbeSite } from '../user/user-watch.js';
+import type { ProbeSite, Shape } from '../user/user-watch.js';
 import { type Extras, type Family, type FileTraits, familyOf, wantedOf } from './allocators.js';
-import type { Image } from './image.js';
+import type { Image, ImageFunction } from './image.js';
 
 export interface PlanOptions extends Extras {
+  /** Of the watch: a session goes to the entry where it also wants the return. */
+  readonly strategy: string;
   /** Functions that may leave by an exception are probed as well. */
   readonly throwing: boolean;
 }
@@ -11,43 +13,58 @@ export interface PlanOptions extends Extras {
 export interface FilePlan {
   readonly family: Family | undefined;
   readonly sites: readonly ProbeSite[];
-  /** One of the sites is single-stepped: a hit costs ten times as much. */
-  readonly stepped: boolean;
+  /** Of the functions that are called most, the share that is single-stepped: ten times as dear. */
+  readonly stepped: number;
   /** Functions that allocate and are left out, as they could end the program. */
   readonly unsafe: readonly string[];
 }
 
 /** `name`: the file's base name. */
 export function planFile(image: Image, name: string, options: PlanOptions): FilePlan {
-  const traits: FileTraits = {
-    name,
-    defines: (symbol) => image.functions.has(symbol),
-  };
+  const traits: FileTraits = { name, defines: (symbol) => image.functions.has(symbol) };
   // Several names of one function are one site, or each call would be two hits.
   const sites = new Map<number, ProbeSite>();
-  const unsafe = new Set<number>();
-  const names: string[] = [];
-  let stepped = false;
-  for (const [symbol, { entry, offset, stepped: isStepped }] of image.functions) {
+  const unsafe = new Map<number, string>();
+  for (const [symbol, { entry, offset }] of image.functions) {
     const wanted = wantedOf(symbol, traits, options);
     if (wanted === undefined) continue;
-    const { shape, mayThrow } = wanted;
-    if (mayThrow && !options.throwing) {
-      unsafe.add(entry);
-      names.push(symbol);
-      continue;
-    }
+    if (wanted.mayThrow && !options.throwing) unsafe.set(entry, symbol);
+    const site = { ...wanted, symbol, offset, entry };
     const known = sites.get(entry);
-    if (known && !mayThrow) continue;
-    sites.set(entry, { shape, symbol, offset, entry, ...(mayThrow && { mayThrow }) });
-    stepped ||= isStepped;
+    sites.set(entry, known ? merged(known, site) : site);
   }
-  for (const entry of unsafe) sites.delete(entry);
-  const family =
-    familyOf(traits) ?? (sites.size > 0 && hasConfigured(sites, options) ? 'other' : undefined);
-  return { family, sites: [...sites.values()], stepped, unsafe: names };
+  for (const entry of unsafe.keys()) sites.delete(entry);
+  const chosen = [...sites.values()];
+  const isConfigured = chosen.some(({ symbol }) => Object.hasOwn(options.functions, symbol));
+  return {
+    family: familyOf(traits) ?? (isConfigured ? 'other' : undefined),
+    sites: chosen,
+    stepped: steppedShare(chosen, image, options),
+    unsafe: [...unsafe.values()],
+  };
 }
 
-function hasConfigured(sites: ReadonlyMap<number, ProbeSite>, { functions }: PlanOptions): boolean {
-  return [...sites.values()].some(({ symbol }) => Object.hasOwn(functions, symbol));
+/** The plainest name, `free` rather than `cfree`; and what may throw by one name may throw. */
+function merged(a: ProbeSite, b: ProbeSite): ProbeSite {
+  const [plain, other] = b.symbol.length < a.symbol.length ? [b, a] : [a, b];
+  return other.mayThrow ? { ...plain, mayThrow: true } : plain;
+}
+
+const MAIN = /^(je_|_rjem_|mi_|tc_)?(malloc|free)$|^_Z[nd]/;
+const ENTRY_ONLY: readonly Shape[] = ['free', 'munmap'];
+
+function steppedShare(
+  sites: readonly ProbeSite[],
+  image: Image,
+  { strategy }: PlanOptions,
+): number {
+  const main = sites.filter(({ symbol }) => MAIN.test(symbol));
+  const counted = main.length > 0 ? main : sites;
+  if (counted.length === 0) return 0;
+  const isStepped = ({ shape, symbol }: ProbeSite) => {
+    const place = image.functions.get(symbol) as ImageFunction;
+    const atEntry = shape === 'new' || (strategy === 'session' && !ENTRY_ONLY.includes(shape));
+    return atEntry ? !place.entryEmulated : !place.emulated;
+  };
+  return counted.filter(isStepped).length / counted.length;
 }

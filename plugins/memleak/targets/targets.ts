@@ -106,6 +106,11 @@ export class Targets implements Closable {
     return this.#jobs.size > 0;
   }
 
+  /** Files whose functions were looked for, since the beginning. */
+  get filesRead(): number {
+    return this.#images.reads;
+  }
+
   /** Those that have ended since `settle` are among them. */
   current(): readonly FollowedTarget[] {
     return [...this.#targets.values(), ...this.#ended.values()].map((target) => {
@@ -274,10 +279,17 @@ export class Targets implements Closable {
       impaired,
       omitted: this.#omitted,
       max: this.#config.max_targets,
-      absent: this.#absent,
+      absent: this.#absent.map((pid) => absenceOf(this.#proc, pid)),
       economy: this.#economy.words(this.#targets),
     });
   }
+}
+
+function absenceOf(proc: Proc, pid: number): string {
+  const tgid = readMemory(proc, pid)?.tgid;
+  return tgid === undefined
+    ? `${pid}: it has exited, or never was`
+    : `${pid}: ${pid} is a thread of ${tgid}`;
 }
 
 /** Of what the kernel tells in ns; /proc has ticks of 10 ms. */

@@ -8,7 +8,8 @@ export interface Troubles {
   /** Matching processes beyond the bound. */
   readonly omitted: number;
   readonly max: number;
-  readonly absent: readonly number[];
+  /** Pids that nobody has, each with what is known of it: nothing, or that it is a thread's. */
+  readonly absent: readonly string[];
   /** Sampling above what is configured, and targets that are left for their cost. */
   readonly economy: string | undefined;
 }
@@ -26,19 +27,14 @@ export class Voice {
   ) {}
 
   say({ impaired, omitted, max, absent, economy }: Troubles): void {
-    this.#set('targets', impairedWords(impaired));
+    this.#set('impaired_targets', impairedWords(impaired));
     this.#set(
       'max_targets',
       omitted > 0
         ? `${omitted} more processes match than the ${max} that are followed: raise max_targets`
         : undefined,
     );
-    this.#set(
-      'absent',
-      absent.length > 0
-        ? `there is no process ${some(absent.map(String))}: it has exited, or never was`
-        : undefined,
-    );
+    this.#set('absent', absent.length > 0 ? `there is no process ${some(absent)}` : undefined);
     this.#set('budget', economy);
   }
 
