@@ -5,7 +5,7 @@ import type { ProcessStat } from './proc.js';
 export interface Candidate extends Pick<ProcessStat, 'pid' | 'comm' | 'ppid' | 'kernelThread'> {
   /** Since boot, ticks of 10 ms; with the pid it is the process's identity. */
   readonly startTicks: number;
-  /** Path; undefined where it is hidden or there is none. */
+  /** Path as the agent's root has it; undefined where it is hidden or there is none. */
   readonly executable: string | undefined;
   /** Paths in every hierarchy; asked for when needed. */
   cgroups(): readonly string[];

@@ -7,7 +7,7 @@ import type { Followed, FollowState } from './followed.js';
 export interface FollowedTarget {
   readonly process: ProcessId;
   readonly comm: string;
-  /** Path, as itself would call it; its name where that is hidden. */
+  /** Path as the agent's root has it; its name where that is hidden. */
   readonly executable: string;
   readonly containerId?: string;
   readonly attributes: ProcessAttributes;

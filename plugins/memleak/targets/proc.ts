@@ -84,15 +84,19 @@ export function parseCgroups(text: string): readonly string[] {
   return [...new Set(paths)];
 }
 
-/** The file that it runs, as itself would call it; undefined if gone, hidden, or of the kernel. */
+/** The file that it runs, by its path from our root; undefined if gone, hidden, or of the kernel. */
 export function readExecutable(proc: Proc, pid: number): string | undefined {
   return attempt(() => proc.link(pid, 'exe').replace(/ \(deleted\)$/, ''));
 }
 
+/** Id of the process that a thread belongs to: its own, of the first; undefined if it is gone. */
+export function readProcessOf(proc: Proc, tid: number): number | undefined {
+  const id = attempt(() => /^Tgid:\s+(\d+)$/m.exec(proc.text(tid, 'status'))?.[1]);
+  return id === undefined ? undefined : Number(id);
+}
+
 /** Figures of /proc/PID/status that tell whether its memory or its code changes, bytes. */
 export interface MemoryStatus {
-  /** Of the thread group: not `pid` if that is a thread's. */
-  readonly tgid: number;
   readonly rssAnon: number;
   /** Private writable mappings: the heap, and what malloc maps. */
   readonly data: number;
@@ -111,10 +115,9 @@ export function parseMemory(text: string): MemoryStatus | undefined {
     const at = text.indexOf(`\n${key}:`);
     return at < 0 ? undefined : Number.parseInt(text.slice(at + key.length + 2, at + 40), 10);
   };
-  const [tgid, rssAnon, data, libraries] = ['Tgid', 'RssAnon', 'VmData', 'VmLib'].map(value);
-  if (tgid === undefined || rssAnon === undefined) return undefined;
+  const [rssAnon, data, libraries] = ['RssAnon', 'VmData', 'VmLib'].map(value);
+  if (rssAnon === undefined) return undefined;
   return {
-    tgid,
     rssAnon: rssAnon * 1024,
     data: (data ?? 0) * 1024,
     libraries: (libraries ?? 0) * 1024,

@@ -1,5 +1,5 @@
 import type { Candidate } from './candidate.js';
-import { type Proc, readCgroups, readExecutable, readStat } from './proc.js';
+import { type Proc, readCgroups, readExecutable, readProcessOf, readStat } from './proc.js';
 
 interface Known {
   readonly candidate: Candidate;
@@ -58,7 +58,8 @@ export class Processes {
 /** undefined if it is gone, or is but waited for. */
 export function readCandidate(proc: Proc, pid: number): Candidate | undefined {
   const stat = readStat(proc, pid);
-  if (!stat || stat.zombie) return undefined;
+  // /proc has the ids of threads as well, though it does not list them.
+  if (!stat || stat.zombie || readProcessOf(proc, pid) !== pid) return undefined;
   const { comm, ppid, kernelThread, startTicks } = stat;
   const executable = kernelThread ? undefined : readExecutable(proc, pid);
   let cgroups: readonly string[] | undefined;

@@ -17,9 +17,9 @@ import { type FollowedTarget, told } from './followed-target.js';
 import { Identities } from './identity.js';
 import { Images } from './images.js';
 import { Jobs } from './jobs.js';
-import { liveProc, type Proc, readMemory, readStat } from './proc.js';
+import { liveProc, type Proc, readMemory, readProcessOf, readStat } from './proc.js';
 import { Processes, readCandidate } from './processes.js';
-import { Voice } from './voice.js';
+import { absenceOf, Voice } from './voice.js';
 
 export interface TargetsOptions {
   readonly watch: UserWatch;
@@ -144,9 +144,9 @@ export class Targets implements Closable {
 
   /** Without names to be matched nobody else has to be looked at. */
   #pidsOfInterest(): Iterable<number> | undefined {
-    if (this.#rules.some(({ config }) => config.pid === undefined)) return undefined;
-    const pids = this.#rules.flatMap(({ config: { pid } }) => pid ?? []);
-    return new Set([...pids, ...[...this.#adopted.keys()].map((key) => Number.parseInt(key, 10))]);
+    if (this.#rules.some(({ config }) => config.pid === undefined || config.children))
+      return undefined;
+    return new Set(this.#rules.flatMap(({ config: { pid } }) => pid ?? []));
   }
 
   #happened(happening: Happening): void {
@@ -279,17 +279,10 @@ export class Targets implements Closable {
       impaired,
       omitted: this.#omitted,
       max: this.#config.max_targets,
-      absent: this.#absent.map((pid) => absenceOf(this.#proc, pid)),
+      absent: this.#absent.map((pid) => absenceOf(pid, readProcessOf(this.#proc, pid))),
       economy: this.#economy.words(this.#targets),
     });
   }
-}
-
-function absenceOf(proc: Proc, pid: number): string {
-  const tgid = readMemory(proc, pid)?.tgid;
-  return tgid === undefined
-    ? `${pid}: it has exited, or never was`
-    : `${pid}: ${pid} is a thread of ${tgid}`;
 }
 
 /** Of what the kernel tells in ns; /proc has ticks of 10 ms. */

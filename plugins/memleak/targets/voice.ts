@@ -61,3 +61,9 @@ function some(all: readonly string[]): string {
   const named = all.slice(0, NAMED).join('; ');
   return rest > 0 ? `${named}; and ${rest} more` : named;
 }
+
+/** What is known of a pid that is no process. */
+export const absenceOf = (pid: number, process: number | undefined): string =>
+  process === undefined
+    ? `${pid}: it has exited, or never was`
+    : `${pid}: ${pid} is a thread of ${process}`;
