@@ -185,7 +185,7 @@ export class ChildHost implements Closable {
     closeSync(theirs);
     const nothing = () => [];
     try {
-      const ready = await this.#hear(running, this.#options.questionMs, nothing);
+      const ready = await this.#hear(running, START_MS, nothing);
       if (ready.kind !== 'ready') throw this.#fail(running, 'the child talks nonsense');
       running.status = ready.status;
     } catch (error) {
@@ -257,6 +257,8 @@ export interface AskedChild {
 const NODE_OPTIONS = ['--max-old-space-size=128', '--max-semi-space-size=1', '--no-warnings'];
 /** Descriptors in the child: Node's own, and two or three a file. */
 const MAX_FILES = 256;
+/** Node's start on a machine that is busy. */
+const START_MS = 15_000;
 const MAX_WORDS = 4096;
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 30_000;
