@@ -3,19 +3,39 @@ import { Examiner } from './examiner.js';
 import type { Finding } from './finding.js';
 import type { Change, Judge, Surroundings } from './judge.js';
 import { JUDGE_DEFAULTS, type JudgeOptions } from './options.js';
+import { identityOf, type SavedJudge, type SavedStack } from './saved.js';
 import { StackRecord } from './stack.js';
 import { judgementOf, nextState } from './states.js';
 
-export function createJudge(options: Partial<JudgeOptions> = {}): Judge {
-  return new StackJudge({ ...JUDGE_DEFAULTS, ...options });
+/** A judge that can be saved, and go on with what was saved before a restart of the agent. */
+export interface LastingJudge extends Judge {
+  /** What is worth keeping, the most suspicious first and no more than `most` stacks. */
+  save(now: number, most?: number): SavedJudge;
 }
 
-class StackJudge implements Judge {
+/** @param saved what an earlier judge of the same options has saved; stacks go on when seen again */
+export function createJudge(options: Partial<JudgeOptions> = {}, saved?: SavedJudge): LastingJudge {
+  return new StackJudge({ ...JUDGE_DEFAULTS, ...options }, saved);
+}
+
+class StackJudge implements LastingJudge {
   readonly #stacks = new Map<string, StackRecord>();
   readonly #examiner: Examiner;
 
-  constructor(private readonly options: JudgeOptions) {
+  /** By identity: stacks of before the restart that were not seen again yet. */
+  readonly #before = new Map<string, SavedStack>();
+  readonly #savedAt: number;
+  /** By key. */
+  readonly #identities = new Map<string, string>();
+
+  constructor(
+    private readonly options: JudgeOptions,
+    saved: SavedJudge | undefined,
+  ) {
     this.#examiner = new Examiner(options);
+    this.#savedAt = saved?.savedAt ?? 0;
+    if (saved?.window !== options.window) return;
+    for (const stack of saved.stacks) this.#before.set(stack.identity, stack);
   }
 
   observe(reading: Reading, time: number, surroundings: Surroundings): void {
@@ -23,6 +43,13 @@ class StackJudge implements Judge {
     if (!stack) {
       stack = new StackRecord(reading.key, time, surroundings, this.options);
       this.#stacks.set(reading.key, stack);
+      const identity = identityOf(reading);
+      this.#identities.set(reading.key, identity);
+      const before = this.#before.get(identity);
+      if (before) {
+        this.#before.delete(identity);
+        stack.resume(before, time, Math.max(0, (Date.now() - this.#savedAt) / 1000));
+      }
     }
     stack.observe(reading, time, surroundings);
   }
@@ -39,7 +66,10 @@ class StackJudge implements Judge {
       if (before && after && before.state !== after.state) {
         changes.push({ key: stack.key, before, after });
       }
-      if (stack.gone) this.#stacks.delete(stack.key);
+      if (stack.gone) {
+        this.#stacks.delete(stack.key);
+        this.#identities.delete(stack.key);
+      }
     }
     return changes;
   }
@@ -53,6 +83,17 @@ class StackJudge implements Judge {
     if (stack) stack.gone = true;
   }
 
+  save(now: number, most = 500): SavedJudge {
+    const worth = [...this.#stacks.values()]
+      .filter(({ horizons, judgement }) => judgement && (horizons[0]?.length ?? 0) >= 4)
+      .sort((a, b) => RANK[stateOf(b)] - RANK[stateOf(a)] || b.bytes - a.bytes)
+      .slice(0, most);
+    const stacks = worth.flatMap(
+      (stack) => stack.save(this.#identities.get(stack.key) ?? stack.key) ?? [],
+    );
+    return { version: 1, savedAt: now, window: this.options.window, stacks };
+  }
+
   #judge(stack: StackRecord, now: number): void {
     const finding = decide(stack);
     const enough = stack.coverage >= this.options.minCoverage;
@@ -62,6 +103,9 @@ class StackJudge implements Judge {
 }
 
 const stateOf = (stack: StackRecord) => stack.judgement?.state ?? 'watching';
+
+/** What is kept first. */
+const RANK = { watching: 0, resolved: 1, suspected: 2, confirmed: 3 } as const;
 
 const NOTHING: Finding = {
   confidence: 0,

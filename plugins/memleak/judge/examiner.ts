@@ -63,8 +63,9 @@ export class Examiner {
 
   #candidate(stack: StackRecord, horizon: Horizon, column: number, growth: Growth): Candidate {
     const { ages, agesTime, since, unit } = stack;
-    const survival =
-      ages && survivalOf(horizon, column, growth.start, agesTime - since, ages, unit);
+    // Of what was allocated before a restart of the agent nothing is known but that it was there.
+    const start = Math.max(growth.start, horizon.knownSince);
+    const survival = ages && survivalOf(horizon, column, start, agesTime - since, ages, unit);
     return { growth, column, survival };
   }
 
@@ -93,11 +94,14 @@ export class Examiner {
     if (column !== COLUMN.bytes && stack.missedFrees * 2 > growth.amount) return 'none';
     const delay = column < COLUMN.old ? 0 : 2 ** (horizon.octave + column - COLUMN.old) / 1000;
     const span = growth.span + delay;
+    // Where much is freed, growth of the floor alone may be a crowd that grows.
+    const turnover = stack.freedCount / Math.max(1, stack.allocatedCount);
+    const generationsKnown = column === COLUMN.bytes || turnover < 0.05 || survival !== undefined;
     // A table that doubles rises seldom, and as its need predicts: the next time is not yet due.
     const few = column === COLUMN.bytes && growth.doubling && growth.overdue < 0;
     const enough = few ? 4 : column === COLUMN.bytes ? 1.5 * options.minRises : options.minRises;
     if (span >= (options.confirmWindows - 1) * window && growth.rises >= enough) {
-      if (events >= enough) return 'strong';
+      if (events >= enough && generationsKnown) return 'strong';
     }
     const suspect = span >= (options.suspectWindows - 0.5) * window && growth.rises >= 4;
     return suspect && events >= 4 ? 'weak' : 'none';
@@ -150,7 +154,7 @@ export class Examiner {
       return { class: 'filling' as const, confidence: 0.7, reason, paused, contradicts };
     }
     const reason = `has risen ${growth.rises} times, too few for a verdict`;
-    return { confidence: 0, reason, paused: true };
+    return { confidence: 0, reason, paused: growth.rises >= 3 };
   }
 
   #turnover(stack: StackRecord) {

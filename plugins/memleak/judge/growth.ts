@@ -149,7 +149,7 @@ export class GrowthMeter {
     // The index of dispersion: how many come together; regular ones hardly differ from slot to slot.
     const dispersion = (squares / Math.max(1, slots - 1) / amount) * slots;
     const scatter = Math.max(0.2 * unit, dispersion) / amount;
-    const concavityLimit = this.options.maxConcavity + 0.35 * Math.sqrt(scatter);
+    const concavityLimit = this.options.maxConcavity + 0.15 * Math.sqrt(scatter);
     const overdueLimit = this.options.maxOverdue + 2.5 * scatter;
     const { overdue, still } = this.#waiting(start, lastRise, last, amount);
     const drawdown = this.#drawdown(start, last) / amount;

@@ -20,6 +20,11 @@ export class Horizon {
   /** Octave of age, 2^n ms: allocations at least so old are in the first series of old ones. */
   readonly octave: number;
   readonly #open = new Float64Array(COLUMNS);
+  /** Seconds: since when ages tell of all that the rows tell of; after a restart later than 0. */
+  knownSince = 0;
+  /** What is added to each column, so that it goes on where it was before a restart; NaN: not yet. */
+  readonly #offsets = new Float64Array(COLUMNS);
+  #resumed = Number.NEGATIVE_INFINITY;
   #first = 0;
   /** Number of the open slot; -1 before the first reading. */
   #slot = -1;
@@ -68,8 +73,53 @@ export class Horizon {
     else this.#first = (this.#first + 1) % SLOTS;
   }
 
+  /**
+   * Goes on after a restart of the agent at `time`. What was allocated before is not seen any more,
+   * so figures begin at zero and rise to their usual level: no growth. Once that has settled they
+   * are taken to be what they were before; growth in between is not counted.
+   */
+  resume(rows: readonly (readonly number[])[], time: number): void {
+    for (const row of rows.slice(-SLOTS)) this.append(row);
+    this.#resumed = time;
+    this.knownSince = time + 2 * this.slotLength;
+    this.#offsets.fill(Number.NaN, 1);
+  }
+
+  /** All rows, the oldest first. */
+  saved(): number[][] {
+    return Array.from({ length: this.length }, (_, row) =>
+      Array.from({ length: COLUMNS }, (_, column) => this.at(row, column)),
+    );
+  }
+
   #push(): void {
+    if (this.#resumed > Number.NEGATIVE_INFINITY && !this.#joins()) return;
     this.append(this.#open);
+  }
+
+  /** Puts the open slot where the rows before a restart ended; false while it has not settled. */
+  #joins(): boolean {
+    const open = this.#open;
+    const time = open[COLUMN.time] ?? 0;
+    if (time < this.knownSince) return false;
+    for (let column: number = COLUMN.count; column < COLUMNS; column++) {
+      const value = open[column] ?? Number.NaN;
+      const age = column < COLUMN.old ? 0 : 2 ** (this.octave + column - COLUMN.old) / 1000;
+      if (Number.isNaN(this.#offsets[column] ?? 0) && time >= this.#resumed + 2 * age) {
+        this.#offsets[column] = this.#last(column) - value;
+      }
+      open[column] = value + (this.#offsets[column] ?? 0);
+    }
+    return true;
+  }
+
+  /** The last value that is known; 0 if none is. */
+  #last(column: number): number {
+    for (let row = this.length - 1; row >= 0; row--) {
+      const value = this.at(row, column);
+      if (!Number.isNaN(value)) return value;
+    }
+    return 0;
   }
 
   #observeAges(allocations: readonly number[]): void {

@@ -39,7 +39,7 @@ export const JUDGE_DEFAULTS: JudgeOptions = {
   confirmWindows: 9,
   minRises: 6,
   maxDrawdown: 0.34,
-  maxConcavity: 0.06,
+  maxConcavity: 0.05,
   maxOverdue: 0.05,
   minSurvival: 0.7,
   resolveWindows: 1,

@@ -4,15 +4,16 @@ import type { Finding } from './finding.js';
 import { COLUMN, coarser, Horizon, SLOTS } from './horizon.js';
 import type { Surroundings } from './judge.js';
 import type { JudgeOptions } from './options.js';
+import type { SavedStack } from './saved.js';
 
 /** What the judge holds of one stack. */
 export class StackRecord {
-  readonly horizons: Horizon[];
+  horizons: Horizon[];
   /** By horizon: of its last slot. */
   readonly findings: (Finding | undefined)[] = [];
   readonly #ended: boolean[] = [];
   /** Seconds: when it was first and last observed. */
-  readonly since: number;
+  since: number;
   time = Number.NEGATIVE_INFINITY;
   count = 0;
   bytes = 0;
@@ -78,6 +79,36 @@ export class StackRecord {
     for (const [n, horizon] of this.horizons.entries()) {
       if (horizon.observe(time - this.since, count, bytes, ages)) this.#ended[n] = true;
     }
+  }
+
+  /** Goes on with what was saved `pause` seconds ago, before the agent was restarted. */
+  resume(saved: SavedStack, time: number, pause: number): void {
+    this.since = time - saved.age - pause;
+    this.horizons = saved.horizons.slice(0, this.options.horizons).map((rows, n) => {
+      const horizon = new Horizon((this.options.window / 2) * 4 ** n);
+      horizon.resume(
+        rows.map((row) => row.map((value) => value ?? Number.NaN)),
+        time - this.since,
+      );
+      return horizon;
+    });
+    if (this.horizons.length === 0) this.horizons.push(new Horizon(this.options.window / 2));
+    this.confirmedBytes = saved.confirmedBytes;
+    this.judgement = saved.judgement;
+  }
+
+  save(identity: string): SavedStack | undefined {
+    const { judgement } = this;
+    if (!judgement) return undefined;
+    return {
+      identity,
+      age: this.time - this.since,
+      confirmedBytes: this.confirmedBytes,
+      judgement,
+      horizons: this.horizons.map((horizon) =>
+        horizon.saved().map((row) => row.map((value) => (Number.isNaN(value) ? null : value))),
+      ),
+    };
   }
 
   /** Bytes: of the last slot that ended. */

@@ -36,7 +36,7 @@ export function survivalOf(
   for (let octave = oldest - 1; 2 ** octave >= 1000 * Math.max(span / 6, delay); octave--) {
     const age = 2 ** octave / 1000;
     const claimed = envelopeAt(horizon, column, time - age + delay) - base;
-    if (!(claimed >= 5 * unit)) continue;
+    if (!(claimed >= 3 * unit)) continue;
     const share = (olderThan(ages.allocations, octave) - before) / claimed;
     least = least === undefined ? share : Math.min(least, share);
   }

@@ -59,9 +59,10 @@ export const HARMLESS: readonly Kind[] = [
   harmless('interned names', ({ random, length, horizon }) => {
     const trace = new Trace();
     const size = sizes(random);
-    const names = random.integer(50, 2000);
+    const names = random.integer(50, 1000);
     const seen = new Set<number>();
-    const rate = Math.min(20_000, names * random.scale(3, 30)) / horizon;
+    // Most of the rarest have been met by the end of a horizon: nearly all that there are.
+    const rate = (names * Math.log(names) * random.scale(1.5, 6)) / horizon;
     arrivals(random, 0, Math.min(length, 8 * horizon), rate, (time) => {
       // Few names are most of what is met, as with words.
       const name = Math.floor(names ** random.next());

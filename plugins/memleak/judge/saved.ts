@@ -1,0 +1,43 @@
+import * as z from 'zod';
+import { CLASSES, type Reading, STATES } from '../model.js';
+import { COLUMNS, SLOTS } from './horizon.js';
+
+/**
+ * What outlives a restart of the agent. A process that lives on has its code where it was, so its
+ * stacks are told by their return addresses; who and where is all that matches them.
+ */
+const row = z.array(z.number().nullable()).length(COLUMNS);
+const stack = z.object({
+  identity: z.string().max(10_000),
+  /** Seconds: between the first and the last reading. */
+  age: z.number().min(0),
+  confirmedBytes: z.number(),
+  judgement: z.object({
+    state: z.enum(STATES),
+    class: z.enum(CLASSES).exactOptional(),
+    confidence: z.number().min(0).max(1).exactOptional(),
+    coverage: z.number().min(0).max(1),
+    growth: z.number().exactOptional(),
+    since: z.number(),
+    reason: z.string().max(1000),
+  }),
+  /** Of each horizon, the finest first, its rows; null: not known. */
+  horizons: z.array(z.array(row).max(SLOTS)).max(8),
+});
+
+export const savedJudge = z.object({
+  version: z.literal(1),
+  /** Unix ms. */
+  savedAt: z.number(),
+  /** Seconds; of another window nothing can be used. */
+  window: z.number(),
+  stacks: z.array(stack).max(10_000),
+});
+
+export type SavedStack = z.output<typeof stack>;
+export type SavedJudge = z.output<typeof savedJudge>;
+
+export function identityOf({ source, frames, origin }: Reading): string {
+  const who = source.kind === 'process' ? `${source.pid}@${source.startTime}` : 'kernel';
+  return `${who} ${origin ?? ''} ${frames.map((frame) => frame.toString(16)).join(',')}`;
+}
