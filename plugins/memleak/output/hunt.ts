@@ -4,6 +4,7 @@ import { eventRecord, jsonLine } from '../../../core/cli/json.js';
 import { failure, pause, statusOf } from '../../../core/cli/live.js';
 import { styleFor } from '../../../core/cli/style.js';
 import type { PluginStatus } from '../../../core/plugin.js';
+import type { EventRecord } from '../../../core/telemetry/events.js';
 import { metadata } from '../metadata.js';
 import type { LeakSnapshot } from '../model.js';
 import type { Alive } from './alive.js';
@@ -22,6 +23,7 @@ export class Hunt {
   readonly #alive: Alive;
   #snapshot: LeakSnapshot | undefined;
   #status: PluginStatus | undefined;
+  #failure: unknown;
 
   constructor(plan: Plan, context: CliContext, destination: Destination, alive: Alive) {
     this.#plan = plan;
@@ -49,8 +51,17 @@ export class Hunt {
   #listen(agent: CliAgent): void {
     if (this.#plan.format !== 'json') return;
     agent.onEvent((event) => {
-      if (event.plugin === metadata.name) this.#destination.write(jsonLine(eventRecord(event)));
+      if (event.plugin === metadata.name) this.#writeEvent(event);
     });
+  }
+
+  /** Who tells of an event must not fail for its reader: a full disk ends the hunt, not the plugin. */
+  #writeEvent(event: EventRecord): void {
+    try {
+      this.#destination.write(jsonLine(eventRecord(event)));
+    } catch (error) {
+      this.#failure ??= error;
+    }
   }
 
   async #watch(
@@ -85,6 +96,7 @@ export class Hunt {
     const before = statusOf(agent, metadata.name);
     if (before?.state === 'failed') throw failure(before);
     const { plugins } = await agent.collect();
+    if (this.#failure !== undefined) throw this.#failure;
     const own = plugins.find(({ name }) => name === metadata.name);
     const snapshot = own?.records as LeakSnapshot | undefined;
     if (snapshot && (watches(snapshot) || !watches(this.#snapshot))) this.#snapshot = snapshot;

@@ -189,6 +189,27 @@ test('on a terminal the table is redrawn with the progress, and the last report 
   assert.match(last, /Outstanding after 42 s/);
 });
 
+test('a full disk ends it with 1, also when it is an event that does not fit', async () => {
+  for (const format of ['svg', 'json']) {
+    const { code, err } = await run(
+      `leaks --pid ${PID} --duration 1h --window 500ms -f ${format} -o /dev/full`,
+      {
+        snapshot: (_, plugin) => {
+          const emitter: { event(name: string, body: string, attributes: object): void } =
+            plugin.bindings.emitter;
+          emitter.event('memwatcher.memory_leak', 'it leaks', {});
+          return fakeSnapshot();
+        },
+        prepare: (world) => {
+          if (format === 'svg') world.interrupt();
+        },
+      },
+    );
+    assert.equal(code, 1, err);
+    assert.match(err, /^mem-watcher: --output \/dev\/full: ENOSPC/m);
+  }
+});
+
 test('--exit-code is for confirmed leaks alone', async () => {
   const line = `leaks --pid ${PID} --duration 200ms --exit-code 9`;
   assert.equal((await run(line)).code, 9);
