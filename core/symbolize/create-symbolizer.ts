@@ -163,8 +163,9 @@ class ChildSymbolizer implements Symbolizer {
       const batch = missing.slice(at, at + BATCH);
       lack = await this.#lookUp(map.pid, module, key, batch, until);
     }
+    const byAddress = new Map(wanted.map((one) => [one.address, one]));
     for (const address of addresses) {
-      const found = wanted.find((one) => one.address === address);
+      const found = byAddress.get(address);
       const frames = found && this.#cache.get(`${key} ${found.lookup}`);
       answers.set(address, framesOf(module, address, found, frames, lack));
     }
