@@ -6,6 +6,7 @@ export const eventAttributes = {
   'memwatcher.memory_leak.state': {
     type: 'string',
     values: STATES,
+    optional: true,
     description:
       'watching: nothing is held against it; suspected: it grows as leaks do, for too short a ' +
       'time to be sure; confirmed: it leaks; resolved: it did, and no longer does',

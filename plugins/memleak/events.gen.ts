@@ -1,4 +1,76 @@
-// Generated from memleak.bpf.c by `npm run gen`; do not edit.
+// Generated from memleak.bpf.c and memleak-kernel.bpf.c by `npm run gen`; do not edit.
+
+/** struct cache_name, 48 bytes. */
+export interface CacheName {
+  /** char[48]. */
+  readonly text: string;
+}
+
+/** struct kernel_ages, 648 bytes. */
+export interface KernelAges {
+  readonly oldest: number;
+  /** 40 elements. */
+  readonly allocations: readonly number[];
+  /** 40 elements. */
+  readonly bytes: readonly number[];
+}
+
+/** struct kernel_counts, 128 bytes. */
+export interface KernelCounts {
+  readonly allocations: number;
+  readonly recorded: number;
+  readonly frees: number;
+  readonly matched: number;
+  readonly live_full: number;
+  readonly stacks_full: number;
+  readonly busy_allocations: number;
+  readonly busy_frees: number;
+  readonly nested: number;
+  readonly unseen_frees: number;
+  readonly split_frees: number;
+  readonly unwalked: number;
+  readonly rescued: number;
+  /** 3 elements. */
+  readonly freeing: readonly number[];
+}
+
+/** struct kernel_live, 24 bytes. */
+export interface KernelLive {
+  readonly time: number;
+  readonly bytes: number;
+  readonly slot: number;
+  readonly weight: number;
+}
+
+/** struct kernel_orders, 8 bytes. */
+export interface KernelOrders {
+  readonly generation: number;
+  readonly pad: number;
+}
+
+/** struct kernel_stack, 456 bytes. */
+export interface KernelStack {
+  readonly hash: number;
+  readonly first_seen: number;
+  readonly allocated_bytes: number;
+  readonly allocated_count: number;
+  readonly freed_bytes: number;
+  readonly freed_count: number;
+  readonly unseen_frees: number;
+  readonly kind: number;
+  readonly origin: number;
+  readonly depth: number;
+  readonly cut: number;
+  readonly retired: number;
+  /** 48 elements. */
+  readonly frames: readonly number[];
+}
+
+/** struct known_cache, 8 bytes. */
+export interface KnownCache {
+  readonly generation: number;
+  readonly origin: number;
+}
 
 /** struct ml_ages, 520 bytes. */
 export interface MlAges {
@@ -137,4 +209,18 @@ export interface MlThread {
   readonly unused: number;
   /** 2 elements. */
   readonly new: readonly MlNew[];
+}
+
+/** struct room, 968 bytes. */
+export interface Room {
+  /** 64 elements. */
+  readonly frames: readonly number[];
+  readonly stack: KernelStack;
+}
+
+/** struct stack_key, 16 bytes. */
+export interface StackKey {
+  readonly hash: number;
+  readonly kind: number;
+  readonly origin: number;
 }

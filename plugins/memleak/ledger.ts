@@ -1,5 +1,5 @@
 import type { Change, Judge, Surroundings } from './judge/judge.js';
-import type { Ages, Judgement, Reading } from './model.js';
+import type { Ages, Coverage, Judgement, Reading } from './model.js';
 
 /** Rounds that a stack may hold nothing before it is forgotten, if nothing is held against it. */
 const EMPTY_ROUNDS = 120;
@@ -10,6 +10,8 @@ export interface Account {
   readonly id: string;
   readonly readings: readonly Reading[];
   readonly surroundings: Surroundings;
+  /** By key, of stacks that are seen worse than the rest. */
+  readonly coverageByStack?: ReadonlyMap<string, Coverage>;
 }
 
 export interface Judged {
@@ -52,9 +54,12 @@ export class Ledger {
   take(accounts: readonly Account[], time: number, now: number): JudgedChange[] {
     this.#round++;
     const present = new Set<string>();
-    for (const { id, readings, surroundings } of accounts) {
+    for (const { id, readings, surroundings, coverageByStack } of accounts) {
       present.add(id);
-      for (const reading of readings) this.#put(reading, id, surroundings);
+      for (const reading of readings) {
+        const coverage = coverageByStack?.get(reading.key);
+        this.#put(reading, id, coverage ? { ...surroundings, coverage } : surroundings);
+      }
     }
     for (const [key, entry] of this.#entries) {
       if (!present.has(entry.account)) continue;

@@ -36,6 +36,7 @@ export const metadata = defineMetadata({
     'followed from the allocator’s return to the free; what stays is judged over time, so that a cache ' +
     'that fills, work that comes and goes and memory that the allocator keeps are told from a leak.',
   enabled: false,
+  objects: ['kernel'],
   attributes: {
     ...processAttributes,
     ...eventAttributes,

@@ -3,15 +3,18 @@ import { describeError, MemWatcherError } from '../../core/errors.js';
 import { MonotonicClock } from '../../core/identity/monotonic-clock.js';
 import type { Plugin } from '../../core/plugin.js';
 import { createSymbolizer } from '../../core/symbolize/create-symbolizer.js';
+import { KernelSymbols } from '../../core/symbolize/kallsyms.js';
+import { kernelFrames } from '../../core/symbolize/kernel-frames.js';
 import { BpfLoader, Config, Emitter, Health, Logger, Scope } from '../../core/tokens.js';
 import { judgeOptionsOf } from './judge/config.js';
 import { createJudge } from './judge/create-judge.js';
+import { KernelWatch } from './kernel/kernel-watch.js';
 import { Ledger } from './ledger.js';
 import type { MemleakMetadata } from './metadata.js';
 import type { LeakSnapshot } from './model.js';
-import { Naming } from './naming.js';
+import { type KernelNames, Naming } from './naming.js';
 import { Rounds } from './rounds.js';
-import { ProcessSource, type Source } from './sources.js';
+import { KernelSource, ProcessSource, type Source } from './sources.js';
 import { Targets, type TargetsOptions } from './targets/targets.js';
 import { openUserWatch } from './user/watcher.js';
 
@@ -39,6 +42,8 @@ export class Memleak implements Plugin<LeakSnapshot> {
     const { config, scope } = this;
     const symbolizer = scope.use(createSymbolizer());
     const sources: Source[] = [];
+    const kernel = config.kernel.enabled ? this.#watchKernel() : undefined;
+    if (kernel) sources.push(kernel.source);
     if (config.targets.length > 0 || !config.kernel.enabled) {
       sources.push(await this.#watchProcesses((pid) => symbolizer.readMap(pid)));
     }
@@ -46,20 +51,42 @@ export class Memleak implements Plugin<LeakSnapshot> {
     this.#rounds = new Rounds({
       sources,
       ledger: new Ledger(createJudge(judging)),
-      naming: new Naming(symbolizer, undefined),
+      naming: new Naming(symbolizer, kernel?.names),
       emitter: this.emitter,
       clock: new MonotonicClock(),
       top: config.top,
       agesEvery: judging.window / 10,
     });
-    if (config.targets.length === 0 && !config.kernel.enabled) {
-      this.health.lacks(['anything to watch: plugins.memleak.targets is empty']);
-    }
+    const nobody = config.targets.length === 0 && !config.kernel.enabled;
+    this.health.lacks([
+      ...(nobody ? ['anything to watch: plugins.memleak.targets is empty'] : []),
+      ...(kernel?.lacks ?? []),
+    ]);
   }
 
   async collect(): Promise<LeakSnapshot> {
     if (!this.#rounds) throw new MemWatcherError('INTERNAL', 'memleak collects before it started');
     return this.#rounds.take();
+  }
+
+  /** What keeps the kernel from being watched keeps nobody from watching processes. */
+  #watchKernel(): { source: Source; names: KernelNames; lacks: readonly string[] } | undefined {
+    const { scope, config } = this;
+    const watch = scope.use(new KernelWatch(config.kernel));
+    try {
+      watch.start(this.loader);
+    } catch (error) {
+      if (config.targets.length === 0) throw error;
+      this.health.degraded('kernel', `the kernel cannot be watched: ${describeError(error)}`);
+      return undefined;
+    }
+    const symbols = scope.use(new KernelSymbols());
+    const { reason } = symbols;
+    return {
+      source: new KernelSource(watch),
+      names: { frames: (addresses) => kernelFrames(symbols, addresses) },
+      lacks: [...watch.lacks, ...(reason ? [`names in kernel stacks: ${reason}`] : [])],
+    };
   }
 
   async #watchProcesses(readMap: TargetsOptions['readMap']): Promise<ProcessSource> {

@@ -120,11 +120,13 @@ export class Rounds {
 
 const idOf = ({ id }: SourceAccount) => id;
 
-function judgedAccount({ id, readings, target }: SourceAccount): Account {
+function judgedAccount(account: SourceAccount): Account {
+  const { id, readings, target, coverageByStack } = account;
   const { coverage, rssAnon } = target;
   return {
     id,
     readings,
+    ...(coverageByStack && { coverageByStack }),
     surroundings: {
       coverage,
       outstandingBytes: outstandingOf(readings).bytes,

@@ -1,5 +1,6 @@
 /** Those whose allocations are followed, each as the plugin takes it: an account a round. */
 import type { ProcessMap } from '../../core/symbolize/symbolizer.js';
+import type { KernelWatch } from './kernel/kernel-watch.js';
 import type { Coverage, Reading, Target } from './model.js';
 import type { FollowedTarget } from './targets/followed-target.js';
 import type { Targets } from './targets/targets.js';
@@ -11,6 +12,8 @@ export interface SourceAccount {
   readonly id: string;
   readonly target: Target;
   readonly readings: readonly Reading[];
+  /** By key, of stacks that are seen worse than the rest. */
+  readonly coverageByStack?: ReadonlyMap<string, Coverage>;
   /** Absent of the kernel. */
   readonly map?: ProcessMap;
   /** It is gone, and this its last account. */
@@ -49,6 +52,30 @@ export class ProcessSource implements Source {
     });
     this.#targets.settle();
     return accounts;
+  }
+}
+
+export class KernelSource implements Source {
+  readonly #watch: KernelWatch;
+
+  constructor(watch: KernelWatch) {
+    this.#watch = watch;
+  }
+
+  read(ages: boolean): readonly SourceAccount[] {
+    this.#watch.refresh();
+    const { readings, coverage, coverageByStack } = this.#watch.read({ ages });
+    const { caches, pages, percpu } = this.#watch.followed;
+    const target: Target = {
+      source: { kind: 'kernel' },
+      comm: 'kernel',
+      executable: '',
+      attributes: {},
+      allocators: [...caches, ...(pages ? ['pages'] : []), ...(percpu ? ['percpu'] : [])],
+      coverage,
+      ...outstandingOf(readings),
+    };
+    return [{ id: 'kernel', target, readings, coverageByStack, ended: false }];
   }
 }
 
