@@ -93,7 +93,7 @@ const ONCE_DURATION = 60_000;
 const TABLE_TOP = 10;
 /** Looks in a window: floors are found between them. */
 const LOOKS = 5;
-const [LEAST_LOOK, MOST_LOOK] = [100, 60_000];
+const [LEAST_LOOK, MOST_LOOK] = [100, 10_000];
 const SELECTORS = ['executable', 'container', 'cgroup', 'unit'] as const;
 
 /** USAGE errors for what cannot be meant. */
