@@ -124,7 +124,10 @@ function readBounded(file: string): { readonly text: string; readonly cut: boole
   } catch {
     // It has gone, or went while it was read.
   }
-  return { text: Buffer.concat(pieces).toString('utf8'), cut };
+  const bytes = Buffer.concat(pieces);
+  // Half a line would have a path that is none.
+  const whole = cut ? bytes.subarray(0, bytes.lastIndexOf(NEWLINE) + 1) : bytes;
+  return { text: whole.toString('utf8'), cut };
 }
 
 function readOwner(file: string): Owner | undefined {
@@ -140,6 +143,7 @@ function readOwner(file: string): Owner | undefined {
 }
 
 const NOBODY_AT_ALL = -1;
+const NEWLINE = 0x0a;
 const PIECE = 1 << 16;
 /** Bytes; some 100,000 mappings. */
 const MAX_MAPS = 1 << 23;
