@@ -33,7 +33,8 @@ export function stackBlock(
   const { id, judgement, reading } = stack;
   const { state, class: kind, confidence, reason } = judgement;
   const verdict = kind === undefined ? state : `${state} ${kind} ${formatShare(confidence)}`;
-  const head = harmless(`${id} ${verdict}: ${reason}`);
+  const who = reading.source.kind === 'kernel' ? 'kernel' : reading.source.pid;
+  const head = harmless(`${id} (${who}) ${verdict}: ${reason}`);
   const deeper = reading.depth === 'end' ? [] : [`  … the stack is deeper (${reading.depth})`];
   return [
     ...wrapText(head, width).map((line, n) => style.bold(fit(n === 0 ? line : `  ${line}`, width))),
