@@ -10,7 +10,7 @@ import { judgementOf, nextState } from './states.js';
 /** A judge that can be saved, and go on with what was saved before a restart of the agent. */
 export interface LastingJudge extends Judge {
   /** What is worth keeping, the most suspicious first and no more than `most` stacks. */
-  save(now: number, most?: number): SavedJudge;
+  save(most?: number): SavedJudge;
 }
 
 /** @param saved what an earlier judge of the same options has saved; stacks go on when seen again */
@@ -24,7 +24,6 @@ class StackJudge implements LastingJudge {
 
   /** By identity: stacks of before the restart that were not seen again yet. */
   readonly #before = new Map<string, SavedStack>();
-  readonly #savedAt: number;
   /** By key. */
   readonly #identities = new Map<string, string>();
 
@@ -33,7 +32,6 @@ class StackJudge implements LastingJudge {
     saved: SavedJudge | undefined,
   ) {
     this.#examiner = new Examiner(options);
-    this.#savedAt = saved?.savedAt ?? 0;
     if (saved?.window !== options.window) return;
     for (const stack of saved.stacks) this.#before.set(stack.identity, stack);
   }
@@ -48,7 +46,7 @@ class StackJudge implements LastingJudge {
       const before = this.#before.get(identity);
       if (before) {
         this.#before.delete(identity);
-        stack.resume(before, time, Math.max(0, (Date.now() - this.#savedAt) / 1000));
+        stack.resume(before, time);
       }
     }
     stack.observe(reading, time, surroundings);
@@ -83,7 +81,7 @@ class StackJudge implements LastingJudge {
     if (stack) stack.gone = true;
   }
 
-  save(now: number, most = 500): SavedJudge {
+  save(most = 500): SavedJudge {
     const worth = [...this.#stacks.values()]
       .filter(({ horizons, judgement }) => judgement && (horizons[0]?.length ?? 0) >= 4)
       .sort((a, b) => RANK[stateOf(b)] - RANK[stateOf(a)] || b.bytes - a.bytes)
@@ -91,7 +89,7 @@ class StackJudge implements LastingJudge {
     const stacks = worth.flatMap(
       (stack) => stack.save(this.#identities.get(stack.key) ?? stack.key) ?? [],
     );
-    return { version: 1, savedAt: now, window: this.options.window, stacks };
+    return { version: 1, window: this.options.window, stacks };
   }
 
   #judge(stack: StackRecord, now: number): void {

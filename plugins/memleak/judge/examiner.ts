@@ -29,7 +29,8 @@ export class Examiner {
     const growth = windows < 2 ? {} : { growth: bytes ? (bytes.amount / bytes.span) * 3600 : 0 };
     if (windows + 0.5 < this.options.suspectWindows) {
       const reason = `watched for ${duration(this.#span(horizon))}, too short for a verdict`;
-      return { confidence: 0, strength: 'none', ...growth, still, reason };
+      const paused = bytes !== undefined && bytes.strain <= 1 && bytes.rises >= 2;
+      return { confidence: 0, strength: 'none', ...growth, still, reason, paused };
     }
     const candidates = this.#candidates(stack, horizon, bytes);
     const leak = candidates
@@ -154,7 +155,7 @@ export class Examiner {
       return { class: 'filling' as const, confidence: 0.7, reason, paused, contradicts };
     }
     const reason = `has risen ${growth.rises} times, too few for a verdict`;
-    return { confidence: 0, reason, paused: growth.rises >= 3 };
+    return { confidence: 0, reason, paused: growth.rises >= 2 };
   }
 
   #turnover(stack: StackRecord) {

@@ -41,7 +41,7 @@ export const JUDGE_DEFAULTS: JudgeOptions = {
   maxDrawdown: 0.34,
   maxConcavity: 0.05,
   maxOverdue: 0.05,
-  minSurvival: 0.7,
+  minSurvival: 0.8,
   resolveWindows: 1,
 };
 

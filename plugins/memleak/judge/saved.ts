@@ -27,8 +27,6 @@ const stack = z.object({
 
 export const savedJudge = z.object({
   version: z.literal(1),
-  /** Unix ms. */
-  savedAt: z.number(),
   /** Seconds; of another window nothing can be used. */
   window: z.number(),
   stacks: z.array(stack).max(10_000),

@@ -81,9 +81,12 @@ export class StackRecord {
     }
   }
 
-  /** Goes on with what was saved `pause` seconds ago, before the agent was restarted. */
-  resume(saved: SavedStack, time: number, pause: number): void {
-    this.since = time - saved.age - pause;
+  /**
+   * Goes on with what was saved before the agent was restarted. The clock stood still meanwhile and
+   * until figures have settled, or every restart would look like the end of growth.
+   */
+  resume(saved: SavedStack, time: number): void {
+    this.since = time + this.options.window - saved.age;
     this.horizons = saved.horizons.slice(0, this.options.horizons).map((rows, n) => {
       const horizon = new Horizon((this.options.window / 2) * 4 ** n);
       horizon.resume(

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Coverage, Reading } from '../model.js';
+import { createJudge } from './create-judge.js';
+import type { Change, Judge } from './judge.js';
+
+const WINDOW = 5;
+const full: Coverage = { samplingInterval: 0, missedAllocations: 0, missedFrees: 0, recorded: 1e6 };
+
+function reading(values: Partial<Reading> = {}): Reading {
+  const { bytes = 0, allocations = 0 } = values;
+  return {
+    source: { kind: 'process', pid: 7, startTime: 9 },
+    key: 'k',
+    frames: [0x1000n, 0x2000n],
+    depth: 'end',
+    bytes,
+    allocations,
+    bytesError: 0,
+    allocatedBytes: bytes,
+    allocatedCount: allocations,
+    freedBytes: 0,
+    freedCount: 0,
+    firstSeen: 0,
+    ...values,
+  };
+}
+
+/** A reading a second, `from` to `to`; `count` says how many of 16 bytes are outstanding. */
+function watch(
+  judge: Judge,
+  [from, to]: readonly [number, number],
+  count: (time: number) => number,
+  coverage = full,
+): Change[] {
+  const changes: Change[] = [];
+  for (let time = from; time <= to; time++) {
+    const allocations = count(time);
+    const of = reading({ allocations, bytes: 16 * allocations, allocatedCount: 2 * time + 100 });
+    judge.observe(of, time, { coverage, outstandingBytes: of.bytes });
+    changes.push(...judge.conclude(time, time * 1000));
+  }
+  return changes;
+}
+
+test('sixteen bytes a second are suspected, then confirmed, within a minute', () => {
+  const judge = createJudge({ window: WINDOW });
+  const states = watch(judge, [1, 60], (time) => time).map(({ after }) => after.state);
+  assert.deepEqual(states, ['suspected', 'confirmed']);
+  const judgement = judge.judgement('k');
+  assert.equal(judgement?.class, 'leak');
+  assert.ok(judgement?.confidence !== undefined && judgement.confidence > 0.8);
+  assert.ok(judgement.growth !== undefined);
+  assert.ok(Math.abs(judgement.growth - 16 * 3600) < 0.05 * 16 * 3600, `${judgement.growth} B/h`);
+});
+
+test('what is allocated once is no leak, and is never told of', () => {
+  const judge = createJudge({ window: WINDOW });
+  assert.deepEqual(
+    watch(judge, [1, 60], () => 500),
+    [],
+  );
+  assert.equal(judge.judgement('k')?.state, 'watching');
+  assert.equal(judge.judgement('k')?.class, 'filling');
+});
+
+test('a leak whose memory is given back is resolved', () => {
+  const judge = createJudge({ window: WINDOW });
+  watch(judge, [1, 60], (time) => time);
+  const changes = watch(judge, [61, 90], () => 0);
+  assert.deepEqual(
+    changes.map(({ before, after }) => [before.state, after.state]),
+    [['confirmed', 'resolved']],
+  );
+});
+
+test('a leak that has stopped is resolved, and confirmed again when it goes on', () => {
+  const judge = createJudge({ window: WINDOW });
+  watch(judge, [1, 60], (time) => time);
+  const stopped = watch(judge, [61, 140], () => 60).map(({ after }) => after.state);
+  assert.deepEqual(stopped, ['resolved']);
+  assert.equal(judge.judgement('k')?.class, 'filling');
+  const again = watch(judge, [141, 220], (time) => time - 80).map(({ after }) => after.state);
+  assert.deepEqual(again, ['suspected', 'confirmed']);
+});
+
+test('with little coverage there is no verdict, and the reason says so', () => {
+  const judge = createJudge({ window: WINDOW });
+  const changes = watch(judge, [1, 60], (time) => time, { ...full, missedAllocations: 9e6 });
+  assert.deepEqual(changes, []);
+  const judgement = judge.judgement('k');
+  assert.equal(judgement?.class, undefined);
+  assert.equal(judgement?.confidence, undefined);
+  assert.match(judgement?.reason ?? '', /10 % coverage/);
+});
+
+test('frees that may have been missed could be all that grows', () => {
+  const judge = createJudge({ window: WINDOW });
+  const changes: Change[] = [];
+  for (let time = 1; time <= 60; time++) {
+    const coverage = { ...full, missedFrees: time };
+    const of = reading({ allocations: time, bytes: 16 * time });
+    judge.observe(of, time, { coverage, outstandingBytes: of.bytes });
+    changes.push(...judge.conclude(time, time * 1000));
+  }
+  assert.deepEqual(changes, []);
+});
+
+test('a stack that is forgotten is told of once more and then unknown', () => {
+  const judge = createJudge({ window: WINDOW });
+  watch(judge, [1, 20], (time) => time);
+  judge.forget('k');
+  judge.conclude(21, 21_000);
+  assert.equal(judge.judgement('k'), undefined);
+});
+
+test('after a restart growth is counted on from where it was', () => {
+  const first = createJudge({ window: WINDOW });
+  watch(first, [1, 40], (time) => time);
+  assert.equal(first.judgement('k')?.state, 'suspected');
+  const saved = first.save();
+  const second = createJudge({ window: WINDOW }, saved);
+  // Outstanding begins at zero again: what was allocated before is not known to the new watcher.
+  const states = watch(second, [45, 75], (time) => time - 44).map(({ after }) => after.state);
+  assert.deepEqual(states, ['confirmed']);
+});
+
+test('after a restart the usual traffic that is seen anew is no growth', () => {
+  const traffic = (from: number) => (time: number) => Math.min(50, (time - from) * 10);
+  const first = createJudge({ window: WINDOW });
+  watch(first, [1, 60], traffic(0));
+  const second = createJudge({ window: WINDOW }, first.save());
+  assert.deepEqual(watch(second, [65, 130], traffic(64)), []);
+  assert.ok((second.judgement('k')?.growth ?? 0) < 1);
+});
+
+test('another process of the same pid does not go on with what was saved', () => {
+  const first = createJudge({ window: WINDOW });
+  watch(first, [1, 40], (time) => time);
+  const second = createJudge({ window: WINDOW }, first.save());
+  const of = {
+    ...reading({ allocations: 1, bytes: 16 }),
+    source: { kind: 'process', pid: 7, startTime: 10 },
+  } as const;
+  second.observe(of, 45, { coverage: full, outstandingBytes: 16 });
+  second.conclude(45, 45_000);
+  assert.equal(second.judgement('k')?.state, 'watching');
+});
