@@ -160,6 +160,11 @@ export const metadata = defineMetadata({
     ...userConfig,
     kernel: kernelConfig,
     judging: judgingConfig,
+    state_dir: z
+      .string()
+      .regex(/^(\/|-$)/, 'is not an absolute path, nor -')
+      .default('/var/lib/mem-watcher')
+      .describe('where what is held of stacks outlives a restart of the agent; - nowhere'),
     top: z
       .int()
       .min(1)

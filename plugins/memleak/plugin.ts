@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { inject, injectable } from 'tsyringe';
 import { describeError, MemWatcherError } from '../../core/errors.js';
 import { MonotonicClock } from '../../core/identity/monotonic-clock.js';
@@ -8,6 +9,9 @@ import { kernelFrames } from '../../core/symbolize/kernel-frames.js';
 import { BpfLoader, Config, Emitter, Health, Logger, Scope } from '../../core/tokens.js';
 import { judgeOptionsOf } from './judge/config.js';
 import { createJudge } from './judge/create-judge.js';
+import type { Judge } from './judge/judge.js';
+import { JudgeFile } from './judge/judge-file.js';
+import type { JudgeOptions } from './judge/options.js';
 import { KernelWatch } from './kernel/kernel-watch.js';
 import { Ledger } from './ledger.js';
 import type { MemleakMetadata } from './metadata.js';
@@ -22,6 +26,8 @@ import { openUserWatch } from './user/watcher.js';
 const REFRESH_EVERY = 200;
 /** While targets are being attached, ms. */
 const REFRESH_SOON = 10;
+/** What is held of stacks is written so often, ms, and at the end. */
+const SAVE_EVERY = 60_000;
 /** For the first targets to be attached before the first collection, ms. */
 const FIRST_ATTACH = 3000;
 
@@ -50,7 +56,7 @@ export class Memleak implements Plugin<LeakSnapshot> {
     const judging = judgeOptionsOf(config.judging);
     this.#rounds = new Rounds({
       sources,
-      ledger: new Ledger(createJudge(judging)),
+      ledger: new Ledger(this.#judge(judging)),
       naming: new Naming(symbolizer, kernel?.names),
       emitter: this.emitter,
       clock: new MonotonicClock(),
@@ -67,6 +73,21 @@ export class Memleak implements Plugin<LeakSnapshot> {
   async collect(): Promise<LeakSnapshot> {
     if (!this.#rounds) throw new MemWatcherError('INTERNAL', 'memleak collects before it started');
     return this.#rounds.take();
+  }
+
+  /** What was held of stacks before the agent was started again is held on. */
+  #judge(options: JudgeOptions): Judge {
+    const { state_dir } = this.config;
+    if (state_dir === '-') return createJudge(options);
+    const file = new JudgeFile(join(state_dir, 'memleak.json'), this.logger);
+    const judge = createJudge(options, file.load());
+    const save = () => file.save(judge.save());
+    const timer = setInterval(save, SAVE_EVERY).unref();
+    this.scope.defer(() => {
+      clearInterval(timer);
+      save();
+    });
+    return judge;
   }
 
   /** What keeps the kernel from being watched keeps nobody from watching processes. */
