@@ -1,0 +1,183 @@
+/** Targets and the kernel's side together: what real processes allocate by each allocator is seen. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { silentLogger } from '../../../core/logger.js';
+import { readProcessMap } from '../../../core/symbolize/process-map.js';
+import type { Reading } from '../model.js';
+import { missing, open, strategies } from '../user/live-watched.js';
+import { makeTargetsConfig } from './config.js';
+import type { FollowedTarget } from './followed-target.js';
+import { Targets } from './targets.js';
+import { compile, Program, type StartOptions, workshop } from './testing/program.js';
+
+const dir = workshop();
+const dynamic = compile(dir, 'allocate', 'allocate.c', { flags: ['-DWITH_DLOPEN', '-ldl'] });
+const news = compile(dir, 'news', 'news.cc', { compiler: 'g++', flags: ['-O2'] });
+const library = compile(dir, 'libown-malloc.so', 'own-malloc.c', { flags: ['-shared', '-fPIC'] });
+const LIBRARIES = '/usr/lib/x86_64-linux-gnu';
+const skip = missing ?? dynamic.missing ?? false;
+
+class Seen {
+  readonly #watch;
+  readonly #targets;
+  #now = 0;
+  longest = 0;
+
+  constructor(
+    context: TestContext,
+    strategy: string,
+    readonly program: Program,
+  ) {
+    this.#watch = open(context, strategy);
+    this.#targets = new Targets({
+      watch: this.#watch,
+      config: makeTargetsConfig({ targets: [{ pid: program.pid }], budget: 0 }),
+      health: { degraded: () => undefined, clear: () => undefined },
+      logger: silentLogger,
+      readMap: (pid) => readProcessMap(pid),
+      clock: () => this.#now,
+    });
+    this.look();
+  }
+
+  look(): void {
+    this.#now++;
+    do {
+      const began = performance.now();
+      this.#targets.refresh();
+      this.longest = Math.max(this.longest, performance.now() - began);
+    } while (this.#targets.busy);
+  }
+
+  get target(): FollowedTarget {
+    return this.#targets.current()[0] as FollowedTarget;
+  }
+
+  /** Of that many bytes each, or by a stack that satisfies. */
+  outstanding(size: number): { readonly count: number; readonly frames: readonly bigint[] } {
+    const found = this.#readings().filter(
+      ({ bytes, allocations }) => allocations > 0 && bytes / allocations === size,
+    );
+    const count = found.reduce((sum, { allocations }) => sum + allocations, 0);
+    return { count, frames: found[0]?.frames ?? [] };
+  }
+
+  moduleOf(address: bigint): string | undefined {
+    return this.target.map?.find(address)?.path;
+  }
+
+  close(): number {
+    const began = performance.now();
+    this.#targets.close();
+    return performance.now() - began;
+  }
+
+  #readings(): readonly Reading[] {
+    return this.#watch.read({ ages: false }).readings;
+  }
+}
+
+async function start(context: TestContext, file: string, options: StartOptions = {}) {
+  const program = await Program.start(file, options);
+  context.after(() => program.stop());
+  return program;
+}
+
+for (const strategy of strategies) {
+  describe(`by ${strategy}`, { skip, timeout: 60_000 }, () => {
+    const kinds = {
+      glibc: { path: dynamic.path },
+      'glibc, static': compile(dir, 'static-glibc', 'allocate.c', { flags: ['-static'] }),
+      'musl, static': compile(dir, 'static-musl', 'allocate.c', {
+        compiler: 'musl-gcc',
+        flags: ['-static'],
+      }),
+      jemalloc: preloaded('libjemalloc.so.2'),
+      tcmalloc: preloaded('libtcmalloc_minimal.so.4'),
+      mimalloc: preloaded('libmimalloc.so.2'),
+    };
+    for (const [name, made] of Object.entries(kinds)) {
+      const lack = ('missing' in made && made.missing) || false;
+      it(`${name}: each call is counted once`, { skip: lack }, async (context) => {
+        const env = 'env' in made ? { env: made.env } : {};
+        const program = await start(context, made.path, env);
+        const seen = new Seen(context, strategy, program);
+        await program.ask('malloc 100 4321');
+        assert.equal(seen.outstanding(4321).count, 100, seen.target.reason ?? '');
+        assert.equal(seen.moduleOf(seen.outstanding(4321).frames[0] ?? 0n), made.path);
+        await program.ask('free 60');
+        assert.equal(seen.outstanding(4321).count, 40);
+        const took = seen.close();
+        await program.ask('free 10');
+        assert.equal(await program.ask('malloc 1 1'), '31');
+        context.diagnostic(
+          `a refresh took ${seen.longest.toFixed(1)} ms at most, closing ${took.toFixed(1)} ms`,
+        );
+      });
+    }
+
+    const cxx = {
+      glibc: {},
+      jemalloc: preloaded('libjemalloc.so.2').env,
+      tcmalloc: preloaded('libtcmalloc_minimal.so.4').env,
+    };
+    for (const [name, env] of Object.entries(cxx)) {
+      const path = 'LD_PRELOAD' in env ? env.LD_PRELOAD : undefined;
+      const lack = news.missing ?? (path && !existsSync(path) ? `no ${path}` : false);
+      it(`operator new of ${name}: who called it is told, and what throws lives on`, {
+        skip: lack,
+      }, async (context) => {
+        const program = await start(context, news.path, { env });
+        const seen = new Seen(context, strategy, program);
+        const own = seen.target.reason?.includes('std::bad_alloc') !== true;
+        assert.ok(own || strategy !== 'uprobe-session');
+        await program.ask('new 50 777');
+        if (own) {
+          const { count, frames } = seen.outstanding(777);
+          assert.equal(count, 50);
+          const outside = frames
+            .map((frame) => seen.moduleOf(frame))
+            .filter((path) => !/libstdc/.test(path ?? ''));
+          assert.equal(outside[0], news.path, String(frames.map((frame) => seen.moduleOf(frame))));
+        }
+        await program.ask('delete 20');
+        if (own) assert.equal(seen.outstanding(777).count, 30);
+        for (let n = 0; n < 3; n++) assert.equal(await program.ask('huge'), 'caught');
+        assert.equal(await program.ask('delete 10'), 'done');
+        seen.close();
+        assert.equal(await program.ask('huge'), 'caught');
+      });
+    }
+
+    it('an allocator that is loaded later', { skip: library.missing ?? false }, async (context) => {
+      const program = await start(context, dynamic.path);
+      const seen = new Seen(context, strategy, program);
+      assert.equal(await program.ask(`dlopen ${library.path}`), 'loaded');
+      seen.look();
+      await program.ask('call 33');
+      assert.equal(seen.outstanding(64).count, 33);
+      seen.close();
+    });
+
+    it('a program that is executed later', async (context) => {
+      const program = await start(context, dynamic.path);
+      const seen = new Seen(context, strategy, program);
+      await program.ask('malloc 10 4321');
+      await program.ask(`exec ${dynamic.path}`);
+      await program.expect('ready');
+      seen.look();
+      assert.equal(seen.outstanding(4321).count, 0);
+      await program.ask('malloc 7 4321');
+      assert.equal(seen.outstanding(4321).count, 7);
+      seen.close();
+    });
+  });
+}
+
+function preloaded(name: string) {
+  const library = join(LIBRARIES, name);
+  const lack = existsSync(library) ? undefined : `${name} is not installed`;
+  return { path: dynamic.path, env: { LD_PRELOAD: library }, missing: lack };
+}
