@@ -46,7 +46,7 @@ export class NoAnswer extends Error {
 }
 
 interface Running {
-  readonly process: ChildProcess;
+  readonly child: ChildProcess;
   readonly socket: number;
   readonly decoder: Decoder;
   hear: (statement: Statement | Error) => void;
@@ -82,7 +82,7 @@ export class ChildHost implements Closable {
 
   /** Of the child that runs. */
   get pid(): number | undefined {
-    return this.#running?.process.pid;
+    return this.#running?.child.pid;
   }
 
   /** /proc/self/status of the child that runs, once it had given up everything. */
@@ -117,7 +117,7 @@ export class ChildHost implements Closable {
     return {
       generation: this.#generation,
       ask: (question, file, supply) => this.#ask(running, question, file, supply),
-      tell: (question) => void running.process.stdin?.write(encode(question)),
+      tell: (question) => void running.child.stdin?.write(encode(question)),
     };
   }
 
@@ -131,7 +131,7 @@ export class ChildHost implements Closable {
       throw this.#fail(running, 'the child takes no files');
     }
     const heard = this.#hear(running, this.#options.questionMs, supply);
-    running.process.stdin?.write(encode(question));
+    running.child.stdin?.write(encode(question));
     const statement = await heard;
     if (statement.kind !== 'found') throw this.#fail(running, 'the child talks nonsense');
     this.#failuresInRow = 0;
@@ -159,7 +159,7 @@ export class ChildHost implements Closable {
   #give(running: Running, files: readonly number[]): void {
     const sent = files.filter((fd) => libc().sendFile(running.socket, fd)).length;
     for (const fd of files) closeSync(fd);
-    running.process.stdin?.write(encode({ kind: 'given', files: sent }));
+    running.child.stdin?.write(encode({ kind: 'given', files: sent }));
   }
 
   #fail(running: Running, why: string): NoAnswer {
@@ -204,7 +204,7 @@ export class ChildHost implements Closable {
       cwd: '/',
     });
     const running: Running = {
-      process: child,
+      child,
       socket: ours,
       decoder: new Decoder(MAX_STATEMENT),
       hear: () => undefined,
@@ -240,7 +240,7 @@ export class ChildHost implements Closable {
     if (running === undefined) return;
     this.#running = undefined;
     closeSync(running.socket);
-    running.process.kill('SIGKILL');
+    running.child.kill('SIGKILL');
     running.hear(new Error('it was ended'));
   }
 }

@@ -82,7 +82,7 @@ test('only main.ts touches the DI container', () => {
   assert.deepEqual(found(touches), ['core/main.ts']);
 });
 
-test('only libbpf and libdw know the FFI', () => {
+test('only what wraps libbpf, libdw and libc knows the FFI', () => {
   for (const file of found(({ imports }) => imports.includes('koffi'))) {
     assert.match(file, /^core\/(bpf\/libbpf[a-z-]*|symbolize\/lib(dw|c))\.ts$/);
   }
