@@ -43,6 +43,11 @@ const WIDTHS = [1, 2, 3] as const;
 const MIN_BLOCKS = 8;
 /** Less than this share of all growth is no rise. */
 const RISE = 0.01;
+/**
+ * How much straighter a course must be that is looked at from later than its onset: after a warm-up
+ * a leak is straight, and what levels off is less so with each beginning that is tried.
+ */
+const LATER = 0.5;
 
 export class GrowthMeter {
   readonly #times = new Float64Array(32);
@@ -93,7 +98,7 @@ export class GrowthMeter {
     const onset = this.#onset(last);
     let best: Growth | undefined;
     for (let start = onset; start <= onset + (last - onset) / 4; start++) {
-      const found = this.#from(start, last, unit, width);
+      const found = this.#from(start, last, unit, width, start === onset ? 1 : LATER);
       if (found && (!best || found.strain < best.strain)) best = found;
       if (best && best.strain <= 1) break;
     }
@@ -109,7 +114,13 @@ export class GrowthMeter {
     return onset;
   }
 
-  #from(start: number, last: number, unit: number, width: number): Growth | undefined {
+  #from(
+    start: number,
+    last: number,
+    unit: number,
+    width: number,
+    strictness: number,
+  ): Growth | undefined {
     const times = this.#times;
     const envelope = this.#envelope;
     const base = envelope[start] ?? 0;
@@ -149,7 +160,7 @@ export class GrowthMeter {
     // The index of dispersion: how many come together; regular ones hardly differ from slot to slot.
     const dispersion = (squares / Math.max(1, slots - 1) / amount) * slots;
     const scatter = Math.max(0.2 * unit, dispersion) / amount;
-    const concavityLimit = this.options.maxConcavity + 0.15 * Math.sqrt(scatter);
+    const concavityLimit = strictness * (this.options.maxConcavity + 0.2 * Math.sqrt(scatter));
     const overdueLimit = this.options.maxOverdue + 2.5 * scatter;
     const { overdue, still } = this.#waiting(start, lastRise, last, amount);
     const drawdown = this.#drawdown(start, last) / amount;
