@@ -20,6 +20,8 @@ const BUILD = {
 const QEMU = process.arch === 'arm64' ? 'qemu-system-arm' : 'qemu-system-x86';
 const TEST = {
   gcc: 'compiles the test programs',
+  'g++': 'compiles those in C++',
+  dwz: 'makes debug files that share, as distributions do',
   'libc6-dev': 'their headers',
   [QEMU]: 'runs the kernels of the matrix',
   'busybox-static': 'the guests’ user space',

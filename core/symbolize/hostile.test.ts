@@ -126,6 +126,27 @@ describe('a mangled file', { skip }, () => {
     context.diagnostic(`the child died ${tool.statistics.restarts} times`);
   });
 
+  it('whose DWARF goes round in circles', async (context) => {
+    const text = command('gcc', ['-g', '-O1', '-S', '-dA', 'good.c', '-o', '-'], { cwd: folder });
+    let die = '0x0';
+    let circles = 0;
+    const lines = text.split('\n').map((line) => {
+      die = /# \(DIE \((0x[0-9a-f]+)\)/.exec(line)?.[1] ?? die;
+      if (!/\.long\t0x[0-9a-f]+\t# DW_AT_abstract_origin/.test(line)) return line;
+      circles++;
+      return `\t.long\t${die}`;
+    });
+    assert.ok(circles > 0, 'nothing to bend');
+    writeFileSync(join(folder, 'circles.s'), lines.join('\n'));
+    const program = join(folder, 'circles');
+    command('gcc', ['circles.s', '-o', program], { cwd: folder });
+    const bent = mapOfFile(program);
+    const tool = symbolizer(context);
+    const asked = addressIn(bent, address + 8n);
+    assertFrames((await tool.symbolize(bent, [asked])).get(asked), program);
+    assert.equal(tool.statistics.restarts, 0);
+  });
+
   it('is not tried a third time after it ended the child twice', async (context) => {
     const tool = symbolizer(context, { questionMs: 200, script: hangingChild() });
     assert.ok(map);
