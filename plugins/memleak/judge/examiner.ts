@@ -98,11 +98,17 @@ export class Examiner {
     // Where much is freed, growth of the floor alone may be a crowd that grows.
     const turnover = stack.freedCount / Math.max(1, stack.allocatedCount);
     const generationsKnown = column === COLUMN.bytes || turnover < 0.05 || survival !== undefined;
+    // A crowd that comes and goes has more or fewer members by chance, about the root of their number.
+    const crowd = growth.base / stack.unit;
+    const beyondChance =
+      column === COLUMN.bytes ||
+      turnover < 0.05 ||
+      events >= Math.max(2 * options.minRises, 2.5 * Math.sqrt(crowd));
     // A table that doubles rises seldom, and as its need predicts: the next time is not yet due.
     const few = column === COLUMN.bytes && growth.doubling && growth.overdue < 0;
     const enough = few ? 4 : column === COLUMN.bytes ? 1.5 * options.minRises : options.minRises;
     if (span >= (options.confirmWindows - 1) * window && growth.rises >= enough) {
-      if (events >= enough && generationsKnown) return 'strong';
+      if (events >= enough && generationsKnown && beyondChance) return 'strong';
     }
     const suspect = span >= (options.suspectWindows - 0.5) * window && growth.rises >= 4;
     return suspect && events >= 4 ? 'weak' : 'none';
