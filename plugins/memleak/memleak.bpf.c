@@ -10,6 +10,7 @@
 #include "user/calls.h"
 #include "user/happenings.h"
 #include "user/memleak.h"
+#include "user/own-stack.h"
 #include "user/passes.h"
 
 LICENSE;
@@ -69,6 +70,7 @@ static __always_inline enum answer enter(struct pt_regs *ctx, __u64 cookie)
 SEC("uprobe")
 int session(struct pt_regs *ctx)
 {
+	OWN_STACK(ctx);
 	if (PT_REGS_IP(ctx) != bpf_get_func_ip(ctx))
 		return on_return(ctx);
 	return enter(ctx, bpf_get_attach_cookie(ctx));
@@ -78,6 +80,7 @@ int session(struct pt_regs *ctx)
 SEC("uprobe")
 int multi_entry(struct pt_regs *ctx)
 {
+	OWN_STACK(ctx);
 	enter(ctx, bpf_get_attach_cookie(ctx) & ML_SHAPE);
 	return 0;
 }
@@ -85,6 +88,7 @@ int multi_entry(struct pt_regs *ctx)
 SEC("uretprobe")
 int any_return(struct pt_regs *ctx)
 {
+	OWN_STACK(ctx);
 	return on_return(ctx);
 }
 
@@ -92,6 +96,7 @@ int any_return(struct pt_regs *ctx)
 	SEC("uprobe")                       \
 	int entry_##name(struct pt_regs *ctx) \
 	{                                   \
+		OWN_STACK(ctx);             \
 		enter(ctx, shape);          \
 		return 0;                   \
 	}

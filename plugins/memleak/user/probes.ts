@@ -37,6 +37,10 @@ export function attachProbes(
       throw new MemWatcherError('BPF_RUN_FAILED', 'probes of an allocator are no iterator');
     },
     close: () => closeAll(links.splice(0)),
+    closeSoon: async () => {
+      // All at once: each waits for the same in the kernel.
+      await Promise.all(links.splice(0).map((link) => link.closeSoon?.() ?? link.close()));
+    },
   };
 }
 
