@@ -1,6 +1,7 @@
 /** One file as the child sees it: its symbols, and lines and inline chains where there is DWARF. */
 import type { Demangle } from './demangle.js';
 import type { FindDebug, LibDw, Pointer } from './libdw.js';
+import { SymbolIndex } from './symbol-index.js';
 import type { FoundFrame } from './wire.js';
 
 export class DwarfFile {
@@ -8,6 +9,7 @@ export class DwarfFile {
   readonly #session: { readonly session: Pointer; close(): void };
   readonly #module: Pointer;
   readonly #demangle: Demangle;
+  #symbols: SymbolIndex | undefined;
   #units: UnitIndex | undefined;
   #bias: bigint | undefined;
   #biasKnown = false;
@@ -34,7 +36,8 @@ export class DwarfFile {
 
   /** Innermost first; at least one. */
   look(address: bigint): FoundFrame[] {
-    const symbol = this.#dw.symbol(this.#module, address);
+    this.#symbols ??= new SymbolIndex(this.#dw, this.#module);
+    const symbol = this.#symbols.find(address);
     const begin = symbol && (address - symbol.offset).toString(16);
     const outer: FoundFrame = {
       ...(symbol && { name: this.#demangle(withoutVersion(symbol.name)), begin }),

@@ -21,6 +21,15 @@ export interface DebugWanted {
   readonly isShared: boolean;
 }
 
+/** Of a file's symbol table. */
+export interface ElfSymbol {
+  /** Type in the low half, binding in the high half. */
+  readonly info: number;
+  readonly address: number;
+  /** Bytes; 0 where the file does not say. */
+  readonly size: number;
+}
+
 /** Gives a descriptor that the library then owns, or -1. */
 export type FindDebug = (wanted: DebugWanted) => number;
 
@@ -97,14 +106,15 @@ function declare(dw: ReturnType<typeof koffi.load>) {
       bits: Out,
       address: Out,
     ) => number,
-    symbol: dw.func(
-      'void *dwfl_module_addrinfo(void *module, uint64_t address, void *offset, void *symbol, void *section, void *elf, void *bias)',
+    symbolCount: dw.func('int dwfl_module_getsymtab(void *module)') as (module: Pointer) => number,
+    symbolAt: dw.func(
+      'void *dwfl_module_getsym_info(void *module, int number, void *symbol, void *address, void *section, void *elf, void *bias)',
     ) as (
-      m: Pointer,
-      address: bigint,
-      offset: Out,
+      module: Pointer,
+      number: number,
       symbol: Out,
-      section: null,
+      address: Out,
+      section: Out,
       elf: null,
       bias: null,
     ) => Maybe,
@@ -177,6 +187,7 @@ function declare(dw: ReturnType<typeof koffi.load>) {
   const int = new Int32Array(1);
   const attribute = new Uint8Array(ATTRIBUTE_SIZE);
   const symbol = new Uint8Array(SYMBOL_SIZE);
+  const symbolView = new DataView(symbol.buffer);
   const value = (of: BigUint64Array): bigint => of[0] ?? 0n;
   const known = (at: Maybe): Pointer | undefined => at ?? undefined;
 
@@ -231,11 +242,23 @@ function declare(dw: ReturnType<typeof koffi.load>) {
       return known(module);
     },
 
-    /** The symbol that an address belongs to, and how far behind its beginning it is. */
-    symbol(module: Pointer, address: bigint): { name: string; offset: bigint } | undefined {
-      const name = text(native.symbol(module, address, first, symbol, null, null, null));
-      return name === undefined ? undefined : { name, offset: value(first) };
+    /** Of the file, its debug file and what it carries compressed; 0 if they cannot be read. */
+    symbolCount: (module: Pointer): number => Math.max(0, native.symbolCount(module)),
+
+    /** Undefined of one that is not defined in the file. */
+    symbolAt(module: Pointer, number: number): ElfSymbol | undefined {
+      const name = native.symbolAt(module, number, symbol, first, int, null, null);
+      const section = int[0] ?? 0;
+      if (name === null || section === SHN_UNDEF || section === SHN_ABS) return undefined;
+      const address = Number(value(first));
+      return {
+        info: symbolView.getUint8(4),
+        address,
+        size: Number(symbolView.getBigUint64(16, true)),
+      };
     },
+    symbolName: (module: Pointer, number: number): string | undefined =>
+      text(native.symbolAt(module, number, symbol, first, int, null, null)),
 
     /** What is added to addresses of the debug file. Undefined if there is no DWARF. */
     bias(module: Pointer): bigint | undefined {
@@ -307,6 +330,8 @@ const DIE_SIZE = 32;
 const ATTRIBUTE_SIZE = 24;
 const SYMBOL_SIZE = 24;
 const CALLBACKS_SIZE = 32;
+const SHN_UNDEF = 0;
+const SHN_ABS = 0xfff1;
 /** Bytes of a name. */
 const MAX_TEXT = 1 << 16;
 const MAX_BUILD_ID = 64;
