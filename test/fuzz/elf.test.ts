@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { UnwindTable } from '../../core/elf/eh-frame.js';
 import { ElfFile } from '../../core/elf/elf-file.js';
 import { findSite, probeSite } from '../../core/elf/probe-site.js';
 import { decode } from '../../core/elf/x86-decode.js';
@@ -21,6 +22,16 @@ function ask(file: Uint8Array): void {
   const elf = ElfFile.of(file);
   void [elf.type, elf.machine, elf.entry, elf.interpreter, elf.buildId, elf.isStatic, elf.isGo];
   elf.section('.text');
+  const table = UnwindTable.of(elf);
+  for (const address of [0, elf.entry ?? 1, 0x3000, 0xd123, 0x40000, 2 ** 31]) {
+    const row = table?.rowAt(address);
+    if (row) assert.ok(row.start <= address && address < row.end);
+  }
+  let rows = 0;
+  for (const row of table?.rows() ?? []) {
+    assert.ok(row.end > row.start);
+    if (++rows === 100_000) break;
+  }
   for (const fn of elf.functions(/^(sin|cos)f?$/)) {
     const { offset, entry } = probeSite(elf, fn, { skipNull: true, arguments: 1 });
     assert.ok(offset >= entry && offset < entry + 64 && offset < file.length);
@@ -30,7 +41,14 @@ function ask(file: Uint8Array): void {
 /** Where what is read lies: both headers, the dynamic table, symbols and their names. */
 function tablesOf(file: Uint8Array): [at: number, length: number][] {
   const elf = ElfFile.of(file);
-  const sections = ['.dynsym', '.dynstr', '.dynamic', '.note.gnu.build-id'].flatMap((name) => {
+  const sections = [
+    '.dynsym',
+    '.dynstr',
+    '.dynamic',
+    '.note.gnu.build-id',
+    '.eh_frame_hdr',
+    '.eh_frame',
+  ].flatMap((name) => {
     const section = elf.section(name);
     return section === undefined ? [] : [[section.offset, section.size] as [number, number]];
   });
