@@ -12,6 +12,7 @@ import type { Coverage } from '../model.js';
 import type { KernelConfig } from './config.js';
 import { coverageOf, type KernelCounts, readCounts, readMissedRuns } from './counts.js';
 import { decide, type Followed } from './decision.js';
+import { excessOf } from './excess.js';
 import { type Growth, GrowthDetector } from './growth.js';
 import { Origins } from './origins.js';
 import { Prelude } from './prelude.js';
@@ -48,6 +49,7 @@ export class KernelWatch implements Closable {
   #state: State | undefined;
   #followed = NOTHING;
   #surveyed: Survey | undefined;
+  #excess = 0;
 
   constructor(config: KernelConfig, options: KernelWatchOptions = {}) {
     this.#config = config;
@@ -83,8 +85,11 @@ export class KernelWatch implements Closable {
   /** Once a collection: looks at the kernel's books and follows what grows. `time`: ms, monotonic. */
   refresh(time = performance.now()): void {
     const { tracer, slots, reader, ages } = this.#running;
+    // Before the kernel's books: what is allocated in between is in them already.
+    const held = reader.read(() => undefined);
     const survey = this.#survey();
     this.#surveyed = survey;
+    this.#excess = excessOf(held, survey.caches);
     this.#growth.observe(time, seriesOf(survey));
     const surveyed = { ...survey, pageSize: this.#pageSize };
     const followed = decide(this.#config, this.#growth.growing(), surveyed);
@@ -92,7 +97,7 @@ export class KernelWatch implements Closable {
     tracer.follow(followed, survey.caches);
     this.#followed = followed;
     if (dropped) {
-      const kept = new Set(followed.caches.map((name) => name));
+      const kept = new Set(followed.caches);
       for (const { reading, slot, kind } of reader.read(() => undefined)) {
         if (!isFollowed(kind, reading.origin ?? '', kept, followed)) slots.retire(slot);
       }
@@ -109,7 +114,7 @@ export class KernelWatch implements Closable {
     const readings = reader.read((slot) => (options.ages ? ages.of(slot, time) : undefined));
     const counts = readCounts(loaded.object);
     const missed = readMissedRuns(loaded.object, loaded.programs, counts);
-    const coverage = coverageOf(counts, missed, this.#excess(readings));
+    const coverage = coverageOf(counts, missed, this.#excess);
     const coverageByStack = new Map(
       readings
         .filter(({ unseenFrees }) => unseenFrees > 0)
@@ -166,27 +171,6 @@ export class KernelWatch implements Closable {
   get #running(): State {
     if (this.#state) return this.#state;
     throw new MemWatcherError('INTERNAL', 'the kernel is not watched: start() was not called');
-  }
-
-  /** Objects outstanding by our account beyond all that their caches have: frees that nobody saw. */
-  #excess(readings: readonly KernelReading[]): number {
-    const active = new Map(
-      this.#surveyed?.caches.map(({ name, activeObjects }) => [name, activeObjects]),
-    );
-    const held = new Map<string, number>();
-    for (const { reading, kind } of readings) {
-      if (kind !== 'cache' && kind !== 'kmalloc') continue;
-      const origin = reading.origin ?? '';
-      held.set(origin, (held.get(origin) ?? 0) + reading.allocations);
-    }
-    let excess = 0;
-    for (const [origin, count] of held) {
-      const all = origin.split('|').map((name) => active.get(name));
-      if (all.includes(undefined)) continue;
-      const most = all.reduce<number>((sum, objects) => sum + (objects ?? 0), 0);
-      excess += Math.max(0, count - most);
-    }
-    return excess;
   }
 }
 
