@@ -95,8 +95,9 @@ for (const [name, library] of [
       path = library ?? /\S+\/libc[.-][^/\n]*$/m.exec(maps)?.[0] ?? '';
       elf = ElfFile.open(path);
       object = host.open(FILE);
-      object.selectPrograms(['user_entered']);
+      object.selectPrograms(['user_entered', 'user_returned']);
       object.setUprobeKind('user_entered', KIND);
+      object.setUprobeKind('user_returned', has('MULTI') ? 'multi' : 'perf');
       object.load();
     });
     after(async () => {
@@ -106,12 +107,9 @@ for (const [name, library] of [
     });
 
     /** Hits while `name` is called, with a probe on `offset`. */
-    async function seen(offset: number, name: string): Promise<number> {
-      const link = object.attachUprobes('user_entered', {
-        path,
-        pid: caller.pid,
-        offsets: [offset],
-      });
+    async function seen(offset: number, name: string, program = 'user_entered'): Promise<number> {
+      const target = { path, pid: caller.pid, offsets: [offset] };
+      const link = object.attachUprobes(program, target);
       try {
         const before = hits(object);
         await caller.call(name);
@@ -131,6 +129,8 @@ for (const [name, library] of [
         const found = await seen(offset, name);
         assert.ok(found >= expected, `${found} of ${expected} at +${offset - entry}`);
         assert.equal(found, await seen(entry, name));
+        // The stack is there what it is at the entry, so a return probe finds where to return to.
+        assert.equal(found, (await seen(offset, name, 'user_returned')) * PER_CALL);
       });
     }
 

@@ -14,13 +14,13 @@ import { decode, type Instruction } from './x86-decode.js';
 import { isHarmless, isNullCheck, isPush, keptRegisters, movesStack } from './x86-effect.js';
 
 export interface ProbePlace {
-  /** Bytes into the file where the function begins: a return probe is always put there. */
+  /** Bytes into the file where the function begins. */
   readonly entry: number;
   /** Bytes into the file where the entry probe is put. */
   readonly offset: number;
   /**
-   * Whether the stack pointer is there what it is at the entry, at the return address. A link that
-   * sees entry and return (a session) goes there only then.
+   * Whether the stack pointer is there what it is at the entry, at the return address: then a return
+   * probe or a session may go there too, and costs no second breakpoint. Else these go to the entry.
    */
   readonly sameStack: boolean;
   /** Whether the kernel emulates what is there. */
