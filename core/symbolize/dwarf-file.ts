@@ -59,7 +59,7 @@ export class DwarfFile {
       const tag = this.#dw.tag(die);
       const inlined = tag === DW_TAG_INLINED_SUBROUTINE;
       if (!inlined && tag !== DW_TAG_SUBPROGRAM) continue;
-      const name = this.#nameOf(die);
+      const name = this.#nameOf(unit, die);
       frames.push({ ...(name !== undefined && { name }), ...place, inlined });
       if (!inlined || frames.length >= MAX_FRAMES) break;
       place = this.#callOf(unit, die);
@@ -67,10 +67,26 @@ export class DwarfFile {
     return frames;
   }
 
-  #nameOf(die: Pointer): string | undefined {
+  #nameOf(unit: Pointer, die: Pointer): string | undefined {
     const linkage =
       this.#dw.string(die, DW_AT_LINKAGE_NAME) ?? this.#dw.string(die, DW_AT_MIPS_LINKAGE_NAME);
-    return linkage === undefined ? this.#dw.name(die) : this.#demangle(linkage);
+    if (linkage !== undefined) return this.#demangle(linkage);
+    const name = this.#dw.name(die);
+    // What no linker sees has no mangled name: static functions, lambdas.
+    const isCxx = CXX.has(this.#dw.number(unit, DW_AT_LANGUAGE) ?? 0);
+    return name !== undefined && isCxx ? this.#qualified(die, name) : name;
+  }
+
+  /** With the namespaces, types and functions that it is declared in. */
+  #qualified(die: Pointer, name: string): string {
+    const around = this.#dw.withDeclaration(die, (dies) =>
+      dies.slice(1, MAX_NESTING).flatMap((outer) => {
+        const tag = this.#dw.tag(outer);
+        const own = QUALIFIERS.has(tag) ? this.#dw.name(outer) : undefined;
+        return own ?? (tag === DW_TAG_NAMESPACE ? '(anonymous namespace)' : []);
+      }),
+    );
+    return [...(around ?? []).reverse(), name].join('::');
   }
 
   #place(unit: Pointer, address: bigint): Place {
@@ -145,8 +161,15 @@ class UnitIndex {
 /** `malloc@@GLIBC_2.2.5` is malloc. */
 const withoutVersion = (name: string) => name.replace(/@.*$/s, '');
 
+const DW_TAG_NAMESPACE = 0x39;
 const DW_TAG_SUBPROGRAM = 0x2e;
 const DW_TAG_INLINED_SUBROUTINE = 0x1d;
+/** Namespace, class, structure, union, function. */
+const QUALIFIERS = new Set([DW_TAG_NAMESPACE, 0x02, 0x13, 0x17, DW_TAG_SUBPROGRAM]);
+const DW_AT_LANGUAGE = 0x13;
+/** DW_LANG_C_plus_plus, and those of 2003 to 2020. */
+const CXX = new Set([0x04, 0x19, 0x1a, 0x21, 0x2b, 0x3a]);
+const MAX_NESTING = 32;
 const DW_AT_COMP_DIR = 0x1b;
 const DW_AT_CALL_FILE = 0x58;
 const DW_AT_CALL_LINE = 0x59;

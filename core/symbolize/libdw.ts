@@ -141,12 +141,21 @@ function declare(dw: ReturnType<typeof koffi.load>) {
       scopes: Out,
     ) => number,
     scopesOf: dw.func('int dwarf_getscopes_die(void *die, void *scopes)') as (
-      die: Pointer,
+      die: Pointer | Out,
       scopes: Out,
     ) => number,
     attribute: dw.func(
       'void *dwarf_attr_integrate(void *die, unsigned int name, void *attribute)',
     ) as (die: Pointer, name: number, attribute: Out) => Maybe,
+    ownAttribute: dw.func('void *dwarf_attr(void *die, unsigned int name, void *attribute)') as (
+      die: Pointer | Out,
+      name: number,
+      attribute: Out,
+    ) => Maybe,
+    formDie: dw.func('void *dwarf_formref_die(void *attribute, void *die)') as (
+      attribute: Out,
+      die: Out,
+    ) => Maybe,
     formString: dw.func('void *dwarf_formstring(void *attribute)') as (attribute: Out) => Maybe,
     formNumber: dw.func('int dwarf_formudata(void *attribute, void *value)') as (
       attribute: Out,
@@ -201,6 +210,19 @@ function declare(dw: ReturnType<typeof koffi.load>) {
       checksum,
       isShared: name !== '' && checksum === 0,
     };
+  }
+
+  /** With the DIE and all that it is nested in. */
+  function withNest<T>(die: Pointer | Out, use: (dies: Pointer[]) => T): T | undefined {
+    const count = native.scopesOf(die, first);
+    if (count <= 0) return undefined;
+    const scopes = value(first);
+    try {
+      const most = Math.min(count, MAX_SCOPES);
+      return use(Array.from({ length: most }, (_, n) => scopes + BigInt(n * DIE_SIZE)));
+    } finally {
+      free(scopes);
+    }
   }
 
   return {
@@ -284,17 +306,24 @@ function declare(dw: ReturnType<typeof koffi.load>) {
     withScopes<T>(unit: Pointer, address: bigint, use: (dies: Pointer[]) => T): T | undefined {
       if (native.scopes(unit, address, first) <= 0) return undefined;
       const around = value(first);
-      // What is behind the innermost there are the scopes of the function that was inlined.
-      const count = native.scopesOf(around, first);
-      free(around);
-      if (count <= 0) return undefined;
-      const scopes = value(first);
       try {
-        const most = Math.min(count, MAX_SCOPES);
-        return use(Array.from({ length: most }, (_, n) => scopes + BigInt(n * DIE_SIZE)));
+        // What is behind the innermost there are the scopes of the function that was inlined.
+        return withNest(around, use);
       } finally {
-        free(scopes);
+        free(around);
       }
+    },
+
+    /** What the DIE's declaration lies in, innermost first, itself included. */
+    withDeclaration<T>(die: Pointer, use: (dies: Pointer[]) => T): T | undefined {
+      let at: Pointer | Out = die;
+      for (const name of [DW_AT_ABSTRACT_ORIGIN, DW_AT_SPECIFICATION]) {
+        const next = new Uint8Array(DIE_SIZE);
+        if (native.ownAttribute(at, name, attribute) === null) continue;
+        if (native.formDie(attribute, next) === null) return undefined;
+        at = next;
+      }
+      return withNest(at, use);
     },
 
     tag: native.tag,
@@ -330,6 +359,8 @@ const DIE_SIZE = 32;
 const ATTRIBUTE_SIZE = 24;
 const SYMBOL_SIZE = 24;
 const CALLBACKS_SIZE = 32;
+const DW_AT_ABSTRACT_ORIGIN = 0x31;
+const DW_AT_SPECIFICATION = 0x47;
 const SHN_UNDEF = 0;
 const SHN_ABS = 0xfff1;
 /** Bytes of a name. */

@@ -15,19 +15,26 @@ export class SymbolIndex {
   constructor(dw: LibDw, module: Pointer) {
     this.#dw = dw;
     this.#module = module;
-    const found: Found[] = [];
     const count = Math.min(dw.symbolCount(module), MAX_SYMBOLS);
+    const starts = new Float64Array(count);
+    const sizes = new Float64Array(count);
+    const ranks = new Uint8Array(count);
+    const numbers = new Uint32Array(count);
+    let found = 0;
     for (let number = 0; number < count; number++) {
       const symbol = dw.symbolAt(module, number);
-      if (symbol !== undefined && isCode(symbol.info & 0xf)) {
-        const { address, size, info } = symbol;
-        found.push({ number, address, size, rank: rankOf(info, size) });
-      }
+      if (symbol === undefined || !isCode(symbol.info & 0xf)) continue;
+      starts[number] = symbol.address;
+      sizes[number] = symbol.size;
+      ranks[number] = rankOf(symbol.info, symbol.size);
+      numbers[found++] = number;
     }
-    found.sort((a, b) => a.address - b.address || a.rank - b.rank);
-    this.#starts = Float64Array.from(found, ({ address }) => address);
-    this.#sizes = Float64Array.from(found, ({ size }) => size);
-    this.#numbers = Uint32Array.from(found, ({ number }) => number);
+    const by = (of: Float64Array | Uint8Array) => (a: number, b: number) =>
+      (of[a] ?? 0) - (of[b] ?? 0);
+    const [byStart, byRank] = [by(starts), by(ranks)];
+    this.#numbers = numbers.slice(0, found).sort((a, b) => byStart(a, b) || byRank(a, b));
+    this.#starts = Float64Array.from(this.#numbers, (number) => starts[number] ?? 0);
+    this.#sizes = Float64Array.from(this.#numbers, (number) => sizes[number] ?? 0);
   }
 
   /** The innermost that holds the address; else what has no size and is the next below. */
@@ -60,13 +67,6 @@ export class SymbolIndex {
   }
 }
 
-interface Found {
-  readonly number: number;
-  readonly address: number;
-  readonly size: number;
-  readonly rank: number;
-}
-
 /** Labels of assembler have no type. */
 const isCode = (type: number) => type === STT_NOTYPE || type === STT_FUNC || type === STT_GNU_IFUNC;
 
@@ -82,7 +82,8 @@ const STT_FUNC = 2;
 const STT_GNU_IFUNC = 10;
 const STB_GLOBAL = 1;
 const STB_WEAK = 2;
-const MAX_SYMBOLS = 4_000_000;
+/** A browser has half as many. */
+const MAX_SYMBOLS = 2_000_000;
 /** Symbols that begin within another before its end. */
 const MAX_NESTED = 64;
 /** Bytes that code of assembler is followed for. */

@@ -173,6 +173,37 @@ describe('a C++ program is read as binutils reads it', () => {
   }
 });
 
+const SCOPES = {
+  file: 'scopes.cc',
+  text: `#include <cstdlib>
+namespace outer { namespace {
+struct Shelf { static inline __attribute__((always_inline)) void *take(size_t n) { return malloc(n); } };
+} 
+static inline __attribute__((always_inline)) void *fill(size_t n) { return Shelf::take(n + 1); }
+template <class T> __attribute__((noinline)) void *make(T n) {
+  auto add = [](T more) __attribute__((always_inline)) { return fill(more + 2); };
+  return add(n);
+}
+}
+int main(int argc, char **) { return outer::make<long>(argc) == nullptr; }
+`,
+};
+
+it('functions that no linker sees are named with what they are declared in', {
+  skip: hasProgram('g++') ? false : 'g++ is missing',
+}, async () => {
+  const program = compile(folder, 'scopes', SCOPES, 'g++', ['-g', '-O2']);
+  const map = mapOfFile(program);
+  const asked = instructions(program, 1e6).map((address) => addressIn(map, address));
+  const stacks = [...(await symbolizer.symbolize(map, asked)).values()];
+  const names = stacks.find((frames) => frames.length === 4)?.map((frame) => frame.function ?? '');
+  const [take, fill, lambda, make] = names ?? [];
+  assert.equal(take, 'outer::(anonymous namespace)::Shelf::take');
+  assert.equal(fill, 'outer::fill');
+  assert.match(lambda ?? '', /make.*operator\(\)/);
+  assert.match(make ?? '', /outer::make<long>\(long\)/);
+});
+
 describe('debug files', () => {
   /** Source lines of `outer`'s call of malloc, found without lines in the file itself. */
   async function lineOf(program: string, unstripped: string): Promise<string[]> {
