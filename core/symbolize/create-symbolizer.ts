@@ -179,6 +179,7 @@ class ChildSymbolizer implements Symbolizer {
     batch: readonly Wanted[],
     until: number,
   ): Promise<string | undefined> {
+    if (performance.now() >= until) return TOO_LATE;
     if ((this.#blamed.get(key) ?? 0) >= MAX_BLAME) return 'its file made the reader fail twice';
     const file = this.#files.open(pid, module);
     if (file === undefined) return 'its file cannot be opened any more';
@@ -286,11 +287,12 @@ function timeout(until: number) {
   const promise = new Promise<string>((resolve) => {
     if (until === Infinity) return;
     const left = Math.max(0, until - performance.now());
-    timer = setTimeout(() => resolve('there was no time to look it up'), left);
+    timer = setTimeout(() => resolve(TOO_LATE), left);
   });
   return { promise, cancel: () => clearTimeout(timer) };
 }
 
+const TOO_LATE = 'there was no time to look it up';
 const NO_JIT = 'memory without a file, and no /tmp/perf-PID.map tells of it';
 const NO_SYMBOL = 'its file has no symbol there';
 /** Addresses a question: a file that hangs the child costs so many names at most. */

@@ -183,6 +183,18 @@ describe('the caller of a running program', { skip }, () => {
     assert.equal(frame.line, 5);
   });
 
+  it('has a reason where there was no time, and is known the next time', async (context) => {
+    const program = build('late');
+    const { pid, address } = await talk(context, program);
+    const symbolizer = tool(context);
+    const map = symbolizer.readMap(pid);
+    const hurried = await symbolizer.symbolize(map, [address], { calls: true, deadlineMs: 1 });
+    assert.match(hurried.get(address)?.[0]?.lack ?? '', /no time/);
+    assert.equal(symbolizer.statistics.unresolved, 1);
+    assertCaller(await nameOf(symbolizer, map, address), program);
+    assert.equal(symbolizer.statistics.restarts, 0);
+  });
+
   it('is looked up once for many processes', async (context) => {
     const program = build('many');
     const symbolizer = tool(context);
