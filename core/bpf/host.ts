@@ -124,6 +124,11 @@ export interface UprobeTarget {
 }
 
 export interface BpfLink extends BpfClosable {
+  /**
+   * As `close`, without holding up who calls: the kernel takes a tenth of a second to detach each
+   * perf event. Resolves when it is gone; absent where `close` is quick.
+   */
+  closeSoon?(): Promise<void>;
   readonly program: string;
   /**
    * Iterators only: runs one pass and gives what the program wrote by bpf_seq_write. The bytes are

@@ -24,6 +24,7 @@ export function libbpfApi(): LibbpfApi {
 
 function declare() {
   const bpf = openLibrary('libbpf.so.1');
+  const destroyLink = bpf.func('int bpf_link__destroy(void *link)');
   const c = koffi.load(null);
   const printer = koffi.proto('int mw_libbpf_print(int level, void *format, void *args)');
   const setPrint = bpf.func('libbpf_set_print', 'void *', [koffi.pointer(printer)]);
@@ -157,7 +158,14 @@ function declare() {
       'int bpf_program__set_expected_attach_type(void *program, int type)',
     ) as (p: P, type: number) => number,
     linkFd: bpf.func('int bpf_link__fd(void *link)') as (link: P) => number,
-    destroyLink: bpf.func('int bpf_link__destroy(void *link)') as (link: P) => number,
+    destroyLink: destroyLink as unknown as (link: P) => number,
+    /** On another thread. */
+    destroyLinkSoon: (link: P): Promise<number> =>
+      new Promise((resolve, reject) => {
+        destroyLink.async(link, (error: unknown, result: number) =>
+          error ? reject(error) : resolve(result),
+        );
+      }),
     createIterator: bpf.func('int bpf_iter_create(int linkFd)') as (fd: number) => number,
 
     /** bpf(2), for what libbpf does not wrap; only the first `size` bytes are union bpf_attr. */

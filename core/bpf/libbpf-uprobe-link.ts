@@ -25,14 +25,24 @@ export class UprobeLink implements BpfLink {
   }
 
   close(): void {
+    this.#check(this.#take()?.now() ?? 0);
+  }
+
+  async closeSoon(): Promise<void> {
+    this.#check((await this.#take()?.soon()) ?? 0);
+  }
+
+  /** Once. */
+  #take(): Detach | undefined {
     const detach = this.#detach;
-    if (detach === undefined) return;
     this.#detach = undefined;
     this.#owned.delete(this);
-    const error = detach();
-    if (error < 0) {
-      const message = `cannot detach ${this.program}: ${errnoText(error)}`;
-      throw new MemWatcherError('BPF_ATTACH_FAILED', message);
-    }
+    return detach;
+  }
+
+  #check(error: number): void {
+    if (error >= 0) return;
+    const message = `cannot detach ${this.program}: ${errnoText(error)}`;
+    throw new MemWatcherError('BPF_ATTACH_FAILED', message);
   }
 }

@@ -2,7 +2,7 @@
  * Probes of functions of user space. libbpf 1.1 knows those of perf events; links for many offsets
  * (uprobe_multi since 6.6, sessions since 6.13) are made by bpf(2) itself.
  */
-import { closeSync } from 'node:fs';
+import { close, closeSync } from 'node:fs';
 import type { ErrorOptions, MemWatcherError } from '../errors.js';
 import type { ProgramSpec, UprobeKind, UprobeTarget } from './host.js';
 import type { LibbpfApi, Pointer } from './libbpf-api.js';
@@ -29,8 +29,12 @@ const OPTS_SIZE = 40;
 const OPTS_COOKIE = 16;
 const OPTS_RETURN = 24;
 
-/** What is attached, and how it is detached; gives 0 or -errno. */
-export type Detach = () => number;
+/** How what is attached is detached; gives 0 or -errno. One of the two, once. */
+export interface Detach {
+  now(): number;
+  /** On another thread. */
+  soon(): Promise<number>;
+}
 
 export interface UprobeProgram {
   readonly spec: ProgramSpec;
@@ -62,10 +66,16 @@ function attachEach(
 ): Detach {
   const { path, offsets, pid = -1, cookies = [] } = target;
   const links: Pointer[] = [];
-  const detach = () => {
-    let failed = 0;
-    for (const link of links.splice(0).reverse()) failed = api.destroyLink(link) || failed;
-    return failed;
+  const detach: Detach = {
+    now() {
+      let failed = 0;
+      for (const link of links.splice(0).reverse()) failed = api.destroyLink(link) || failed;
+      return failed;
+    },
+    async soon() {
+      const gone = await Promise.all(links.splice(0).reverse().map(api.destroyLinkSoon));
+      return gone.find((result) => result < 0) ?? 0;
+    },
   };
   for (const [n, offset] of offsets.entries()) {
     const opts = new DataView(new ArrayBuffer(OPTS_SIZE));
@@ -78,7 +88,7 @@ function attachEach(
       continue;
     }
     const errno = api.errno();
-    detach();
+    detach.now();
     const only = { ...target, offsets: [offset] };
     throw refused(spec, 'perf', only, errno, warnings.length > 0 ? warnings.join('\n') : undefined);
   }
@@ -96,11 +106,15 @@ function attachAll(
   const attributes = linkAttributes(api, { fd, kind, flags, target });
   const link = api.bpf(LINK_CREATE, attributes, ATTR.size);
   if (link < 0) throw refused(spec, kind, target, api.errno());
-  let open = true;
-  return () => {
-    if (open) closeSync(link);
-    open = false;
-    return 0;
+  return {
+    now() {
+      closeSync(link);
+      return 0;
+    },
+    soon: () =>
+      new Promise((resolve, reject) => {
+        close(link, (error) => (error ? reject(error) : resolve(0)));
+      }),
   };
 }
 

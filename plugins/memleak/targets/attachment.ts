@@ -6,12 +6,15 @@ import type { ProcessId } from '../model.js';
 import type { UserWatch } from '../user/user-watch.js';
 import type { Family } from './allocators.js';
 import type { Images } from './images.js';
+import type { Job } from './jobs.js';
 import { type FilePlan, type PlanOptions, planFile } from './plan.js';
 
 /** The probes in one process: a link for each file that has functions which allocate. */
 export class Attachment {
   /** By device and inode; of files without such functions as well. */
   readonly #files = new Map<string, AttachedFile>();
+  /** Links of which the kernel is letting go. */
+  #detaching = 0;
 
   constructor(
     private readonly process: ProcessId,
@@ -43,7 +46,7 @@ export class Attachment {
   }
 
   /** Makes the links those of the files that are mapped; yields after each file. */
-  *update(modules: readonly MappedModule[]): Generator<void, void> {
+  *update(modules: readonly MappedModule[]): Job {
     const mapped = new Map<string, MappedModule>();
     for (const module of modules) {
       if (module.inode !== 0) mapped.set(`${module.device} ${module.inode}`, module);
@@ -51,26 +54,17 @@ export class Attachment {
     for (const [key, module] of mapped) {
       if (this.#files.has(key)) continue;
       this.#files.set(key, this.#attach(module));
-      yield;
+      yield undefined;
     }
     for (const key of this.#files.keys()) {
-      if (mapped.has(key)) continue;
-      this.#detach(key);
-      yield;
+      if (!mapped.has(key)) this.#detach(key);
     }
   }
 
-  /** Yields after each link; in the end there is none, also if it is called off. */
-  *close(): Generator<void, void> {
-    try {
-      for (const key of this.#files.keys()) {
-        const { link } = this.#files.get(key) ?? {};
-        this.#detach(key);
-        if (link) yield;
-      }
-    } finally {
-      for (const key of this.#files.keys()) this.#detach(key);
-    }
+  /** Detaches from all; waits until nothing is left. If it is called off, that comes later. */
+  *close(): Job {
+    for (const key of this.#files.keys()) this.#detach(key);
+    while (this.#detaching > 0) yield 'wait';
   }
 
   #attach(module: MappedModule): AttachedFile {
@@ -93,10 +87,21 @@ export class Attachment {
   }
 
   #detach(key: string): void {
-    const file = this.#files.get(key);
+    const { link } = this.#files.get(key) ?? {};
     this.#files.delete(key);
-    file?.link?.close();
+    if (!link) return;
+    this.#detaching++;
+    // What cannot be detached any more is no concern of who has left.
+    const ended = () => {
+      this.#detaching--;
+    };
+    void detached(link).then(ended, ended);
   }
+}
+
+async function detached(link: BpfLink): Promise<void> {
+  if (link.closeSoon) return link.closeSoon();
+  link.close();
 }
 
 interface AttachedFile {

@@ -9,6 +9,7 @@ import type { Chosen, Rule } from './choose.js';
 import { Heartbeat } from './heartbeat.js';
 import type { Image } from './image.js';
 import type { Images } from './images.js';
+import type { Job } from './jobs.js';
 import { type MemoryStatus, type ProcessStat, TICKS_PER_SECOND } from './proc.js';
 import { lackOf, refusalOf, refusalOfProgram } from './refusal.js';
 
@@ -106,7 +107,7 @@ export class Followed {
   }
 
   /** Attaches, then begins to record: half of a process's probes would make leaks of frees. */
-  *attach(): Generator<void, void> {
+  *attach(): Job {
     const { context, process } = this;
     yield* this.#closeOld();
     this.#refusal = refusalOf(this.#candidate) ?? this.#readProgram();
@@ -114,7 +115,7 @@ export class Followed {
       this.state = 'refused';
       return;
     }
-    yield;
+    yield undefined;
     const { mmap, brk, functions } = this.#rule.config;
     const options = {
       mmap,
@@ -132,9 +133,9 @@ export class Followed {
   }
 
   /** Its executable mappings have changed: files come and go. */
-  *update(): Generator<void, void> {
+  *update(): Job {
     this.#map = this.context.readMap(this.process.pid);
-    yield;
+    yield undefined;
     if (!this.#attachment) return;
     yield* this.#attachment.update(this.#modules());
     this.context.watch.follow(this.process, this.#modules());
@@ -188,14 +189,17 @@ export class Followed {
   }
 
   /** Nothing is attached when it ends, be it called off. */
-  *close(): Generator<void, void> {
+  *close(): Job {
     if (this.state !== 'ended') this.release('waiting');
     yield* this.#closeOld();
   }
 
   /** Two links of one function would count each call twice. */
-  *#closeOld(): Generator<void, void> {
-    for (let old = this.#old.pop(); old; old = this.#old.pop()) yield* old.close();
+  *#closeOld(): Job {
+    for (let old = this.#old.at(0); old; old = this.#old.at(0)) {
+      yield* old.close();
+      this.#old.shift();
+    }
   }
 
   #modules() {

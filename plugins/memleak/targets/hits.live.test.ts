@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { silentLogger } from '../../../core/logger.js';
 import { readProcessMap } from '../../../core/symbolize/process-map.js';
 import type { Reading } from '../model.js';
@@ -39,16 +40,17 @@ class Seen {
       readMap: (pid) => readProcessMap(pid),
       clock: () => this.#now,
     });
-    this.look();
   }
 
-  look(): void {
+  async look(): Promise<this> {
     this.#now++;
     do {
       const began = performance.now();
       this.#targets.refresh();
       this.longest = Math.max(this.longest, performance.now() - began);
+      await setImmediate();
     } while (this.#targets.busy);
+    return this;
   }
 
   get target(): FollowedTarget {
@@ -68,9 +70,10 @@ class Seen {
     return this.target.map?.find(address)?.path;
   }
 
-  close(): number {
+  /** ms that it took. */
+  async close(): Promise<number> {
     const began = performance.now();
-    this.#targets.close();
+    await this.#targets.close();
     return performance.now() - began;
   }
 
@@ -103,13 +106,13 @@ for (const strategy of strategies) {
       it(`${name}: each call is counted once`, { skip: lack }, async (context) => {
         const env = 'env' in made ? { env: made.env } : {};
         const program = await start(context, made.path, env);
-        const seen = new Seen(context, strategy, program);
+        const seen = await new Seen(context, strategy, program).look();
         await program.ask('malloc 100 4321');
         assert.equal(seen.outstanding(4321).count, 100, seen.target.reason ?? '');
         assert.equal(seen.moduleOf(seen.outstanding(4321).frames[0] ?? 0n), made.path);
         await program.ask('free 60');
         assert.equal(seen.outstanding(4321).count, 40);
-        const took = seen.close();
+        const took = await seen.close();
         await program.ask('free 10');
         assert.equal(await program.ask('malloc 1 1'), '31');
         context.diagnostic(
@@ -130,7 +133,7 @@ for (const strategy of strategies) {
         skip: lack,
       }, async (context) => {
         const program = await start(context, news.path, { env });
-        const seen = new Seen(context, strategy, program);
+        const seen = await new Seen(context, strategy, program).look();
         const own = seen.target.reason?.includes('std::bad_alloc') !== true;
         assert.ok(own || strategy !== 'uprobe-session');
         await program.ask('new 50 777');
@@ -146,32 +149,32 @@ for (const strategy of strategies) {
         if (own) assert.equal(seen.outstanding(777).count, 30);
         for (let n = 0; n < 3; n++) assert.equal(await program.ask('huge'), 'caught');
         assert.equal(await program.ask('delete 10'), 'done');
-        seen.close();
+        await seen.close();
         assert.equal(await program.ask('huge'), 'caught');
       });
     }
 
     it('an allocator that is loaded later', { skip: library.missing ?? false }, async (context) => {
       const program = await start(context, dynamic.path);
-      const seen = new Seen(context, strategy, program);
+      const seen = await new Seen(context, strategy, program).look();
       assert.equal(await program.ask(`dlopen ${library.path}`), 'loaded');
-      seen.look();
+      await seen.look();
       await program.ask('call 33');
       assert.equal(seen.outstanding(64).count, 33);
-      seen.close();
+      await seen.close();
     });
 
     it('a program that is executed later', async (context) => {
       const program = await start(context, dynamic.path);
-      const seen = new Seen(context, strategy, program);
+      const seen = await new Seen(context, strategy, program).look();
       await program.ask('malloc 10 4321');
       await program.ask(`exec ${dynamic.path}`);
       await program.expect('ready');
-      seen.look();
+      await seen.look();
       assert.equal(seen.outstanding(4321).count, 0);
       await program.ask('malloc 7 4321');
       assert.equal(seen.outstanding(4321).count, 7);
-      seen.close();
+      await seen.close();
     });
   });
 }

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { Jobs } from './jobs.js';
+import { type Job, Jobs } from './jobs.js';
 
 function* steps(done: string[], name: string, count: number) {
   try {
     for (let n = 1; n <= count; n++) {
       done.push(`${name}${n}`);
-      yield;
+      yield undefined;
     }
   } finally {
     done.push(`${name} ended`);
@@ -52,12 +52,33 @@ it('a job may add others and call itself off', () => {
   const jobs = new Jobs();
   function* first() {
     jobs.add('b', steps(done, 'b', 1));
-    yield;
+    yield undefined;
     jobs.cancel('c');
-    yield;
+    yield undefined;
   }
   jobs.add('a', first());
   jobs.add('c', steps(done, 'c', 1));
   jobs.run(10, () => 0);
   assert.deepEqual(done, ['b1', 'b ended']);
+});
+
+it('a job that waits is asked once a run, and holds up no other', () => {
+  const done: string[] = [];
+  const jobs = new Jobs();
+  let over = false;
+  let asked = 0;
+  function* waiting(): Job {
+    while (!over) {
+      asked++;
+      yield 'wait';
+    }
+  }
+  jobs.add('a', waiting());
+  jobs.add('b', steps(done, 'b', 1));
+  jobs.run(100, () => 0);
+  assert.deepEqual(done, ['b1', 'b ended']);
+  assert.equal(asked, 1);
+  over = true;
+  jobs.run(100, () => 0);
+  assert.equal(jobs.size, 0);
 });

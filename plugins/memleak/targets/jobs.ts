@@ -2,7 +2,10 @@
  * Work that is done in pieces, so that nothing else waits for long: attaching to many processes at
  * once takes seconds. A job yields where it can be interrupted; it may be called off.
  */
-export type Job = Generator<void, void>;
+export type Job = Generator<Step, void>;
+
+/** `wait`: there is nothing to do for it before something else has happened. */
+export type Step = 'wait' | undefined;
 
 export class Jobs {
   readonly #jobs = new Map<string, Job>();
@@ -34,10 +37,9 @@ export class Jobs {
     for (const [key, job] of this.#jobs) {
       for (;;) {
         if (this.#jobs.get(key) !== job) break;
-        if (job.next().done) {
-          this.#jobs.delete(key);
-          break;
-        }
+        const { done, value } = job.next();
+        if (done) this.#jobs.delete(key);
+        if (done || value === 'wait') break;
         if (clock() >= end) return;
       }
       if (clock() >= end) return;

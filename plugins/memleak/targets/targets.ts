@@ -37,6 +37,8 @@ export interface TargetsOptions {
 const SCAN_EVERY = 1;
 /** For one refresh, ms: nothing else runs meanwhile. */
 const SLICE_MS = 20;
+/** How often is looked whether the kernel has let go. */
+const CLOSING_EVERY_MS = 5;
 
 export class Targets implements Closable {
   readonly #watch: UserWatch;
@@ -132,13 +134,17 @@ export class Targets implements Closable {
     this.#told.delete(target.key);
   }
 
-  /** Detaches from all. */
-  close(): void {
+  /** Detaches from all, at the same time. */
+  async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     for (const key of [...this.#targets.keys()]) this.#drop(key);
     this.settle();
-    this.#jobs.run(Number.POSITIVE_INFINITY);
+    for (;;) {
+      this.#jobs.run(SLICE_MS);
+      if (this.#jobs.size === 0) break;
+      await new Promise((resolve) => setTimeout(resolve, CLOSING_EVERY_MS));
+    }
     this.#images.close();
   }
 
