@@ -54,10 +54,10 @@ interface Plan {
 function plansOf(strategy: string, sites: readonly ProbeSite[]): Plan[] {
   if (sites.length === 0) return [];
   if (strategy === 'session') {
-    const offsets = sites.map((site) => (returns(site) ? site.entry : entryOf(site)));
-    return [{ program: 'session', offsets, cookies: sites.map(cookieOf) }];
+    return [{ program: 'session', offsets: sites.map(entryOf), cookies: sites.map(cookieOf) }];
   }
-  const returning = sites.filter(returns).map(({ entry }) => entry);
+  // At the same place, where the stack is what it is at the entry: one breakpoint for both.
+  const returning = sites.filter(returns).map(entryOf);
   const plans: Plan[] = returning.length > 0 ? [{ program: 'any_return', offsets: returning }] : [];
   if (strategy === 'multi') {
     const entries = { offsets: sites.map(entryOf), cookies: sites.map(cookieOf) };
