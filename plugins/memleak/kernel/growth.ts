@@ -95,7 +95,9 @@ class Scale {
   readonly #floors: number[] = [];
   #floor = Number.POSITIVE_INFINITY;
   #began: number;
+  /** The highest floor; after a quiet time, of that time. */
   #height = 0;
+  #recent = 0;
   #quiet = 0;
   #grown: Pick<Growth, 'grown' | 'perHour'> | undefined;
 
@@ -131,16 +133,22 @@ class Scale {
     const [first = 0] = this.#floors;
     const rises = this.#floors.every((each, n) => n === 0 || each >= (this.#floors[n - 1] ?? 0));
     const grown = floor - first;
-    if (this.#floors.length > windows && rises && grown >= growth) {
+    const isNew = floor > this.#height;
+    if (this.#floors.length > windows && rises && isNew && grown >= growth) {
       this.#grown = { grown, perHour: (grown * 3_600_000) / (window * windows) };
     }
-    if (floor > this.#height) {
+    if (isNew) {
       this.#height = floor;
+      this.#recent = 0;
       this.#quiet = 0;
-    } else if (++this.#quiet >= quiet) {
-      this.#grown = undefined;
-      this.#height = floor;
-      this.#quiet = 0;
+      return;
     }
+    // What rises and falls, in more time than a window, reaches no new height in its next cycle.
+    this.#recent = Math.max(this.#recent, floor);
+    if (++this.#quiet < quiet) return;
+    this.#grown = undefined;
+    this.#height = this.#recent;
+    this.#recent = 0;
+    this.#quiet = 0;
   }
 }
