@@ -127,7 +127,8 @@ export class Examiner {
     const reason =
       `the floor of ${what} has risen ${growth.rises} times in ${duration(growth.span)}, ` +
       `evenly up to now${alive}`;
-    return { class: 'leak' as const, confidence, strength, reason };
+    const doubling = column === COLUMN.bytes && growth.doubling;
+    return { class: 'leak' as const, confidence, strength, reason, doubling };
   }
 
   #harmless(candidates: readonly Candidate[], stack: StackRecord, horizon: Horizon) {

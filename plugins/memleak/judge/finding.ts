@@ -13,6 +13,8 @@ export interface Finding {
   readonly contradicts?: boolean;
   /** It does not grow now, but has not rested for longer than between its rises before. */
   readonly paused?: boolean;
+  /** Of a leak: a table that doubles, so that its rests get longer each time. */
+  readonly doubling?: boolean;
   /** Seconds since the envelope rose. */
   readonly still: number;
   readonly reason: string;

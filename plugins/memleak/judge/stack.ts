@@ -38,6 +38,10 @@ export class StackRecord {
   wanted: Judgement['state'] = 'watching';
   /** The floor of bytes when the leak was confirmed. */
   confirmedBytes = 0;
+  /** Whether what was confirmed doubles, and when its floor was last higher than ever. */
+  doubling = false;
+  #top = 0;
+  #topTime = 0;
   gone = false;
 
   constructor(
@@ -118,6 +122,15 @@ export class StackRecord {
   get floor(): number {
     const fine = this.horizons[0];
     return fine && fine.length > 0 ? fine.at(fine.length - 1, COLUMN.bytes) : this.bytes;
+  }
+
+  /** A table that doubled has rested for no longer than it took to get so large. */
+  get resting(): boolean {
+    if (this.floor > this.#top) {
+      this.#top = this.floor;
+      this.#topTime = this.time;
+    }
+    return this.doubling && this.time - this.#topTime < 1.3 * (this.#topTime - this.since);
   }
 
   /** Calls `each` for every horizon of which a slot ended since the last call. */

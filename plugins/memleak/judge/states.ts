@@ -27,7 +27,10 @@ export function nextState(stack: StackRecord, finding: Finding, options: JudgeOp
   const least = wanted === 'resolved' ? 2 * options.resolveWindows : PERSISTENCE[wanted];
   if (stack.persistence < least) return state;
   stack.persistence = 0;
-  if (wanted === 'confirmed') stack.confirmedBytes = stack.floor;
+  if (wanted === 'confirmed') {
+    stack.confirmedBytes = stack.floor;
+    stack.doubling = finding.doubling ?? false;
+  }
   return wanted;
 }
 
@@ -38,7 +41,7 @@ function wantedState(
 ): State {
   if (state === 'confirmed') {
     const fallen = strength === 'none' && stack.floor < stack.confirmedBytes / 2;
-    const harmless = kind !== 'leak' && !paused;
+    const harmless = kind !== 'leak' && !paused && !stack.resting;
     return fallen || harmless ? 'resolved' : state;
   }
   if (strength === 'strong') return state === 'watching' ? 'suspected' : 'confirmed';

@@ -29,8 +29,8 @@ export function survivalOf(
   // The last look at ages may be from before this growth.
   if (span <= 0) return undefined;
   const oldest = Math.ceil(Math.log2(Math.max(1, span * 1000)));
-  const before = olderThan(ages.allocations, oldest);
   const base = envelopeAt(horizon, column, start);
+  const before = Math.min(base, olderThanAge(ages, span));
   let least: number | undefined;
   // Not younger than a slot: what comes and goes within it is in no floor.
   for (let octave = oldest - 1; 2 ** octave >= 1000 * Math.max(span / 6, delay); octave--) {
@@ -41,6 +41,15 @@ export function survivalOf(
     least = least === undefined ? share : Math.min(least, share);
   }
   return least;
+}
+
+/** Allocations older than `age` seconds, as if those of one octave were spread evenly. */
+function olderThanAge({ allocations, oldest }: Ages, age: number): number {
+  const octave = Math.floor(Math.log2(Math.max(1, age * 1000)));
+  const from = 2 ** octave / 1000;
+  const to = Math.min(2 * from, Math.max(oldest, age));
+  const share = to > from ? (to - age) / (to - from) : 0;
+  return olderThan(allocations, octave + 1) + share * (allocations[octave] ?? 0);
 }
 
 /** The least in the column at `time` or later; at `time` what the last slot before it had. */
