@@ -51,6 +51,7 @@ static __always_inline int on_cached(void *ctx, __u64 call_site, __u64 object, _
 	return on_object(ctx, KERNEL_CACHE, origin, object, size, call_site);
 }
 
+/* Counted by first_sees() and is_second_alone(), or by who calls it. */
 static __always_inline int on_object_free(__u64 object)
 {
 	freed(key_of(object, KEY_SLAB));
@@ -166,6 +167,7 @@ static __always_inline int on_percpu_alloc(void *ctx, __u64 call_site, __u64 siz
 	SEC(section "percpu_free_percpu")                                               \
 	int BPF_PROG(way##_percpu_free, __u64 base, int offset, __u64 address)          \
 	{                                                                               \
+		KERNEL_COUNT(frees);                                                    \
 		freed(key_of(address, KEY_PERCPU));                                     \
 		return 0;                                                               \
 	}
@@ -193,24 +195,28 @@ CLASSIC_ALLOC(cache_alloc_node, kmem_cache_alloc_node, kmem_alloc_node, KERNEL_C
 SEC("tp/kmem/kfree")
 int tp_kfree(struct trace_event_raw_kfree *ctx)
 {
+	KERNEL_COUNT(frees);
 	return on_object_free((__u64)ctx->ptr);
 }
 
 SEC("tp/kmem/kmem_cache_free")
 int tp_cache_free(struct trace_event_raw_kmem_cache_free *ctx)
 {
+	KERNEL_COUNT(frees);
 	return on_object_free((__u64)ctx->ptr);
 }
 
 SEC("tp/kmem/kfree")
 int tp_kfree_before(struct trace_event_raw_kmem_free *ctx)
 {
+	KERNEL_COUNT(frees);
 	return on_object_free((__u64)ctx->ptr);
 }
 
 SEC("tp/kmem/kmem_cache_free")
 int tp_cache_free_before(struct trace_event_raw_kmem_free *ctx)
 {
+	KERNEL_COUNT(frees);
 	return on_object_free((__u64)ctx->ptr);
 }
 
@@ -227,6 +233,7 @@ int tp_page_alloc(struct trace_event_raw_mm_page_alloc *ctx)
 SEC("tp/kmem/mm_page_free")
 int tp_page_free(struct trace_event_raw_mm_page_free *ctx)
 {
+	KERNEL_COUNT(frees);
 	return on_page_free(ctx->pfn * bpf_core_type_size(struct page), ctx->order);
 }
 
@@ -242,6 +249,7 @@ int BPF_PROG(bulk_free, void *cache, __u64 count, void **objects)
 	for (__u32 i = 0; i < BULK; i++) {
 		if (i >= count)
 			break;
+		KERNEL_COUNT(frees);
 		if (!bpf_probe_read_kernel(&object, sizeof(object), objects + i))
 			on_object_free(object);
 	}
@@ -276,7 +284,10 @@ int BPF_PROG(bulk_alloc, void *cache, unsigned int gfp, __u64 count, void **obje
 SEC("fexit/__kfree_rcu_sheaf")
 int BPF_PROG(sheaf_free, void *cache, __u64 object, bool done)
 {
-	return done ? on_object_free(object) : 0;
+	if (!done)
+		return 0;
+	KERNEL_COUNT(frees);
+	return on_object_free(object);
 }
 
 struct bpf_iter__bpf_map_elem {

@@ -37,6 +37,9 @@ export interface KernelWatchOptions {
   readonly kallsyms?: () => string;
 }
 
+/** Of `present`, which counts by page: a power of two. */
+const MIN_CELLS = 16_384;
+
 const NOTHING: Followed = { caches: [], pages: false, percpu: false };
 
 export class KernelWatch implements Closable {
@@ -61,7 +64,7 @@ export class KernelWatch implements Closable {
   /** Loads; nothing is attached but for what is configured. */
   start(loader: BpfLoader): void {
     const { max_live, max_stacks } = this.#config;
-    const cells = 2 ** Math.ceil(Math.log2(max_live * 2));
+    const cells = Math.max(MIN_CELLS, 2 ** Math.ceil(Math.log2(max_live / 4)));
     const loaded = loader.load({
       object: 'kernel',
       constants: {

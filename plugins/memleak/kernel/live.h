@@ -16,9 +16,11 @@ static __always_inline __u64 key_of(__u64 address, enum key_kind kind)
 	return address | kind;
 }
 
+/* Objects of one page share a cell: they are of one cache, followed or not, and a cell that was looked
+ * at just before is at hand. */
 static __always_inline __u32 *cell_of(__u64 key)
 {
-	__u32 cell = ((key * 0x9e3779b97f4a7c15) >> 32) & present_mask;
+	__u32 cell = (((key >> 12) * 0x9e3779b97f4a7c15) >> 32) & present_mask;
 
 	return bpf_map_lookup_elem(&present, &cell);
 }
@@ -104,7 +106,6 @@ __attribute__((noinline)) int release(__u64 key)
 
 static __always_inline void freed(__u64 key)
 {
-	KERNEL_COUNT(frees);
 	if (may_be_kept(key))
 		release(key);
 }
@@ -121,8 +122,10 @@ static __always_inline void first_sees(enum free_point point, __u64 address)
 {
 	struct kernel_counts *here = counts_here();
 
-	if (here)
-		here->freeing[point] = address;
+	if (!here)
+		return;
+	here->frees++;
+	here->freeing[point] = address;
 }
 
 /* Whether the first program was left out. */
@@ -132,6 +135,7 @@ static __always_inline bool is_second_alone(enum free_point point, __u64 address
 
 	if (!here || here->freeing[point] == address)
 		return false;
+	here->frees++;
 	here->rescued++;
 	return true;
 }

@@ -102,7 +102,6 @@ static __always_inline int on_page_free(__u64 page, __u32 order)
 {
 	const __u64 size = bpf_core_type_size(struct page);
 
-	KERNEL_COUNT(frees);
 	if (order > HIGHEST_ORDER)
 		return 0;
 	if (may_be_kept(key_of(page, KEY_PAGE)) && release_from(page, order, page))

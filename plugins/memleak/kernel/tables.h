@@ -38,7 +38,7 @@ struct {
 } live SEC(".maps");
 
 /*
- * How many entries of `live` fall into each cell. Nearly all frees are of what nobody follows: an
+ * How many entries of `live` fall into each cell; see cell_of(). Nearly all frees are of what nobody follows: an
  * empty cell says so without a look into the hash table.
  */
 struct {
