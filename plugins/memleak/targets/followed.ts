@@ -122,7 +122,6 @@ export class Followed {
       brk,
       functions,
       throwing: context.throwing,
-      strategy: context.watch.strategy,
     };
     this.#attachment = new Attachment(process, options, context.watch, context.images);
     yield* this.#attachment.update(this.#modules());

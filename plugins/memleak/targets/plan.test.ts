@@ -8,7 +8,6 @@ const OPTIONS: PlanOptions = {
   brk: false,
   functions: {},
   throwing: true,
-  strategy: 'multi',
 };
 
 /** Functions by symbol, at these offsets. */
@@ -76,13 +75,11 @@ it('configured functions make an allocator', () => {
 
 it('what is called most and single-stepped makes the file costly', () => {
   const names = { malloc: 16, free: 32, mmap: 48, valloc: 64, gnu_get_libc_version: 80 };
-  const stepped = (symbols: readonly string[], strategy = 'multi') =>
-    planFile(image(names, symbols), 'libc.so.6', { ...OPTIONS, strategy }).stepped;
+  const stepped = (symbols: readonly string[]) =>
+    planFile(image(names, symbols), 'libc.so.6', OPTIONS).stepped;
   assert.equal(stepped(['mmap', 'valloc']), 0);
   assert.equal(stepped(['malloc']), 0.5);
   assert.equal(stepped(['malloc', 'free']), 1);
-  // Its probes of malloc are where malloc begins.
-  assert.equal(stepped([], 'session'), 0.5);
 });
 
 it('of several names the plainest is told', () => {

@@ -1,11 +1,9 @@
 /** Which functions of a file are probed for a target. Pure. */
-import type { ProbeSite, Shape } from '../user/user-watch.js';
+import type { ProbeSite } from '../user/user-watch.js';
 import { type Extras, type Family, type FileTraits, familyOf, wantedOf } from './allocators.js';
 import type { Image, ImageFunction } from './image.js';
 
 export interface PlanOptions extends Extras {
-  /** Of the watch: a session goes to the entry where it also wants the return. */
-  readonly strategy: string;
   /** Functions that may leave by an exception are probed as well. */
   readonly throwing: boolean;
 }
@@ -39,7 +37,7 @@ export function planFile(image: Image, name: string, options: PlanOptions): File
   return {
     family: familyOf(traits) ?? (isConfigured ? 'other' : undefined),
     sites: chosen,
-    stepped: steppedShare(chosen, image, options),
+    stepped: steppedShare(chosen, image),
     unsafe: [...unsafe.values()],
   };
 }
@@ -51,20 +49,14 @@ function merged(a: ProbeSite, b: ProbeSite): ProbeSite {
 }
 
 const MAIN = /^(je_|_rjem_|mi_|tc_)?(malloc|free)$|^_Z[nd]/;
-const ENTRY_ONLY: readonly Shape[] = ['free', 'munmap'];
 
-function steppedShare(
-  sites: readonly ProbeSite[],
-  image: Image,
-  { strategy }: PlanOptions,
-): number {
+function steppedShare(sites: readonly ProbeSite[], image: Image): number {
   const main = sites.filter(({ symbol }) => MAIN.test(symbol));
   const counted = main.length > 0 ? main : sites;
   if (counted.length === 0) return 0;
   const isStepped = ({ shape, symbol }: ProbeSite) => {
     const place = image.functions.get(symbol) as ImageFunction;
-    const atEntry = shape === 'new' || (strategy === 'session' && !ENTRY_ONLY.includes(shape));
-    return atEntry ? !place.entryEmulated : !place.emulated;
+    return shape === 'new' ? !place.entryEmulated : !place.emulated;
   };
   return counted.filter(isStepped).length / counted.length;
 }
