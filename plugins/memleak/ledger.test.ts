@@ -63,7 +63,7 @@ describe('the ledger', () => {
   let time: number;
   beforeEach(() => {
     judge = new ToldJudge();
-    ledger = new Ledger(judge);
+    ledger = new Ledger(judge, 100);
     time = 0;
   });
   const round = (...readings: readonly Reading[]) =>
@@ -80,7 +80,7 @@ describe('the ledger', () => {
     judge.observed.length = 0;
     round(reading('a', 8));
     assert.deepEqual(keys(), ['a']);
-    assert.deepEqual(judge.observed, ['a']);
+    assert.deepEqual(judge.observed, ['a', 'b']);
     judge.changes = [{ key: 'b', before: judgement('confirmed'), after: judgement('resolved') }];
     const [change] = round(reading('a', 8));
     assert.deepEqual(

@@ -1,9 +1,6 @@
 import type { Change, Judge, Surroundings } from './judge/judge.js';
 import type { Ages, Coverage, Judgement, Reading } from './model.js';
 
-/** Rounds that a stack may hold nothing before it is forgotten, if nothing is held against it. */
-const EMPTY_ROUNDS = 120;
-
 /** What one round knows of one allocator: a process, or the kernel. */
 export interface Account {
   /** The same in every round. */
@@ -34,17 +31,24 @@ interface Entry {
   ages: Ages | undefined;
   surroundings: Surroundings;
   round: number;
-  emptyRounds: number;
+  /** Since when it holds nothing, seconds. */
+  emptySince: number | undefined;
 }
 
 /** Every stack that was seen, with its last reading and what the judge holds of it. */
 export class Ledger {
   readonly #judge: Judge;
   readonly #entries = new Map<string, Entry>();
+  readonly #keepEmpty: number;
   #round = 0;
 
-  constructor(judge: Judge) {
+  /**
+   * `keepEmpty`: seconds after which a stack that holds nothing is forgotten, if nothing is held
+   * against it. Work that comes again later than that is judged anew.
+   */
+  constructor(judge: Judge, keepEmpty: number) {
     this.#judge = judge;
+    this.#keepEmpty = keepEmpty;
   }
 
   /**
@@ -63,8 +67,9 @@ export class Ledger {
     }
     for (const [key, entry] of this.#entries) {
       if (!present.has(entry.account)) continue;
-      if (entry.round === this.#round) this.#judge.observe(entry.reading, time, entry.surroundings);
-      else this.#empty(key, entry);
+      if (entry.round !== this.#round) this.#empty(entry, time);
+      this.#judge.observe(entry.reading, time, entry.surroundings);
+      if (this.#isSpent(key, entry, time)) this.#forget(key);
     }
     const changes = this.#judge.conclude(time, now);
     return changes.flatMap((change) => this.#joined(change));
@@ -98,20 +103,23 @@ export class Ledger {
   #put(reading: Reading, account: string, surroundings: Surroundings): void {
     const known = this.#entries.get(reading.key);
     const ages = reading.ages ?? known?.ages;
-    const of = { reading, account, ages, surroundings, round: this.#round, emptyRounds: 0 };
+    const round = this.#round;
+    const of = { reading, account, ages, surroundings, round, emptySince: undefined };
     if (known) Object.assign(known, of);
     else this.#entries.set(reading.key, of);
   }
 
-  /** Who watches gives only what holds something; the judge takes the rest for empty. */
-  #empty(key: string, entry: Entry): void {
-    entry.emptyRounds++;
+  /** Who watches gives only what holds something: the rest was freed, and a floor of 0 is evidence. */
+  #empty(entry: Entry, time: number): void {
+    entry.emptySince ??= time;
     entry.reading = emptied(entry.reading);
     entry.ages = undefined;
-    if (entry.emptyRounds < EMPTY_ROUNDS) return;
+  }
+
+  #isSpent(key: string, { emptySince }: Entry, time: number): boolean {
+    if (emptySince === undefined || time - emptySince < this.#keepEmpty) return false;
     const state = this.#judge.judgement(key)?.state;
-    if (state !== undefined && state !== 'watching' && state !== 'resolved') return;
-    this.#forget(key);
+    return state === undefined || state === 'watching' || state === 'resolved';
   }
 
   #forget(key: string): void {

@@ -103,7 +103,7 @@ export const metadata = defineMetadata({
       attributes: [SOURCE, STACK, FUNCTION, ORIGIN, ...WHO],
       enabled: false,
     },
-    'memwatcher.memory_leak.stacks': {
+    'memwatcher.memory_leak.stack.count': {
       kind: 'updowncounter',
       unit: '{stack}',
       description: 'Stacks with outstanding allocations, by what is held of them',
@@ -127,7 +127,7 @@ export const metadata = defineMetadata({
       description: 'Mean bytes between two samples; 0: every allocation is recorded',
       attributes: [SOURCE, ...WHO],
     },
-    'memwatcher.allocation.targets': {
+    'memwatcher.allocation.target.count': {
       kind: 'updowncounter',
       unit: '{process}',
       description: 'Processes that are to be watched',
@@ -158,7 +158,7 @@ export const metadata = defineMetadata({
   config: z.strictObject({
     ...targetsConfig,
     ...userConfig,
-    kernel: kernelConfig,
+    kernel: kernelConfig.describe('the kernel’s own allocations'),
     judging: judgingConfig,
     state_dir: z
       .string()

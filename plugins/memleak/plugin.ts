@@ -28,6 +28,8 @@ const REFRESH_EVERY = 200;
 const REFRESH_SOON = 10;
 /** What is held of stacks is written so often, ms, and at the end. */
 const SAVE_EVERY = 60_000;
+/** Windows that a stack may hold nothing before it is forgotten: of the finest but one horizon, all. */
+const KEPT_EMPTY = 48;
 /** For the first targets to be attached before the first collection, ms. */
 const FIRST_ATTACH = 3000;
 
@@ -56,7 +58,7 @@ export class Memleak implements Plugin<LeakSnapshot> {
     const judging = judgeOptionsOf(config.judging);
     this.#rounds = new Rounds({
       sources,
-      ledger: new Ledger(this.#judge(judging)),
+      ledger: new Ledger(this.#judge(judging), judging.window * KEPT_EMPTY),
       naming: new Naming(symbolizer, kernel?.names),
       emitter: this.emitter,
       clock: new MonotonicClock(),

@@ -54,7 +54,7 @@ test('targets are counted by whether all is well with them', () => {
   assert.ok(first);
   const { reason: _, ...well } = first;
   const targets = [well, { ...well, reason: 'a Go program' }, { ...well, reason: 'no symbols' }];
-  const counts = pointsOf({ ...snapshot, targets })('memwatcher.allocation.targets').map(
+  const counts = pointsOf({ ...snapshot, targets })('memwatcher.allocation.target.count').map(
     ({ attributes, value }) => [attributes['memwatcher.allocation.target.state'], value],
   );
   assert.deepEqual(counts, [

@@ -13,7 +13,7 @@ export function report(snapshot: LeakSnapshot, out: Out): void {
   for (const state of ['watched', 'impaired'] as const) {
     const processes = targets.filter(({ source }) => source.kind === 'process');
     const count = processes.filter(({ reason }) => (state === 'watched') === !reason).length;
-    out.point('memwatcher.allocation.targets', count, {
+    out.point('memwatcher.allocation.target.count', count, {
       'memwatcher.allocation.target.state': state,
     });
   }
@@ -67,7 +67,7 @@ function reportStack(stack: LeakStack, base: Base, out: Out): void {
 
 function reportStates({ states }: LeakSnapshot, out: Out): void {
   for (const { state, class: leakClass, count } of states) {
-    out.point('memwatcher.memory_leak.stacks', count, {
+    out.point('memwatcher.memory_leak.stack.count', count, {
       'memwatcher.memory_leak.state': state,
       'memwatcher.memory_leak.class': leakClass,
     });
