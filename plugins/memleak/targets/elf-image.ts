@@ -24,9 +24,11 @@ export function readImage(fd: number, wanted: RegExp): Image {
       const place = { entry, entryEmulated: emulated && offset === entry, offset, emulated };
       for (const symbol of names) functions.set(symbol, place);
     }
+    const isProgram = file.isStatic || file.interpreter !== undefined;
     return {
       bits: 64,
-      isGo: file.isGo,
+      // Of libraries nobody asks, and the answer costs another pass over all symbols.
+      isGo: isProgram && file.isGo,
       isStatic: file.isStatic,
       hasSymbols: file.sections.some(({ name: section }) => section === '.symtab'),
       functions,

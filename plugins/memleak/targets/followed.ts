@@ -124,6 +124,8 @@ export class Followed {
       throwing: context.throwing,
     };
     this.#attachment = new Attachment(process, options, context.watch, context.images);
+    // Before the probes: which are needed depends on how frames can be undone.
+    yield* context.watch.prepare?.(process, this.#modules()) ?? [];
     yield* this.#attachment.update(this.#modules());
     context.watch.follow(process, this.#modules(), this.parent);
     this.attachedAt = Number(globalThis.process.hrtime.bigint());
@@ -136,6 +138,7 @@ export class Followed {
     this.#map = this.context.readMap(this.process.pid);
     yield undefined;
     if (!this.#attachment) return;
+    yield* this.context.watch.prepare?.(this.process, this.#modules()) ?? [];
     yield* this.#attachment.update(this.#modules());
     this.context.watch.follow(this.process, this.#modules());
   }
