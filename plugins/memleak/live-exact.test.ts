@@ -21,7 +21,10 @@ const allocationsOf = (linkage: Linkage): number =>
   // An emulated machine takes ten times as long: there one of the two has to do.
   isEmulated && linkage === 'allocator' ? ALLOCATIONS / 20 : ALLOCATIONS;
 
-describe('outstanding allocations', { skip: Allocator.missing() ?? false }, () => {
+describe('outstanding allocations', {
+  skip: Allocator.missing() ?? false,
+  timeout: 600_000,
+}, () => {
   for (const linkage of LINKAGES) {
     const allocations = allocationsOf(linkage);
     test(`${linkage}: ${allocations} by ${THREADS} threads, each site to the byte`, async () => {

@@ -18,7 +18,7 @@ const NORMAL_95 = 1.96;
 const SITES = 128;
 const LEAST_HELD = 105;
 
-describe('sampling', { skip: Allocator.missing() ?? false }, () => {
+describe('sampling', { skip: Allocator.missing() ?? false, timeout: 600_000 }, () => {
   test(`the 95 % interval holds the truth for at least ${LEAST_HELD} of ${SITES} sites`, async (t) => {
     const allocator = await Allocator.start('allocator-dynamic', 'alike', BYTES);
     try {

@@ -65,7 +65,10 @@ export class Rounds {
     return {
       startTime: this.#startTime,
       time: now,
-      targets: [...accounts, ...this.#ended.map(({ account }) => account)].map(targetOf),
+      targets: [
+        ...accounts.filter(({ ended }) => !ended),
+        ...this.#ended.map(({ account }) => account),
+      ].map(targetOf),
       stacks,
       omitted: held.length - chosen.length,
       states: statesOf(held),

@@ -136,10 +136,29 @@ static unsigned below(struct worker *me, unsigned limit)
 	return (me->random >> 20) % limit;
 }
 
-static void account(struct worker *me, const struct block *block, int sign)
+/* Each block carries a mark of its own: whoever gives it back finds it unharmed. */
+static char mark_of(const struct block *block)
 {
-	me->count[block->kind] += sign;
-	me->bytes[block->kind] += sign * (long)block->size;
+	return (char)(block->size * 31 + (uintptr_t)block->memory / 16);
+}
+
+static void hold(struct worker *me, const struct block *block)
+{
+	char *bytes = block->memory;
+
+	bytes[0] = bytes[block->size - 1] = mark_of(block);
+	me->count[block->kind]++;
+	me->bytes[block->kind] += block->size;
+}
+
+static void let_go(struct worker *me, const struct block *block)
+{
+	const char *bytes = block->memory;
+
+	if (bytes[0] != mark_of(block) || bytes[block->size - 1] != mark_of(block))
+		errx(1, "a block is not as it was left");
+	me->count[block->kind]--;
+	me->bytes[block->kind] -= block->size;
 }
 
 /* The blocks in exchange need their own place, which must not come from what is counted. */
@@ -162,7 +181,7 @@ static void hand_over(struct worker *me, struct block block, struct block **plac
 	**place = block;
 	*place = atomic_exchange(&exchange[below(me, EXCHANGE)], *place);
 	if (*place) {
-		account(me, *place, -1);
+		let_go(me, *place);
 		free((*place)->memory);
 	}
 }
@@ -180,7 +199,7 @@ static void allocate(struct worker *me, struct block *slot)
 	*slot = (struct block){ kinds[kind].site(NULL, size), size, kind };
 	if (!slot->memory)
 		errx(1, "out of memory");
-	account(me, slot, 1);
+	hold(me, slot);
 	me->made++;
 }
 
@@ -189,13 +208,13 @@ static void resize(struct worker *me, struct block *slot)
 	int kind = below(me, 2) ? REALLOC : REALLOCARRAY;
 	size_t size = 1 + below(me, 3000);
 
-	account(me, slot, -1);
+	let_go(me, slot);
 	slot->memory = kinds[kind].site(slot->memory, size);
 	if (!slot->memory)
 		errx(1, "out of memory");
 	slot->size = size;
 	slot->kind = kind;
-	account(me, slot, 1);
+	hold(me, slot);
 	me->made++;
 }
 
@@ -229,7 +248,7 @@ static void step(struct worker *me, struct block **place)
 		hand_over(me, *slot, place);
 		slot->memory = NULL;
 	} else {
-		account(me, slot, -1);
+		let_go(me, slot);
 		free(slot->memory);
 		slot->memory = NULL;
 	}

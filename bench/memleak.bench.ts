@@ -1,0 +1,245 @@
+/**
+ * What watching allocations costs the program that makes them: a tight loop, an allocator under many
+ * threads and a real compile; without probes, with two empty ones (the floor), with every mode of
+ * ours and with memleak of libbpf-tools, by turns in one run.
+ */
+
+import { Allocations } from './allocations.js';
+import type { BenchRow } from './bench.js';
+import { median } from './bench.js';
+import { Compile } from './compile.js';
+import { type Ratio, summary } from './interleave.js';
+import {
+  EmptyProbes,
+  peerProgram,
+  peerWatcher,
+  plugin,
+  pluginWatcher,
+  type Watcher,
+} from './memleak-watchers.js';
+import { busyness } from './quiet.js';
+
+export const title = 'memleak: what it costs who is watched';
+
+const ROUNDS = Number(process.env.MEMLEAK_ROUNDS ?? 9);
+const LOOP = 100_000;
+const MIXED = 30_000;
+const THREADS = 4;
+const LIVE = 100_000;
+const FULL = 'full';
+const SAMPLED = 'sampling 512 KiB';
+const FLOOR = 'two empty probes';
+const PEER = 'libbpf-tools memleak';
+const COMPILES = Number(process.env.MEMLEAK_COMPILES ?? 5);
+
+interface Load {
+  readonly name: string;
+  readonly pid: number;
+  /** ns of CPU by allocation. */
+  measure(): Promise<number>;
+}
+
+export async function run(): Promise<BenchRow[]> {
+  const floor = new EmptyProbes();
+  try {
+    const peer = await peerProgram().catch((error: Error) => error);
+    const watchers = new Map<string, Watcher>([
+      [FLOOR, floor.watch],
+      [FULL, pluginWatcher({ sampling: 'full' })],
+      [SAMPLED, pluginWatcher({ sampling: '512KiB' })],
+      ['sampling 4 MiB', pluginWatcher({ sampling: '4MiB' })],
+      ...(peer instanceof Error
+        ? []
+        : ([
+            [PEER, peerWatcher(peer)],
+            [`${PEER} -s 100`, peerWatcher(peer, ['-s', '100'])],
+          ] as const)),
+    ]);
+    return [
+      ...busyness(),
+      ...(peer instanceof Error
+        ? [{ name: `no ${PEER} to compare with`, value: Number.NaN, unit: '', note: peer.message }]
+        : []),
+      ...(await ofAllocations('tight loop', ['loop'], LOOP, 1, watchers)),
+      ...(await ofAllocations(
+        `${THREADS} threads`,
+        ['threads', `${THREADS}`],
+        MIXED,
+        THREADS,
+        watchers,
+      )),
+      ...(await compileRows(peer instanceof Error ? undefined : peer)),
+      ...(await attachRows()),
+      ...(await memoryRows()),
+    ];
+  } finally {
+    floor.close();
+  }
+}
+
+async function ofAllocations(
+  name: string,
+  args: readonly string[],
+  count: number,
+  threads: number,
+  watchers: ReadonlyMap<string, Watcher>,
+): Promise<BenchRow[]> {
+  const work = await Allocations.start(...args);
+  try {
+    const measure = async () => (await work.run(count)).cpu / count / threads;
+    await measure();
+    return await rowsOf({ name, pid: work.pid, measure }, watchers);
+  } finally {
+    await work.stop();
+  }
+}
+
+/** A round has all of them, each between two measurements without any. */
+async function rowsOf({ name, pid, measure }: Load, watchers: ReadonlyMap<string, Watcher>) {
+  const alone: number[] = [];
+  const added = new Map<string, number[]>([...watchers.keys()].map((key) => [key, []]));
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [key, watch] of watchers) {
+      const before = await measure();
+      const off = await watch(pid);
+      let cost: number;
+      try {
+        await measure();
+        cost = await measure();
+      } finally {
+        await off();
+      }
+      await measure();
+      const without = (before + (await measure())) / 2;
+      alone.push(without);
+      added.get(key)?.push(cost - without);
+    }
+  }
+  const ns = (what: string, values: readonly number[]): BenchRow => {
+    const { median: value, low, high } = summary(values);
+    const note = `95 %: ${low.toFixed(0)} to ${high.toFixed(0)}, ${values.length} rounds`;
+    return { name: `${name}: ${what}`, value, unit: 'ns', note };
+  };
+  return [
+    ns('malloc and free by themselves', alone),
+    ...[...added].map(([key, values]) => ns(`added by ${key}`, values)),
+    ...ratioRows(name, added),
+  ];
+}
+
+/** Rounds are compared with their own: what the machine did meanwhile hits both alike. */
+function ratioRows(name: string, added: ReadonlyMap<string, readonly number[]>): BenchRow[] {
+  const ratio = (over: string, under: string): Ratio | undefined => {
+    const [above, below] = [added.get(over), added.get(under)];
+    if (above === undefined || below === undefined) return undefined;
+    return summary(above.map((value, round) => value / (below[round] ?? Number.NaN)));
+  };
+  const row = (
+    what: string,
+    found: Ratio | undefined,
+    meets: (value: number) => boolean,
+    target: string,
+  ): BenchRow[] =>
+    found === undefined
+      ? []
+      : [
+          {
+            name: `${name}: ${what}`,
+            value: found.median,
+            unit: '×',
+            target,
+            met: meets(found.median),
+            note: `95 %: ${found.low.toFixed(2)} to ${found.high.toFixed(2)}`,
+          },
+        ];
+  return [
+    ...row(`${FULL}: cheaper than ${PEER}`, ratio(PEER, FULL), (value) => value >= 4, '≥ 4'),
+    ...row(`${SAMPLED}: cheaper than ${PEER}`, ratio(PEER, SAMPLED), (value) => value >= 8, '≥ 8'),
+    ...row(`${SAMPLED}: over the floor`, ratio(SAMPLED, FLOOR), (value) => value <= 1.5, '≤ 1.5'),
+  ];
+}
+
+async function compileRows(peer: string | undefined): Promise<BenchRow[]> {
+  const source = new Compile();
+  try {
+    const ways = new Map<string, () => Promise<number>>([
+      ['by itself', () => source.run()],
+      [FULL, () => source.run(pluginWatcher({ sampling: 'full' }))],
+      [SAMPLED, () => source.run(pluginWatcher({ sampling: '512KiB' }))],
+      ...(peer === undefined ? [] : ([[PEER, () => source.run(peerWatcher(peer))]] as const)),
+    ]);
+    const took = new Map<string, number[]>([...ways.keys()].map((key) => [key, []]));
+    for (let round = 0; round < COMPILES; round++) {
+      for (const [key, once] of ways) took.get(key)?.push(await once());
+    }
+    const alone = took.get('by itself') ?? [];
+    return [...took].map(([key, values]) => {
+      const found = summary(values.map((value, round) => value / (alone[round] ?? Number.NaN)));
+      return {
+        name: `g++: ${key}`,
+        value: median(values),
+        unit: 's CPU',
+        note: `${found.median.toFixed(2)} × by itself (95 %: ${found.low.toFixed(2)} to ${found.high.toFixed(2)})`,
+      };
+    });
+  } finally {
+    source.remove();
+  }
+}
+
+async function attachRows(): Promise<BenchRow[]> {
+  const work = await Allocations.start('loop');
+  const attach: number[] = [];
+  const detach: number[] = [];
+  try {
+    for (let round = 0; round < ROUNDS; round++) {
+      const began = performance.now();
+      const live = await plugin(work.pid);
+      const attached = performance.now();
+      await live.close();
+      attach.push(attached - began);
+      detach.push(performance.now() - attached);
+    }
+  } finally {
+    await work.stop();
+  }
+  return [
+    { name: 'load, attach and first account', value: median(attach), unit: 'ms' },
+    { name: 'detach', value: median(detach), unit: 'ms' },
+  ];
+}
+
+/** What the kernel charges for the maps, and what the agent has more, for so many live allocations. */
+async function memoryRows(): Promise<BenchRow[]> {
+  const work = await Allocations.start('hold');
+  try {
+    const live = await plugin(work.pid);
+    try {
+      const memory = () => live.self.maps.reduce((sum, map) => sum + (map.memory ?? 0), 0);
+      const heap = () => {
+        globalThis.gc?.();
+        return process.memoryUsage().rss;
+      };
+      const before = { kernel: memory(), agent: heap() };
+      await work.run(LIVE);
+      await live.collect();
+      const { allocations = 0 } = (await live.collect()).targets[0] ?? {};
+      const note = `of ${allocations} that are held`;
+      const row = (name: string, bytes: number): BenchRow => ({
+        name,
+        value: bytes / 2 ** 20,
+        unit: 'MiB',
+        note,
+      });
+      return [
+        row('kernel: maps without any', before.kernel),
+        row(`kernel: more with ${LIVE} live allocations`, memory() - before.kernel),
+        row(`agent: more with ${LIVE} live allocations`, heap() - before.agent),
+      ];
+    } finally {
+      await live.close();
+    }
+  } finally {
+    await work.stop();
+  }
+}

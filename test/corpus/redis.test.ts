@@ -1,0 +1,68 @@
+/**
+ * A program that nobody here wrote, under load, with the allocator that Debian gives it (jemalloc):
+ * with a leak that a preloaded library brings into it, and without.
+ */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { test } from 'node:test';
+import { describeError } from '../../core/errors.js';
+import { command } from '../command.js';
+import { ROOT } from '../vm/initramfs.js';
+import { fetchRedis, Redis } from './redis.js';
+import { watchByCommand } from './watch.js';
+
+const SOURCE = join(ROOT, 'test/corpus/inject.c');
+const SECONDS = 40;
+
+async function lackOf(): Promise<string | false> {
+  if (process.getuid?.() !== 0) return 'root is needed to probe the functions of others';
+  try {
+    await fetchRedis();
+    return false;
+  } catch (error) {
+    if (process.env.CI) throw error;
+    return describeError(error);
+  }
+}
+
+test('redis-server: the leak is found where it is, and nothing else', {
+  skip: await lackOf(),
+}, async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-inject-'));
+  const library = join(dir, 'inject.so');
+  command('cc', ['-O2', '-g', '-fPIC', '-shared', '-o', library, SOURCE]);
+  const root = await fetchRedis();
+  const servers: Redis[] = [];
+  try {
+    const sound = await Redis.start(root);
+    servers.push(sound);
+    const leaky = await Redis.start(root, library);
+    servers.push(leaky);
+    for (const server of servers) server.load();
+    const alarms = await watchByCommand(servers, SECONDS);
+    for (const server of servers) assert.ok(server.commands > 100 * SECONDS, 'there was no load');
+    assert.deepEqual(
+      alarms.get(sound.pid)?.map(({ text }) => text),
+      [],
+    );
+    const [found, ...others] = alarms.get(leaky.pid) ?? [];
+    assert.deepEqual(
+      others.map(({ text }) => text),
+      [],
+    );
+    const [frame] = found?.frames ?? [];
+    const line =
+      readFileSync(SOURCE, 'utf8')
+        .split('\n')
+        .findIndex((text) => text.includes('LEAK')) + 1;
+    assert.deepEqual(
+      { function: frame?.function, file: basename(frame?.file ?? ''), line: frame?.line },
+      { function: 'inject_leak', file: 'inject.c', line },
+    );
+  } finally {
+    await Promise.all(servers.map((server) => server.stop()));
+    rmSync(dir, { recursive: true });
+  }
+});
