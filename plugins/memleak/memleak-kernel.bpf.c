@@ -240,18 +240,25 @@ int tp_page_free(struct trace_event_raw_mm_page_free *ctx)
 /* Of one call in bulk; the kernel's own callers stay below. */
 #define BULK 512
 
-/* kfree_rcu() and the network free in bulk, which no tracepoint tells. */
-SEC("fentry/kmem_cache_free_bulk")
-int BPF_PROG(bulk_free, void *cache, __u64 count, void **objects)
+/* The object that the pointer at `where` leads to. */
+__attribute__((noinline)) int free_at(__u64 where)
 {
 	__u64 object;
 
+	KERNEL_COUNT(frees);
+	if (!bpf_probe_read_kernel(&object, sizeof(object), (void *)where))
+		on_object_free(object);
+	return 0;
+}
+
+/* kfree_rcu() and the network free in bulk, which no tracepoint tells. */
+SEC("fentry/kmem_cache_free_bulk")
+int BPF_PROG(bulk_free, void *cache, __u64 count, __u64 objects)
+{
 	for (__u32 i = 0; i < BULK; i++) {
 		if (i >= count)
 			break;
-		KERNEL_COUNT(frees);
-		if (!bpf_probe_read_kernel(&object, sizeof(object), objects + i))
-			on_object_free(object);
+		free_at(objects + i * sizeof(void *));
 	}
 	return 0;
 }

@@ -41,10 +41,13 @@ static __always_inline bool may_be_kept(__u64 key)
 	return cell && *(volatile __u32 *)cell;
 }
 
-/* 0, or why it is not kept. The cell is counted first, so that it is never empty with an entry. */
-static __always_inline long keep(__u64 key, const struct kernel_live *entry)
+/*
+ * 0, or why it is not kept. The cell is counted first, so that it is never empty with an entry.
+ * Errors are read as `int`: before 6.4 (d7ba4cc900bf) the upper half of what a map returns is not set.
+ */
+static __always_inline int keep(__u64 key, const struct kernel_live *entry)
 {
-	long error;
+	int error;
 
 	add_to_cell(key, 1);
 	error = bpf_map_update_elem(&live, &key, entry, BPF_NOEXIST);
@@ -56,7 +59,7 @@ static __always_inline long keep(__u64 key, const struct kernel_live *entry)
 /* Whether it was there, and has been taken by nobody else. */
 static __always_inline bool take(__u64 key)
 {
-	long error = bpf_map_delete_elem(&live, &key);
+	int error = bpf_map_delete_elem(&live, &key);
 
 	if (!error)
 		add_to_cell(key, -1);
@@ -140,7 +143,7 @@ static __always_inline bool is_second_alone(enum free_point point, __u64 address
 	return true;
 }
 
-static __always_inline void count_missed(long error)
+static __always_inline void count_missed(int error)
 {
 	if (error == -E2BIG)
 		KERNEL_COUNT(live_full);
@@ -153,7 +156,7 @@ __attribute__((noinline)) int keep_one(__u64 key, __u64 bytes, __u32 slot, __u64
 {
 	struct kernel_live entry = { .time = now, .bytes = bytes, .slot = slot, .weight = 1 };
 	struct kernel_stack *stack = bpf_map_lookup_elem(&stacks, &slot);
-	long error;
+	int error;
 
 	if (!stack)
 		return 0;
