@@ -15,7 +15,7 @@ import { lackOf, refusalOf, refusalOfProgram } from './refusal.js';
 
 /** What a target needs of its surroundings. */
 export interface FollowContext {
-  readonly watch: Pick<UserWatch, 'attach' | 'follow' | 'forget' | 'strategy'>;
+  readonly watch: Pick<UserWatch, 'attach' | 'follow' | 'forget' | 'prepare' | 'strategy'>;
   readonly images: Images;
   readonly readMap: (pid: number) => ProcessMap;
   /** Whether functions that may leave by an exception are probed. */
@@ -125,7 +125,7 @@ export class Followed {
     };
     this.#attachment = new Attachment(process, options, context.watch, context.images);
     // Before the probes: which are needed depends on how frames can be undone.
-    yield* context.watch.prepare?.(process, this.#modules()) ?? [];
+    yield* this.#prepare();
     yield* this.#attachment.update(this.#modules());
     context.watch.follow(process, this.#modules(), this.parent);
     this.attachedAt = Number(globalThis.process.hrtime.bigint());
@@ -133,12 +133,17 @@ export class Followed {
     this.state = 'followed';
   }
 
+  *#prepare(): Job {
+    const steps = this.context.watch.prepare?.(this.process, this.#modules()) ?? [];
+    for (const _ of steps) yield undefined;
+  }
+
   /** Its executable mappings have changed: files come and go. */
   *update(): Job {
     this.#map = this.context.readMap(this.process.pid);
     yield undefined;
     if (!this.#attachment) return;
-    yield* this.context.watch.prepare?.(this.process, this.#modules()) ?? [];
+    yield* this.#prepare();
     yield* this.#attachment.update(this.#modules());
     this.context.watch.follow(this.process, this.#modules());
   }
