@@ -30,6 +30,7 @@ const FULL = 'full';
 const SAMPLED = 'sampling 512 KiB';
 const FLOOR = 'two empty probes';
 const PEER = 'libbpf-tools memleak';
+/** With the peer one takes minutes. */
 const COMPILES = Number(process.env.MEMLEAK_COMPILES ?? 5);
 
 interface Load {
@@ -99,6 +100,7 @@ async function rowsOf({ name, pid, measure }: Load, watchers: ReadonlyMap<string
   const alone: number[] = [];
   const added = new Map<string, number[]>([...watchers.keys()].map((key) => [key, []]));
   for (let round = 0; round < ROUNDS; round++) {
+    process.stderr.write(`${name}: round ${round + 1} of ${ROUNDS}\n`);
     for (const [key, watch] of watchers) {
       const before = await measure();
       const off = await watch(pid);
@@ -160,6 +162,7 @@ function ratioRows(name: string, added: ReadonlyMap<string, readonly number[]>):
 }
 
 async function compileRows(peer: string | undefined): Promise<BenchRow[]> {
+  if (COMPILES === 0) return [];
   const source = new Compile();
   try {
     const ways = new Map<string, () => Promise<number>>([

@@ -1,6 +1,7 @@
 /** The steps, in order. `pending()` is cheap and says why the step must be done, or nothing. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { capabilityShortage, missingCapabilities } from './capabilities.mjs';
 import { installPackages, missingPackages, missingTools, packagesFor } from './packages.mjs';
@@ -11,6 +12,7 @@ import { hashFiles, hashTree, readStamp, removeStaleOutputs, writeStamp } from '
 const MODULES_STAMP = path('node_modules/.mem-watcher-stamp');
 const BUILD_STAMP = path('dist/.stamp');
 const SOURCES = ['core', 'plugins', 'test', 'bench'];
+const TEST_PROGRAMS = ['test/fakes', 'test/corpus'];
 const MATRIX = ['5.10', '6.1', '6.12', 'newest'];
 
 export function steps(wants) {
@@ -87,10 +89,15 @@ const programs = {
 const testPrograms = {
   title: 'test programs',
   pending() {
-    const result = spawnSync('make', ['-q', '-C', path('test/fakes')]);
-    return result.status === 0 ? '' : 'sources are newer than what is built';
+    const isCurrent = (dir) => spawnSync('make', ['-q', '-C', path(dir)]).status === 0;
+    return TEST_PROGRAMS.every(isCurrent) ? '' : 'sources are newer than what is built';
   },
-  perform: () => run('building the test programs', 'make', ['-C', path('test/fakes')]),
+  async perform() {
+    for (const dir of TEST_PROGRAMS) {
+      const args = [`-j${availableParallelism()}`, '-C', path(dir)];
+      await run('building the test programs', 'make', args);
+    }
+  },
 };
 
 const agent = {

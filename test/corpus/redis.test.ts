@@ -47,20 +47,21 @@ test('redis-server: the leak is found where it is, and nothing else', {
       alarms.get(sound.pid)?.map(({ text }) => text),
       [],
     );
-    const [found, ...others] = alarms.get(leaky.pid) ?? [];
-    assert.deepEqual(
-      others.map(({ text }) => text),
-      [],
-    );
-    const [frame] = found?.frames ?? [];
+    const found = alarms.get(leaky.pid) ?? [];
+    assert.ok(found.length > 0, 'the leak was not found');
     const line =
       readFileSync(SOURCE, 'utf8')
         .split('\n')
         .findIndex((text) => text.includes('LEAK')) + 1;
-    assert.deepEqual(
-      { function: frame?.function, file: basename(frame?.file ?? ''), line: frame?.line },
-      { function: 'inject_leak', file: 'inject.c', line },
-    );
+    // It reads from its client and from /proc: the same line by two roads.
+    for (const { frames, text } of found) {
+      const [frame] = frames;
+      assert.deepEqual(
+        { function: frame?.function, file: basename(frame?.file ?? ''), line: frame?.line },
+        { function: 'inject_leak', file: 'inject.c', line },
+        text,
+      );
+    }
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
     rmSync(dir, { recursive: true });

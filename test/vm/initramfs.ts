@@ -84,7 +84,9 @@ const isNeededAtRunTime = (path: string): boolean =>
   !/\.(map|md|d\.[cm]?ts)$|\/(vendor|esm|esnext|test|tests|\.github)$/.test(path) ||
   /\/zod\/.*\.d\.ts$/.test(path);
 
-const isNotSource = (path: string): boolean => !/\.(ts|map|c|h|md|log)$/.test(path);
+/** Nor the programs of the corpus, which are many, and watched on this machine alone. */
+const isNotSource = (path: string): boolean =>
+  !/\.(ts|map|c|cpp|h|rs|md|log)$|\/dist\/test\/corpus\/bin$/.test(path);
 
 function findLibrary(name: string): string {
   const line = command('/sbin/ldconfig', ['-p'])
