@@ -32,6 +32,14 @@ const PR = ['tp-btf', 'raw-tp', 'tracepoint'];
 /** 7.2 swapped the first arguments of the tracepoints that begin an episode. */
 const PR_GFP_FIRST = ['tp-btf-gfp-first', 'raw-tp-gfp-first', 'tracepoint'];
 
+/** uprobe_multi links by process came with 6.6, sessions with 6.13. */
+const PERF = ['uprobe-perf'];
+const MULTI = ['uprobe-multi', ...PERF];
+const SESSION = ['uprobe-session', ...MULTI];
+/** kmalloc and kmem_cache_alloc lost their node variants with 6.1. */
+const KERNEL = ['raw-tp', 'tracepoint'];
+const KERNEL_5_10 = ['raw-tp-sized', 'tracepoint-node'];
+
 type Strategies = Readonly<Record<string, readonly string[]>>;
 const KNOWN: Readonly<Record<string, Strategies>> = {
   '5.10': {
@@ -39,14 +47,32 @@ const KNOWN: Readonly<Record<string, Strategies>> = {
     procstat: ['task-iterator', 'sched-switch-hash', 'finish-task-switch'],
     paf: paf('allocator-nodemask'),
     pr: PR,
+    memleak: PERF,
+    'memleak-kernel': KERNEL_5_10,
   },
-  '6.1': { sysstat: SYSSTAT, procstat: PROCSTAT, paf: paf('allocator'), pr: PR },
-  '6.12': { sysstat: SYSSTAT, procstat: PROCSTAT, paf: paf('allocator-noprof'), pr: PR },
+  '6.1': {
+    sysstat: SYSSTAT,
+    procstat: PROCSTAT,
+    paf: paf('allocator'),
+    pr: PR,
+    memleak: PERF,
+    'memleak-kernel': KERNEL,
+  },
+  '6.12': {
+    sysstat: SYSSTAT,
+    procstat: PROCSTAT,
+    paf: paf('allocator-noprof'),
+    pr: PR,
+    memleak: MULTI,
+    'memleak-kernel': KERNEL,
+  },
   newest: {
     sysstat: SYSSTAT,
     procstat: PROCSTAT,
     paf: paf('allocator-frozen'),
     pr: PR_GFP_FIRST,
+    memleak: SESSION,
+    'memleak-kernel': KERNEL,
   },
 };
 
