@@ -8,7 +8,7 @@ import { addModules, baseArchive, overlay } from './initramfs.js';
 import { type KernelFiles, moduleFiles } from './kernels.js';
 
 /** All but `numa` and `swap` are the same machine: no guest is to run for long. */
-export type Scenario = 'default' | 'core' | 'paf' | 'pr' | 'numa' | 'swap';
+export type Scenario = 'default' | 'core' | 'paf' | 'pr' | 'memleak' | 'kernel' | 'numa' | 'swap';
 
 export interface GuestOptions {
   readonly kernel: KernelFiles;
@@ -38,6 +38,8 @@ const MODULES: Record<Scenario, readonly string[]> = {
   core: [],
   paf: [],
   pr: [],
+  memleak: [],
+  kernel: [],
   numa: [],
   swap: ['lzo', 'lzo_rle', 'zram'],
 };

@@ -10,12 +10,21 @@ import { fetchKernel, type KernelSpec } from './kernels.js';
 /** What each scenario runs, as globs under the repository. */
 export const SCENARIOS: Readonly<Record<Scenario, readonly string[]>> = {
   default: [
-    'dist/plugins/!(paf|pr)/live*.test.js',
+    'dist/plugins/!(paf|pr|memleak)/live*.test.js',
     'dist/plugins/memleak/user/live*.test.js',
     'dist/test/fakes/pressure.test.js',
   ],
   paf: ['dist/plugins/paf/live*.test.js'],
   pr: ['dist/plugins/pr/live*.test.js'],
+  memleak: [
+    'dist/plugins/memleak/live-!(kernel*).test.js',
+    'dist/plugins/memleak/user/live*.test.js',
+    'dist/core/symbolize/sandbox*.test.js',
+  ],
+  kernel: [
+    'dist/plugins/memleak/live-kernel*.test.js',
+    'dist/plugins/memleak/kernel/live*.test.js',
+  ],
   core: [
     'dist/core/bpf/*.test.js',
     'dist/core/kernel/*.test.js',
@@ -44,6 +53,8 @@ const BETWEEN: Readonly<Record<Scenario, readonly string[]>> = {
   core: [],
   paf: [],
   pr: [],
+  memleak: [],
+  kernel: [],
   numa: [],
   swap: ['swapoff /dev/zram0; swapon /dev/zram0'],
 };
