@@ -20,7 +20,7 @@ import { KERNELS } from '../test/vm/kernels.js';
 /** Attaches to a process; gives what detaches. */
 export type Watcher = (pid: number) => Promise<() => Promise<void>>;
 
-/** Nothing but the probes, of the quickest kind, where they cost least: on malloc and on free. */
+/** Nothing but the probes, of the quickest kind, where they cost least. */
 export class EmptyProbes {
   readonly #object: BpfObject;
   readonly #kind: 'multi' | 'perf';
@@ -46,23 +46,32 @@ export class EmptyProbes {
     return this.#kind;
   }
 
-  readonly watch: Watcher = async (pid) => {
+  /** On malloc and on free: the least that whoever follows both must pay. */
+  readonly watch: Watcher = (pid) => this.#attach(pid, { entered: ['malloc', 'free'] });
+  /** With malloc's return, from which its address comes. */
+  readonly watchReturn: Watcher = (pid) =>
+    this.#attach(pid, { entered: ['malloc', 'free'], returned: ['malloc'] });
+
+  async #attach(pid: number, programs: Readonly<Record<string, readonly string[]>>) {
     const path = libcOf(pid);
     const elf = ElfFile.open(path);
     try {
-      const links = ['malloc', 'free'].map((name) => {
-        const fn = elf.functions([name]).find(({ isLocal }) => !isLocal);
-        if (fn === undefined) throw new Error(`${path} has no ${name}`);
-        const { offset } = probeSite(elf, fn, { arguments: 1, skipNull: name === 'free' });
-        return this.#object.attachUprobes('entered', { path, pid, offsets: [offset] });
-      });
+      const links = Object.entries(programs).flatMap(([program, names]) =>
+        names.map((name) => {
+          const fn = elf.functions([name]).find(({ isLocal }) => !isLocal);
+          if (fn === undefined) throw new Error(`${path} has no ${name}`);
+          const place = probeSite(elf, fn, { arguments: 1, skipNull: name === 'free' });
+          const offset = program === 'returned' ? place.entry : place.offset;
+          return this.#object.attachUprobes(program, { path, pid, offsets: [offset] });
+        }),
+      );
       return async () => {
         for (const link of links) await (link.closeSoon?.() ?? link.close());
       };
     } finally {
       elf.close();
     }
-  };
+  }
 
   close(): void {
     this.#object.close();
@@ -110,7 +119,7 @@ export async function peerProgram(): Promise<string> {
   });
   const bin = ['usr/sbin', 'usr/bin', 'sbin'].map((path) => join(dir, path));
   for (const path of bin) {
-    const name = entries(path).find((entry) => /^(bpf-)?memleak$/.test(entry));
+    const name = entries(path).find((entry) => /^memleak(-libbpf)?$/.test(entry));
     if (name !== undefined) return join(path, name);
   }
   throw new Error('libbpf-tools has no memleak');

@@ -46,6 +46,7 @@ export async function run(): Promise<BenchRow[]> {
     const peer = await peerProgram().catch((error: Error) => error);
     const watchers = new Map<string, Watcher>([
       [FLOOR, floor.watch],
+      ['three, with malloc’s return', floor.watchReturn],
       [FULL, pluginWatcher({ sampling: 'full' })],
       [SAMPLED, pluginWatcher({ sampling: '512KiB' })],
       ['sampling 4 MiB', pluginWatcher({ sampling: '4MiB' })],
