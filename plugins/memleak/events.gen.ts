@@ -131,10 +131,21 @@ export interface MlPass {
   readonly to: number;
 }
 
-/** struct ml_range, 16 bytes. */
+/** struct ml_range, 40 bytes. */
 export interface MlRange {
   readonly start: number;
   readonly end: number;
+  readonly bias: number;
+  readonly shard: number;
+  readonly first: number;
+  readonly rows: number;
+  readonly unused: number;
+}
+
+/** struct ml_rows, 4194304 bytes. */
+export interface MlRows {
+  /** 524288 elements. */
+  readonly rows: readonly number[];
 }
 
 /** struct ml_site, 16 bytes. */
@@ -167,7 +178,7 @@ export interface MlStack {
   readonly frames: readonly number[];
 }
 
-/** struct ml_target, 2176 bytes. */
+/** struct ml_target, 5248 bytes. */
 export interface MlTarget {
   readonly start_time: number;
   readonly pid: number;

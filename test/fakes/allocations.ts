@@ -6,6 +6,8 @@ import { createInterface } from 'node:readline';
 
 const ROOT = join(import.meta.dirname, '../../..');
 export const PROGRAM = join(ROOT, 'dist/test/fakes/allocations');
+/** The same, compiled without frame pointers. */
+export const UNFRAMED = `${PROGRAM}-unframed`;
 /** Larger than any of its functions, bytes. */
 const FUNCTION = 256n;
 
@@ -20,8 +22,8 @@ export class Allocations {
   readonly #lines: AsyncIterator<string>;
   #sites: readonly (readonly [string, bigint])[] = [];
 
-  private constructor() {
-    this.#child = spawn(PROGRAM);
+  private constructor(private readonly path: string) {
+    this.#child = spawn(path);
     this.#child.stdin.on('error', () => undefined); // it may have ended
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
     this.pid = this.#child.pid ?? 0;
@@ -30,12 +32,12 @@ export class Allocations {
   /** Why there is none here; undefined if it is built, or just was. */
   static missing(): string | undefined {
     const built = spawnSync('make', ['-s', '-C', join(ROOT, 'test/fakes')], { encoding: 'utf8' });
-    if (existsSync(PROGRAM)) return undefined;
+    if (existsSync(PROGRAM) && existsSync(UNFRAMED)) return undefined;
     return `allocations is not built: ${built.error?.message ?? built.stderr.trim()}`;
   }
 
-  static async start(): Promise<Allocations> {
-    const program = new Allocations();
+  static async start(path = PROGRAM): Promise<Allocations> {
+    const program = new Allocations(path);
     await program.#line();
     const words = (await program.say('sites')).split(' ').slice(1);
     program.#sites = pairs(words, 2).map(([name = '', at = '0']) => [name, BigInt(at)] as const);
@@ -84,7 +86,7 @@ export class Allocations {
   async #line(): Promise<string> {
     const { value, done } = await this.#lines.next();
     if (done)
-      throw new Error(`${PROGRAM} ended: ${this.#child.exitCode ?? this.#child.signalCode}`);
+      throw new Error(`${this.path} ended: ${this.#child.exitCode ?? this.#child.signalCode}`);
     return value;
   }
 }

@@ -53,8 +53,9 @@ const SHAPES: Readonly<Record<string, Shape>> = {
 };
 
 /** The program's functions that allocate. */
-export function sitesOf(shapes: readonly string[] = Object.keys(SHAPES)): ProbedFile {
-  const elf = ElfFile.open(PROGRAM);
+export function sitesOf(path = PROGRAM): ProbedFile {
+  const shapes = Object.keys(SHAPES);
+  const elf = ElfFile.open(path);
   try {
     const sites = elf.functions(new RegExp(`^(${shapes.join('|')})$`)).map((fn): ProbeSite => {
       const symbol = fn.names[0] ?? '';
@@ -63,7 +64,7 @@ export function sitesOf(shapes: readonly string[] = Object.keys(SHAPES)): Probed
       return { shape, symbol, entry, offset };
     });
     assert.equal(sites.length, shapes.length);
-    return { path: PROGRAM, sites };
+    return { path, sites };
   } finally {
     elf.close();
   }

@@ -12,6 +12,7 @@
 
 #define ML_RANGES 64 /* of code, a target */
 #define ML_FRAMES 127 /* of a stack, at most */
+#define ML_ROWS (1 << 19) /* of unwinding: a shard; the largest value that an array may have */
 #define ML_AGES 32 /* log2 of ms */
 #define ML_SLOT_BITS 24
 #define ML_ONE (1ULL << 16) /* a count of one */
@@ -50,9 +51,30 @@ enum ml_depth {
 	ML_UNREADABLE,
 };
 
+/* Code of a target, and how its frames are undone. */
 struct ml_range {
 	__u64 start;
 	__u64 end; /* exclusive */
+	__u64 bias; /* from the file's addresses to the process's */
+	__u32 shard; /* of the rows */
+	__u32 first; /* in it */
+	__u32 rows; /* 0: nothing is known */
+	__u32 unused;
+};
+
+/* How the frames of all instructions from an address on are undone, in 64 bits: the address as the
+ * file has it (32), the distance of the canonical frame address from its register (16, unsigned), of
+ * the place of the caller's frame pointer from that address (8, signed, 0: it is unchanged), in
+ * units of 8 bytes, and enum ml_rule (8). */
+struct ml_rows {
+	__u64 rows[ML_ROWS];
+};
+
+enum ml_rule {
+	ML_UNKNOWN, /* frame pointers are hoped for */
+	ML_FROM_SP,
+	ML_FROM_POINTER,
+	ML_OUTERMOST,
 };
 
 /* What threads count for themselves, without atomics. */

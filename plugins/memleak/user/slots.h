@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * Stacks and their slots. A stack is walked along the frame pointers at the return of an allocator,
- * where the caller is in the registers: at its entry kernels before 6.11 miss it. The walk ends where
- * the next address is no code of the process: without frame pointers the register holds anything, and
- * what is no frame would make a new stack of each call.
+ * Stacks and their slots. A stack is walked at the return of an allocator, where the caller is in the
+ * registers: at its entry kernels before 6.11 miss it.
  *
  * It is hashed as it is walked, and walked a second time to be kept when it is new: nothing needs to
  * hold it in between, for the thread stands still.
@@ -14,6 +12,7 @@
 #include "memleak.h"
 #include "starts.h"
 #include "targets.h"
+#include "unwind.h"
 
 /* Frames of a stack, at most ML_FRAMES. */
 const volatile __u32 max_depth = 64;
@@ -50,37 +49,6 @@ struct {
 	__type(value, __u32);
 } sites SEC(".maps");
 
-/* Farther up than any frame is large, bytes. */
-#define MAX_STRIDE (64 << 20)
-#define NO_RANGE (2 * ML_RANGES)
-
-/* The range of the target's code that holds `address`, of both sets; NO_RANGE if there is none.
- * Global, so that verifiers walk it once. */
-__noinline __u32 range_of(__u32 number, __u64 address)
-{
-	struct ml_target *target = bpf_map_lookup_elem(&targets, &number);
-	__u32 which, at = 0;
-
-	if (!target)
-		return NO_RANGE;
-	which = target->which & 1;
-	/* the last that begins no later; those behind the last one begin at the end of all addresses */
-#define STEP(by)                                                                    \
-	if (target->code[which][(at + by) & (ML_RANGES - 1)].start <= address)      \
-		at += by;
-	STEP(32) STEP(16) STEP(8) STEP(4) STEP(2) STEP(1)
-#undef STEP
-	at &= ML_RANGES - 1;
-	if (address < target->code[which][at].start || address >= target->code[which][at].end)
-		return NO_RANGE;
-	return which * ML_RANGES + at;
-}
-
-struct frame {
-	__u64 pointer; /* of the caller */
-	__u64 address; /* in the caller, where this one returns to */
-};
-
 static __always_inline __u64 mix(__u64 hash, __u64 value)
 {
 	hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
@@ -91,9 +59,10 @@ static __always_inline __u64 mix(__u64 hash, __u64 value)
 static __always_inline __u64 walk(__u32 number, const struct start *start, struct ml_stack *to)
 {
 	struct ml_target *target = bpf_map_lookup_elem(&targets, &number);
-	struct ml_range near = {};
-	__u64 hash = 0, address = start->address, pointer = start->pointer, sp = start->sp;
+	struct place at = { start->address, start->pointer, start->sp };
+	struct ml_range code = {};
 	__u32 end = ML_LIMIT, depth = 0;
+	__u64 hash = 0;
 
 	if (!target)
 		return 1;
@@ -106,34 +75,21 @@ static __always_inline __u64 walk(__u32 number, const struct start *start, struc
 		depth = i + 1;
 	}
 	for (__u32 i = 0; i < ML_FRAMES; i++) {
-		struct frame frame;
+		bool is_code = find_code(target, number, at.address, &code);
 
-		hash = mix(hash, address);
+		if (!is_code && i > 0) {
+			end = ML_END;
+			break;
+		}
+		hash = mix(hash, at.address);
 		if (to && depth < ML_FRAMES)
-			to->frames[depth] = address;
+			to->frames[depth] = at.address;
 		depth++;
 		if (depth >= max_depth)
 			break;
-		end = ML_END;
-		if (pointer < sp || pointer - sp > MAX_STRIDE || pointer % sizeof(long))
+		end = step(&at, is_code && code.rows ? row_of(&code, at.address) : ML_UNKNOWN);
+		if (end != ML_LIMIT)
 			break;
-		if (bpf_probe_read_user(&frame, sizeof(frame), (void *)pointer)) {
-			end = ML_UNREADABLE;
-			break;
-		}
-		if (frame.address < near.start || frame.address >= near.end) {
-			__u32 range = range_of(number, frame.address);
-
-			if (range >= NO_RANGE)
-				break;
-			/* The verifier forgets the bound; the compiler has to. */
-			asm volatile("" : "+r"(range));
-			near = target->code[range / ML_RANGES & 1][range % ML_RANGES];
-		}
-		end = ML_LIMIT;
-		sp = pointer + sizeof(frame);
-		pointer = frame.pointer;
-		address = frame.address;
 	}
 	if (to) {
 		to->depth = depth;

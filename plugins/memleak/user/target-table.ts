@@ -5,6 +5,7 @@ import { MemWatcherError } from '../../../core/errors.js';
 import type { Scope } from '../../../core/scope.js';
 import type { ProcessId } from '../model.js';
 import { coarsen } from './code-ranges.js';
+import type { Unwinding } from './unwind-rows.js';
 import type { CodeRange } from './user-watch.js';
 
 /** enum ml_target_state. */
@@ -13,6 +14,7 @@ const FOLLOWED = 1;
 const FORGOTTEN = 2;
 /** ML_RANGES. */
 const RANGES = 64;
+const RANGE_SIZE = 40;
 /** Begins no code; the kernel's search for a range ends before it. */
 const NOWHERE = 0xffff_ffff_ffff_ffffn;
 /** Passes over all that refers to a target before its number may be another's. */
@@ -52,7 +54,12 @@ export class TargetTable {
   /** Hits never fall, though a thread's are looked for twice while it exits. */
   readonly #most = new Map<number, { hits: number; recorded: number }>();
 
-  constructor(object: BpfObject, scope: Scope) {
+  /** `unwinding`: how the frames of a range are undone, for a target's number. */
+  constructor(
+    object: BpfObject,
+    scope: Scope,
+    private readonly unwinding: (range: CodeRange, target: number) => Unwinding | undefined,
+  ) {
     this.#followed = object.map('followed');
     this.#memory = scope.use(object.map('targets').mapped());
     const { buffer, byteOffset, byteLength } = this.#memory.bytes;
@@ -114,11 +121,17 @@ export class TargetTable {
     const view = this.#view;
     const ranges = coarsen(code, RANGES);
     const which = 1 - (view.getUint32(this.#at(number, 'which'), true) & 1);
-    const at = this.#at(number, 'code') + which * RANGES * 16;
+    const from = this.#at(number, 'code') + which * RANGES * RANGE_SIZE;
     for (let n = 0; n < RANGES; n++) {
-      const { start, end } = ranges[n] ?? { start: NOWHERE, end: 0n };
-      view.setBigUint64(at + n * 16, start, true);
-      view.setBigUint64(at + n * 16 + 8, end, true);
+      const range = ranges[n] ?? { start: NOWHERE, end: 0n };
+      const { bias = 0n, first = 0, rows = 0 } = this.unwinding(range, number) ?? {};
+      const at = from + n * RANGE_SIZE;
+      view.setBigUint64(at, range.start, true);
+      view.setBigUint64(at + 8, range.end, true);
+      view.setBigUint64(at + 16, BigInt.asUintN(64, bias), true);
+      view.setUint32(at + 24, 0, true);
+      view.setUint32(at + 28, first, true);
+      view.setUint32(at + 32, rows, true);
     }
     Atomics.store(this.#words, this.#at(number, 'which') >>> 2, which);
   }

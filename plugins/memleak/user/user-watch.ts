@@ -43,9 +43,12 @@ export type Shape = (typeof SHAPES)[number];
 export interface ProbeSite {
   readonly shape: Shape;
   readonly symbol: string;
-  /** Bytes into the file where the entry probe is put (core/elf/probe-site.ts). */
+  /**
+   * Bytes into the file where the probes are put (core/elf/probe-site.ts): the stack is there what it
+   * is where the function begins.
+   */
   readonly offset: number;
-  /** Bytes into the file where the function begins: where the return probe is put. */
+  /** Bytes into the file where the function begins: where the probe of `new` is put. */
   readonly entry: number;
   /**
    * It may leave by an exception, which its return probe would make fatal: an operator new that does
@@ -69,7 +72,10 @@ export interface ProbedFile {
   readonly sites: readonly ProbeSite[];
 }
 
-/** Addresses that may be on a stack: what is executable. [start, end). */
+/**
+ * Addresses that may be on a stack: what is executable. [start, end). Of a mapped file
+ * (`MappedModule` of core/symbolize) frames are undone as its .eh_frame says; else by frame pointers.
+ */
 export interface CodeRange {
   readonly start: bigint;
   readonly end: bigint;
@@ -109,6 +115,11 @@ export interface UserWatch extends Closable {
    * `inherit`: it begins with what that process, its parent, has outstanding now.
    */
   follow(process: ProcessId, code: readonly CodeRange[], inherit?: ProcessId): void;
+  /**
+   * Reads how frames of that code are undone, in steps of some milliseconds; `follow` does so at
+   * once of what was not prepared.
+   */
+  prepare?(process: ProcessId, code: readonly CodeRange[]): Generator<undefined, void>;
   /** Forgets the process and all that it holds. Its links are the caller's to close. */
   forget(process: ProcessId): void;
   /** Probes a file's functions in one process. Closing the link detaches. */

@@ -10,6 +10,7 @@ import { Passes } from './passes.js';
 import { attachProbes } from './probes.js';
 import { SlotTable } from './slot-table.js';
 import { type TargetCounts, TargetTable } from './target-table.js';
+import { UnwindRows } from './unwind-rows.js';
 import type {
   Activity,
   CodeRange,
@@ -73,6 +74,7 @@ export class UserWatcher implements UserWatch {
   readonly strategy: string;
   readonly #targets: TargetTable;
   readonly #slots: SlotTable;
+  readonly #unwind: UnwindRows;
   readonly #passes: Passes;
   readonly #ring: RingReader;
   readonly #happening: RecordDecoder<MlHappening>;
@@ -88,7 +90,10 @@ export class UserWatcher implements UserWatch {
   ) {
     const { object } = loaded;
     this.strategy = loaded.strategy.replace(/^uprobe-/, '');
-    this.#targets = new TargetTable(object, scope);
+    this.#unwind = new UnwindRows(object, scope);
+    this.#targets = new TargetTable(object, scope, (range, target) =>
+      this.#unwind.of(range, target),
+    );
     this.#slots = new SlotTable(object, scope, targets);
     this.#passes = new Passes(object, scope);
     this.#ring = scope.use(object.map('happenings').ring());
@@ -106,7 +111,12 @@ export class UserWatcher implements UserWatch {
     return { stacks: this.#slots.fullness, allocations: this.#live / maxEntries };
   }
 
+  prepare({ pid }: ProcessId, code: readonly CodeRange[]): Generator<undefined, void> {
+    return this.#unwind.prepare(pid, code);
+  }
+
   follow(process: ProcessId, code: readonly CodeRange[], inherit?: ProcessId): void {
+    for (const _ of this.prepare(process, code));
     const known = this.#targets.of(process);
     if (known && this.#targets.isSeen(known)) {
       this.#targets.setCode(known, code);
@@ -126,7 +136,11 @@ export class UserWatcher implements UserWatch {
   }
 
   attach({ pid }: ProcessId, file: ProbedFile): BpfLink {
-    return attachProbes(this.loaded.object, this.strategy, pid, file);
+    // Where frames are undone without frame pointers, the caller of operator new is found by itself.
+    const sites = file.sites.filter(
+      ({ shape }) => shape !== 'new' || !this.#unwind.knows(file.path),
+    );
+    return attachProbes(this.loaded.object, this.strategy, pid, { path: file.path, sites });
   }
 
   setSampling(interval: number): void {
@@ -202,6 +216,7 @@ export class UserWatcher implements UserWatch {
     this.#live = this.#passes.live(now);
     for (const number of this.#targets.passed()) {
       this.#slots.release(number);
+      this.#unwind.release(number);
       this.#targets.release(number);
     }
   }
