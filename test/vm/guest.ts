@@ -33,14 +33,7 @@ export interface GuestResult {
 }
 
 const MEMORY_MIB = 2048;
-const MODULES: Record<Scenario, readonly string[]> = {
-  default: [],
-  core: [],
-  paf: [],
-  pr: [],
-  memleak: [],
-  kernel: [],
-  numa: [],
+const MODULES: Partial<Record<Scenario, readonly string[]>> = {
   swap: ['lzo', 'lzo_rle', 'zram'],
 };
 const START = 'mem-watcher: start';
@@ -123,7 +116,7 @@ export const QEMU = 'qemu-system-x86_64';
 
 const overlayOf = (options: Pick<GuestOptions, 'kernel' | 'scenario' | 'plan'>): Buffer =>
   overlay((archive) => {
-    addModules(archive, moduleFiles(options.kernel, MODULES[options.scenario]));
+    addModules(archive, moduleFiles(options.kernel, MODULES[options.scenario] ?? []));
     archive.file('plan', options.plan);
   });
 

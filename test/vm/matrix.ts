@@ -48,14 +48,7 @@ export const SCENARIOS: Readonly<Record<Scenario, readonly string[]>> = {
 };
 
 /** Memory that has been short leaves swap full, and the files of the guest, which are in memory, in it. */
-const BETWEEN: Readonly<Record<Scenario, readonly string[]>> = {
-  default: [],
-  core: [],
-  paf: [],
-  pr: [],
-  memleak: [],
-  kernel: [],
-  numa: [],
+const BETWEEN: Partial<Record<Scenario, readonly string[]>> = {
   swap: ['swapoff /dev/zram0; swapon /dev/zram0'],
 };
 
@@ -179,7 +172,7 @@ const planOf = (job: Job): string =>
     'exit=0',
     ...(job.command === undefined ? job.runs.map(runOf) : [`( ${job.command} )`])
       .map((step) => `${step} || exit=$?`)
-      .flatMap((step, index) => (index > 0 ? [...BETWEEN[job.scenario], step] : [step])),
+      .flatMap((step, index) => (index > 0 ? [...(BETWEEN[job.scenario] ?? []), step] : [step])),
     'echo "@@exit $exit"',
     '',
   ].join('\n');
