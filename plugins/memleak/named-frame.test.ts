@@ -32,10 +32,18 @@ test('what is inlined from a library counts as the library’s', () => {
     named(
       frame('std::__new_allocator<int>::allocate(unsigned long, void const*)'),
       frame('void std::vector<int>::_M_realloc_insert<int const&>(int const&)'),
+      frame('int*& std::vector<int*>::emplace_back<int*>(int*&&)'),
       frame('grow(int)'),
     ),
     'grow(int)',
   );
+});
+
+test('a function of the program that is told of the library’s types is the program’s', () => {
+  const own = 'Shop<int, std::string>::remember(std::string const&)';
+  assert.equal(named(frame('operator new(unsigned long)'), frame(own)), own);
+  const made = 'std::unique_ptr<Order> Shop::make<Order>(int)';
+  assert.equal(named(frame('operator new(unsigned long)'), frame(made)), made);
 });
 
 test('a name that only begins like an allocator’s is the program’s own', () => {

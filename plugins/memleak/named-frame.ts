@@ -3,9 +3,9 @@ import type { Frame } from '../../core/symbolize/frame.js';
 /** Where a program's language allocates on its behalf: of no interest to who hunts a leak. */
 const RUNTIME =
   /(^|\/)(libc|libstdc\+\+|libc\+\+|libc\+\+abi|ld-linux[^/]*|ld-musl[^/]*|libjemalloc|libtcmalloc[^/]*|libmimalloc)([-.][^/]*)?\.so/;
-/** C++, of which templates are inlined into the program; Rust; and C's by their usual names. */
+/** C++, of which templates are compiled into the program; Rust; and C's by their usual names. */
 const ALLOCATOR =
-  /^(operator new|(\w[\w:<>, ]*[*&]? )?(__gnu_cxx|std)::|<?(alloc|core|std)::|__rust_|__rdl_|__rg_)|^_*(libc_)?(x|g_|xx|je_|tc_|mi_)?(malloc|calloc|realloc|reallocarray|memalign|strdup|strndup|aligned_alloc|posix_memalign|valloc|pvalloc)0?$/;
+  /^(operator new|(__gnu_cxx|std)::|<?(alloc|core|std)::|__rust_|__rdl_|__rg_)|^_*(libc_)?(x|g_|xx|je_|tc_|mi_)?(malloc|calloc|realloc|reallocarray|memalign|strdup|strndup|aligned_alloc|posix_memalign|valloc|pvalloc)0?$/;
 
 /**
  * The frame that people look for: the innermost that is neither a library's that allocates for
@@ -13,9 +13,26 @@ const ALLOCATOR =
  */
 export function namedFrame(frames: readonly Frame[]): Frame | undefined {
   const named = frames.filter((frame) => frame.function !== undefined);
-  return (
-    named.find(
-      (frame) => !RUNTIME.test(frame.module ?? '') && !ALLOCATOR.test(frame.function ?? ''),
-    ) ?? named[0]
-  );
+  return named.find((frame) => !isRuntime(frame)) ?? named[0];
+}
+
+const isRuntime = ({ module = '', function: name = '' }: Frame): boolean =>
+  RUNTIME.test(module) || ALLOCATOR.test(name) || ALLOCATOR.test(qualified(name));
+
+/**
+ * `int*& std::vector<int*>::emplace_back<int*>(int*&&)` → `std::vector::emplace_back`: templates say
+ * what they return.
+ */
+function qualified(name: string): string {
+  let depth = 0;
+  let word = '';
+  for (const letter of name) {
+    if (letter === '<') depth++;
+    else if (letter === '>') depth = Math.max(0, depth - 1);
+    else if (depth > 0) continue;
+    else if (letter === '(') break;
+    else if (letter === ' ' || letter === '*' || letter === '&') word = '';
+    else word += letter;
+  }
+  return word;
 }
