@@ -3,9 +3,11 @@ import type { Frame } from '../../core/symbolize/frame.js';
 /** Where a program's language allocates on its behalf: of no interest to who hunts a leak. */
 const RUNTIME =
   /(^|\/)(libc|libstdc\+\+|libc\+\+|libc\+\+abi|ld-linux[^/]*|ld-musl[^/]*|libjemalloc|libtcmalloc[^/]*|libmimalloc)([-.][^/]*)?\.so/;
-/** C++, of which templates are compiled into the program; Rust; and C's by their usual names. */
+/** C++'s and Rust's libraries, of which templates and generics are compiled into the program. */
+const LIBRARY = /^(__gnu_cxx|std|alloc|core)::/;
+/** What allocates by its usual name; Rust's implementations of traits begin with `<`. */
 const ALLOCATOR =
-  /^(operator new|(__gnu_cxx|std)::|<?(alloc|core|std)::|__rust_|__rdl_|__rg_)|^_*(libc_)?(x|g_|xx|je_|tc_|mi_)?(malloc|calloc|realloc|reallocarray|memalign|strdup|strndup|aligned_alloc|posix_memalign|valloc|pvalloc)0?$/;
+  /^(operator new|<(alloc|core|std)::|__rust_|__rdl_|__rg_)|^_*(libc_)?(x|g_|xx|je_|tc_|mi_)?(malloc|calloc|realloc|reallocarray|memalign|strdup|strndup|aligned_alloc|posix_memalign|valloc|pvalloc)0?$/;
 
 /**
  * The frame that people look for: the innermost that is neither a library's that allocates for
@@ -17,7 +19,7 @@ export function namedFrame(frames: readonly Frame[]): Frame | undefined {
 }
 
 const isRuntime = ({ module = '', function: name = '' }: Frame): boolean =>
-  RUNTIME.test(module) || ALLOCATOR.test(name) || ALLOCATOR.test(qualified(name));
+  RUNTIME.test(module) || ALLOCATOR.test(name) || LIBRARY.test(qualified(name));
 
 /**
  * `int*& std::vector<int*>::emplace_back<int*>(int*&&)` → `std::vector::emplace_back`: templates say
