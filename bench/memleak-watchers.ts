@@ -110,12 +110,18 @@ export const pluginWatcher =
     return () => live.close();
   };
 
+/** With the libraries that it needs: those of the machine may be older. */
+const PEER_PACKAGES = ['libbpf-tools', 'libc6', 'libelf1t64', 'zlib1g', 'libzstd1'];
+
 /** memleak of libbpf-tools, from Debian's newest suite. Throws where there is no archive. */
 export async function peerProgram(): Promise<string> {
   const dir = await cached(cachePath('libbpf-tools'), (partial) => {
     const archive = new Archive();
     archive.refresh(KERNELS.map(({ suite }) => suite));
-    archive.unpack(['libbpf-tools/sid'], partial);
+    archive.unpack(
+      PEER_PACKAGES.map((name) => `${name}/sid`),
+      partial,
+    );
   });
   const bin = ['usr/sbin', 'usr/bin', 'sbin'].map((path) => join(dir, path));
   for (const path of bin) {
@@ -128,7 +134,10 @@ export async function peerProgram(): Promise<string> {
 export const peerWatcher =
   (program: string, args: readonly string[] = []): Watcher =>
   async (pid) => {
-    const child = spawn(program, ['-p', `${pid}`, ...args, '3600'], { stdio: 'ignore' });
+    const lib = join(program, '../../lib/x86_64-linux-gnu');
+    const call = ['--library-path', lib, program, '-p', `${pid}`, ...args];
+    const loader = join(lib, 'ld-linux-x86-64.so.2');
+    const child = spawn(loader, [...call, '3600'], { stdio: 'ignore' });
     await attachedProbes(child);
     return async () => {
       const closed = once(child, 'close');
