@@ -94,6 +94,7 @@ export class Followed {
   /** What is wrong with it; undefined if all is well. */
   get reason(): string | undefined {
     if (this.#refusal) return this.#refusal;
+    if (this.state === 'left') return 'it is not watched for a while, as it costs too much';
     const problems = [...(this.#attachment?.problems ?? []), this.heartbeat.reason];
     if (this.state === 'followed' && this.allocators.length === 0)
       problems.unshift(lackOf(this.#program));
@@ -127,7 +128,15 @@ export class Followed {
     // Before the probes: which are needed depends on how frames can be undone.
     yield* this.#prepare();
     yield* this.#attachment.update(this.#modules());
-    context.watch.follow(process, this.#modules(), this.parent);
+    try {
+      context.watch.follow(process, this.#modules(), this.parent);
+    } catch (error) {
+      // Its probes would cost it something for nothing.
+      this.#refusal = `it cannot be followed: ${describeError(error)}`;
+      this.release('refused');
+      yield* this.#closeOld();
+      return;
+    }
     this.attachedAt = Number(globalThis.process.hrtime.bigint());
     this.heartbeat.reset();
     this.state = 'followed';
@@ -209,8 +218,9 @@ export class Followed {
     }
   }
 
+  /** Without the trampoline of return probes: executable, but nobody's frame. */
   #modules() {
-    return this.#map?.modules ?? [];
+    return this.#map?.modules.filter(({ path }) => path !== '[uprobes]') ?? [];
   }
 
   /** Why it cannot be followed. */
