@@ -75,8 +75,18 @@ describe('the ledger', () => {
     assert.deepEqual(keys(), ['b', 'c', 'a']);
   });
 
-  it('takes what is no longer read for freed', () => {
+  it('forgets without a verdict what is left out while it holds something', () => {
     round(reading('a', 8), reading('b', 80));
+    judge.observed.length = 0;
+    judge.changes = [{ key: 'b', before: judgement('confirmed'), after: judgement('resolved') }];
+    assert.deepEqual(round(reading('a', 8)), []);
+    assert.deepEqual([judge.observed, judge.forgotten], [['a'], ['b']]);
+    assert.deepEqual(keys(), ['a']);
+  });
+
+  it('observes on what holds nothing any more', () => {
+    round(reading('a', 8), reading('b', 80));
+    round(reading('a', 8), reading('b', 0));
     judge.observed.length = 0;
     round(reading('a', 8));
     assert.deepEqual(keys(), ['a']);
@@ -95,7 +105,7 @@ describe('the ledger', () => {
     round(reading('a', 8, { ages }));
     round(reading('a', 8));
     assert.equal(ledger.outstanding[0]?.ages, ages);
-    round();
+    round(reading('a', 0));
     round(reading('a', 8));
     assert.equal(ledger.outstanding[0]?.ages, undefined);
   });
@@ -103,6 +113,7 @@ describe('the ledger', () => {
   it('forgets what stays empty, but not what something is held against', () => {
     round(reading('a', 8), reading('b', 80), reading('c', 8));
     judge.states.set('b', 'suspected');
+    round(reading('a', 0), reading('b', 0), reading('c', 8));
     for (let n = 0; n < 500; n++) round(reading('c', 8));
     assert.deepEqual(judge.forgotten, ['a']);
     judge.states.set('b', 'watching');

@@ -54,6 +54,11 @@ export class Ledger {
   /**
    * One round. `time`: monotonic, seconds; `now`: Unix ms. What changed comes back. An account that
    * is not among them keeps what it had: `close` ends it.
+   *
+   * Who watches says of a stack once that it holds nothing any more, and then is silent: it stays
+   * empty, and a floor of 0 is evidence. A stack that is left out while it holds something was not
+   * freed: it is not watched any more (another program is executed, it cost too much), and is
+   * forgotten without a verdict.
    */
   take(accounts: readonly Account[], time: number, now: number): JudgedChange[] {
     this.#round++;
@@ -67,7 +72,11 @@ export class Ledger {
     }
     for (const [key, entry] of this.#entries) {
       if (!present.has(entry.account)) continue;
-      if (entry.round !== this.#round) this.#empty(entry, time);
+      if (entry.round !== this.#round && holds(entry.reading)) {
+        this.#forget(key);
+        continue;
+      }
+      if (!holds(entry.reading)) entry.emptySince ??= time;
       this.#judge.observe(entry.reading, time, entry.surroundings);
       if (this.#isSpent(key, entry, time)) this.#forget(key);
     }
@@ -102,18 +111,11 @@ export class Ledger {
 
   #put(reading: Reading, account: string, surroundings: Surroundings): void {
     const known = this.#entries.get(reading.key);
-    const ages = reading.ages ?? known?.ages;
-    const round = this.#round;
-    const of = { reading, account, ages, surroundings, round, emptySince: undefined };
+    const ages = holds(reading) ? (reading.ages ?? known?.ages) : undefined;
+    const emptySince = holds(reading) ? undefined : known?.emptySince;
+    const of = { reading, account, ages, surroundings, round: this.#round, emptySince };
     if (known) Object.assign(known, of);
     else this.#entries.set(reading.key, of);
-  }
-
-  /** Who watches gives only what holds something: the rest was freed, and a floor of 0 is evidence. */
-  #empty(entry: Entry, time: number): void {
-    entry.emptySince ??= time;
-    entry.reading = emptied(entry.reading);
-    entry.ages = undefined;
   }
 
   #isSpent(key: string, { emptySince }: Entry, time: number): boolean {
@@ -135,16 +137,4 @@ export class Ledger {
 
 const partOf = ({ account, reading, ages }: Entry) => ({ account, reading, ages });
 
-/** All that it held has been freed since. */
-function emptied(reading: Reading): Reading {
-  if (reading.bytes === 0 && reading.allocations === 0) return reading;
-  const { ages: _, ...rest } = reading;
-  return {
-    ...rest,
-    bytes: 0,
-    allocations: 0,
-    bytesError: 0,
-    freedBytes: reading.allocatedBytes,
-    freedCount: reading.allocatedCount,
-  };
-}
+const holds = ({ bytes, allocations }: Reading): boolean => bytes > 0 || allocations > 0;

@@ -53,6 +53,8 @@ export class KernelWatch implements Closable {
   #followed = NOTHING;
   #surveyed: Survey | undefined;
   #excess = 0;
+  /** Keys of the last readings: those that are emptied are read once more, and then hold nothing. */
+  #held: ReadonlySet<string> = new Set();
 
   constructor(config: KernelConfig, options: KernelWatchOptions = {}) {
     this.#config = config;
@@ -114,7 +116,10 @@ export class KernelWatch implements Closable {
     const { loaded, reader, ages } = this.#running;
     if (options.ages) ages.run();
     const time = Number(process.hrtime.bigint());
-    const readings = reader.read((slot) => (options.ages ? ages.of(slot, time) : undefined));
+    const agesOf = (slot: number) => (options.ages ? ages.of(slot, time) : undefined);
+    const readings = reader.read(agesOf, this.#held);
+    const holding = readings.filter(({ reading }) => reading.allocations > 0);
+    this.#held = new Set(holding.map(({ reading }) => reading.key));
     const counts = readCounts(loaded.object);
     const missed = readMissedRuns(loaded.object, loaded.programs, counts);
     const coverage = coverageOf(counts, missed, this.#excess);

@@ -25,6 +25,8 @@ const FIGURES = [
   'cut',
 ] as const;
 
+const NOBODY: ReadonlySet<string> = new Set();
+
 type Figures = Readonly<Record<(typeof FIGURES)[number], Column>>;
 
 /** One stack, with what only the kernel's have. */
@@ -55,8 +57,11 @@ export class StackReader {
     this.#frames = Array.from({ length: FRAMES }, (_, n) => slots.columns.bigint(`frames[${n}]`));
   }
 
-  /** Those with something outstanding. */
-  read(ages: (slot: number) => Ages | undefined): KernelReading[] {
+  /** Those with something outstanding, and of `others` by key those that have nothing left. */
+  read(
+    ages: (slot: number) => Ages | undefined,
+    others: ReadonlySet<string> = NOBODY,
+  ): KernelReading[] {
     const known = new Map<string, readonly bigint[]>();
     const readings: KernelReading[] = [];
     for (const slot of this.#slots.used()) {
@@ -65,7 +70,7 @@ export class StackReader {
       known.set(key, frames);
       if (this.#slots.isRetired(slot)) continue;
       const one = this.#one(slot, key, frames, ages(slot));
-      if (one.reading.allocations > 0) readings.push(one);
+      if (one.reading.allocations > 0 || others.has(key)) readings.push(one);
     }
     this.#known = known;
     return readings;
