@@ -28,20 +28,31 @@ export interface Foundation {
   readonly build: (module: PluginModule, bindings: PluginBindings, kernel: Kernel) => Plugin;
 }
 
-/** An agent whose points stay in the process: live views and checks. Logs warnings and errors. */
+/**
+ * An agent whose points stay in the process: live views and checks. Logs warnings and errors. What
+ * the agent of this host remembers over its restarts (`state_dir` of a plugin) is not theirs to write.
+ */
 export function createQuietAgent(
   foundation: Foundation,
   config: AgentConfig,
   { silent, onStrategies }: CreateAgentOptions = {},
 ): Agent {
   const { level } = config.log;
-  return createAgent(foundation, config, {
+  return createAgent(foundation, withoutState(config), {
     logger: silent
       ? silentLogger
       : createLogger({ ...stderrLog(), level: level === 'info' ? 'warn' : level }),
     sinks: [],
     ...(onStrategies && { onStrategies }),
   });
+}
+
+function withoutState(config: AgentConfig): AgentConfig {
+  const plugins = Object.entries(config.plugins).map(([name, plugin]) => {
+    if (!('state_dir' in plugin.options)) return [name, plugin];
+    return [name, { ...plugin, options: { ...plugin.options, state_dir: '-' } }];
+  });
+  return { ...config, plugins: Object.fromEntries(plugins) };
 }
 
 /** The whole agent: exporters, schedule, reload. */

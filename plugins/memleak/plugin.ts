@@ -12,6 +12,7 @@ import { createJudge } from './judge/create-judge.js';
 import type { Judge } from './judge/judge.js';
 import { JudgeFile } from './judge/judge-file.js';
 import type { JudgeOptions } from './judge/options.js';
+import { ownerOf } from './judge/saved.js';
 import { KernelWatch } from './kernel/kernel-watch.js';
 import { Ledger } from './ledger.js';
 import type { MemleakMetadata } from './metadata.js';
@@ -19,6 +20,7 @@ import type { LeakSnapshot } from './model.js';
 import { type KernelNames, Naming } from './naming.js';
 import { Rounds } from './rounds.js';
 import { KernelSource, ProcessSource, type Source } from './sources.js';
+import { liveProc, readStat, TICKS_PER_SECOND } from './targets/proc.js';
 import { Targets, type TargetsOptions } from './targets/targets.js';
 import { openUserWatch } from './user/watcher.js';
 
@@ -83,7 +85,7 @@ export class Memleak implements Plugin<LeakSnapshot> {
     if (state_dir === '-') return createJudge(options);
     const file = new JudgeFile(join(state_dir, 'memleak.json'), this.logger);
     const judge = createJudge(options, file.load());
-    const save = () => file.save(judge.save());
+    const save = () => file.save(judge.save(isLiving));
     const timer = setInterval(save, SAVE_EVERY).unref();
     this.scope.defer(() => {
       clearInterval(timer);
@@ -148,4 +150,13 @@ export class Memleak implements Plugin<LeakSnapshot> {
     timer = setTimeout(look, REFRESH_SOON).unref();
     this.scope.defer(() => clearTimeout(timer));
   }
+}
+
+/** Whether a stack of before, by its identity, may be seen again. */
+function isLiving(identity: string): boolean {
+  const owner = ownerOf(identity);
+  if (!owner) return true;
+  const stat = readStat(liveProc, owner.pid);
+  const startTime = stat && stat.startTicks * (1e9 / TICKS_PER_SECOND);
+  return startTime === owner.startTime;
 }

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Coverage, Reading } from '../model.js';
 import { createJudge } from './create-judge.js';
 import type { Change, Judge } from './judge.js';
+import { ownerOf } from './saved.js';
 
 const WINDOW = 5;
 const full: Coverage = { samplingInterval: 0, missedAllocations: 0, missedFrees: 0, recorded: 1e6 };
@@ -145,4 +146,20 @@ test('another process of the same pid does not go on with what was saved', () =>
   second.observe(of, 45, { coverage: full, outstandingBytes: 16 });
   second.conclude(45, 45_000);
   assert.equal(second.judgement('k')?.state, 'watching');
+});
+
+test('what was not seen again is kept as long as its process lives', () => {
+  const first = createJudge({ window: WINDOW });
+  watch(first, [1, 40], (time) => time);
+  const saved = first.save();
+  const [stack] = saved.stacks;
+  assert.ok(stack);
+  const second = createJudge({ window: WINDOW }, saved);
+  second.conclude(41, 41_000);
+  const asked: string[] = [];
+  const lives = (identity: string) => asked.push(identity) > 0;
+  assert.deepEqual(second.save(lives), saved);
+  assert.deepEqual(asked, [stack.identity]);
+  assert.deepEqual(second.save(() => false).stacks, []);
+  assert.deepEqual(ownerOf(stack.identity), { pid: 7, startTime: 9 });
 });

@@ -9,8 +9,11 @@ import { judgementOf, nextState } from './states.js';
 
 /** A judge that can be saved, and go on with what was saved before a restart of the agent. */
 export interface LastingJudge extends Judge {
-  /** What is worth keeping, the most suspicious first and no more than `most` stacks. */
-  save(most?: number): SavedJudge;
+  /**
+   * What is worth keeping, the most suspicious first and no more than `most` stacks. Of those of
+   * before that were not seen again yet, what `lives` says of by their identity.
+   */
+  save(lives?: (identity: string) => boolean, most?: number): SavedJudge;
 }
 
 /** @param saved what an earlier judge of the same options has saved; stacks go on when seen again */
@@ -81,14 +84,17 @@ class StackJudge implements LastingJudge {
     if (stack) stack.gone = true;
   }
 
-  save(most = 500): SavedJudge {
-    const worth = [...this.#stacks.values()]
+  save(lives: (identity: string) => boolean = () => true, most = MOST_SAVED): SavedJudge {
+    const seen = [...this.#stacks.values()]
       .filter(({ horizons, judgement }) => judgement && (horizons[0]?.length ?? 0) >= 4)
       .sort((a, b) => RANK[stateOf(b)] - RANK[stateOf(a)] || b.bytes - a.bytes)
+      .slice(0, most)
+      .flatMap((stack) => stack.save(this.#identities.get(stack.key) ?? stack.key) ?? []);
+    const unseen = [...this.#before.values()].filter(({ identity }) => lives(identity));
+    // Of one rank what is seen comes first, and then the order that it was saved in.
+    const stacks = [...seen, ...unseen]
+      .sort((a, b) => RANK[b.judgement.state] - RANK[a.judgement.state])
       .slice(0, most);
-    const stacks = worth.flatMap(
-      (stack) => stack.save(this.#identities.get(stack.key) ?? stack.key) ?? [],
-    );
     return { version: 1, window: this.options.window, stacks };
   }
 
@@ -101,6 +107,9 @@ class StackJudge implements LastingJudge {
 }
 
 const stateOf = (stack: StackRecord) => stack.judgement?.state ?? 'watching';
+
+/** Stacks. */
+const MOST_SAVED = 500;
 
 /** What is kept first. */
 const RANK = { watching: 0, resolved: 1, suspected: 2, confirmed: 3 } as const;

@@ -35,8 +35,17 @@ test('what is saved is loaded, and nothing else is left behind', (t) => {
   assert.equal(file.load(), undefined);
   file.save(saved);
   file.save(saved);
-  assert.deepEqual(file.load(), saved);
+  const { boot, ...loaded } = file.load() ?? {};
+  assert.match(boot ?? '', /^[0-9a-f-]{36}$/);
+  assert.deepEqual(loaded, saved);
   assert.deepEqual(readdirSync(join(folder, 'state')), ['memleak.json']);
+  assert.deepEqual(warnings, []);
+});
+
+test('what was saved before the host was started again is of no use, and that is no mistake', (t) => {
+  const { file, path, warnings } = fileIn(t);
+  new JudgeFile(path, silentLogger, 'another boot').save(saved);
+  assert.equal(file.load(), undefined);
   assert.deepEqual(warnings, []);
 });
 

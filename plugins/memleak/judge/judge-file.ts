@@ -28,6 +28,7 @@ export class JudgeFile {
   constructor(
     private readonly path: string,
     private readonly logger: Logger,
+    private readonly boot = bootId(),
   ) {}
 
   load(): SavedJudge | undefined {
@@ -36,7 +37,8 @@ export class JudgeFile {
       try {
         const { size } = fstatSync(file);
         if (size > MOST_BYTES) throw new Error(`it has ${size} bytes`);
-        return savedJudge.parse(JSON.parse(readFileSync(file, 'utf8')));
+        const saved = savedJudge.parse(JSON.parse(readFileSync(file, 'utf8')));
+        return saved.boot === this.boot ? saved : undefined;
       } finally {
         closeSync(file);
       }
@@ -54,7 +56,7 @@ export class JudgeFile {
       rmSync(temporary, { force: true });
       const file = openSync(temporary, 'wx', 0o600);
       try {
-        writeFileSync(file, JSON.stringify(saved));
+        writeFileSync(file, JSON.stringify({ ...saved, boot: this.boot }));
         fsyncSync(file);
       } finally {
         closeSync(file);
@@ -71,6 +73,8 @@ export class JudgeFile {
     this.logger.warn({ file: this.path, error: describeError(error) }, `${this.path} ${what}`);
   }
 }
+
+const bootId = () => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
 
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT';

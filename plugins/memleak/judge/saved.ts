@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { CLASSES, type Reading, STATES } from '../model.js';
+import { CLASSES, type ProcessId, type Reading, STATES } from '../model.js';
 import { COLUMNS, SLOTS } from './horizon.js';
 
 /**
@@ -29,11 +29,19 @@ export const savedJudge = z.object({
   version: z.literal(1),
   /** Seconds; of another window nothing can be used. */
   window: z.number(),
+  /** /proc/sys/kernel/random/boot_id: what was before that is gone with its processes and addresses. */
+  boot: z.string().max(100).exactOptional(),
   stacks: z.array(stack).max(10_000),
 });
 
 export type SavedStack = z.output<typeof stack>;
 export type SavedJudge = z.output<typeof savedJudge>;
+
+/** Whose stack it is; undefined of the kernel's. */
+export function ownerOf(identity: string): ProcessId | undefined {
+  const [, pid, startTime] = /^(\d+)@(\d+) /.exec(identity) ?? [];
+  return pid === undefined ? undefined : { pid: Number(pid), startTime: Number(startTime) };
+}
 
 export function identityOf({ source, frames, origin }: Reading): string {
   const who = source.kind === 'process' ? `${source.pid}@${source.startTime}` : 'kernel';

@@ -60,7 +60,7 @@ export class StackRecord {
     this.freedCount = reading.freedCount;
     this.coverage = coverageOf(reading, surroundings.coverage);
     this.missedFrees = surroundings.coverage.missedFrees - this.#missedBefore;
-    if (reading.bytesError > 0) {
+    if (reading.bytesError > 0 && reading.bytes > 0) {
       this.unitBytes = (reading.bytesError * reading.bytesError) / reading.bytes;
       this.unit = Math.max(1, (reading.allocations * this.unitBytes) / reading.bytes);
     }

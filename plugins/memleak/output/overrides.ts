@@ -21,8 +21,6 @@ export function overridesOf(plan: Plan, { plugins }: Pick<CliContext, 'plugins'>
   return [
     { origin: 'leaks', value: { plugins: Object.fromEntries(others) } },
     { origin: '--window', value: { interval: `${plan.collect}ms` } },
-    // What the agent holds of stacks is not this run's to change.
-    own('leaks', { state_dir: '-' }),
     own('--window', { judging: { window: `${plan.window}ms` } }),
     own('--top', { top: Math.min(ALL, shownOf(plan) ?? ALL) }),
     ...(plan.targets.length > 0 || plan.kernel
