@@ -125,6 +125,8 @@ export interface Target {
   readonly allocators: readonly string[];
   /** What is wrong with it; absent if all is well. */
   readonly reason?: string;
+  /** It cannot be followed, whatever comes: until it executes another program. */
+  readonly refused?: true;
   /** It is gone: what is said of it is what was seen last. */
   readonly ended?: true;
   readonly coverage: Coverage;

@@ -108,6 +108,7 @@ function accountOf(
       attributes,
       allocators,
       ...(reason !== undefined && { reason }),
+      ...(followed.state === 'refused' && { refused: true as const }),
       coverage,
       ...outstandingOf(readings),
       ...(followed.rssAnon !== undefined && { rssAnon: followed.rssAnon }),

@@ -85,6 +85,7 @@ export class Hunt {
       const status = await this.#collect(agent);
       const elapsed = performance.now() - began;
       if (last !== undefined) return { by: last, elapsed: round - began };
+      if (onlyPids && isRefused(this.#snapshot)) return { by: 'refused', elapsed };
       show({ elapsed, snapshot: this.#snapshot, status });
       const left = Math.min(collect - (performance.now() - round), duration - elapsed);
       await pause(Math.max(0, left), interrupted);
@@ -116,6 +117,10 @@ export class Hunt {
     this.#destination.write(verdictText(shown, { width, style: styleFor(stdout, env) }));
   }
 }
+
+/** Nobody who was asked for can be followed: to wait would change nothing. */
+const isRefused = (snapshot: LeakSnapshot | undefined): boolean =>
+  watches(snapshot) && snapshot?.targets.every(({ refused }) => refused) === true;
 
 const watches = (snapshot: LeakSnapshot | undefined): boolean =>
   snapshot !== undefined && snapshot.targets.length > 0;

@@ -300,3 +300,14 @@ test('the live view takes targets of several kinds', async () => {
     [process.pid, 'a,b'],
   );
 });
+
+test('who asks for a process that cannot be followed does not wait the duration out', async () => {
+  const reason = 'it is a Go program';
+  const coverage = { ...fakeTarget().coverage, recorded: 0 };
+  const target = fakeTarget({ reason, refused: true, coverage });
+  const snapshot = () => ({ ...fakeSnapshot(), targets: [target], stacks: [], states: [] });
+  const { code, plugin, err } = await run(`leaks --pid ${PID} --duration 1h -f json`, { snapshot });
+  assert.equal(code, 1);
+  assert.equal(plugin?.rounds, 1);
+  assert.match(err, /it is a Go program/);
+});

@@ -5,8 +5,8 @@ import type { LeakSnapshot, Target } from '../model.js';
 import type { Plan } from './options.js';
 import { formatAge } from './units.js';
 
-/** `gone`: every process that was asked for has ended. */
-export type End = 'done' | 'interrupted' | 'gone';
+/** `gone`: every process that was asked for has ended; `refused`: none of them can be followed. */
+export type End = 'done' | 'interrupted' | 'gone' | 'refused';
 
 export interface Result {
   readonly code: number;
