@@ -9,6 +9,8 @@ import { type FollowedTarget, u32 } from './target-table.js';
 const AGES = 32;
 /** Beyond it a double holds no whole number. */
 const EXACT = 2 ** 53;
+/** A sum of 64 bits is taken for one below 0 from here on: a sample was freed before it was counted. */
+const BELOW_ZERO = 2 ** 64 * (15 / 16);
 /** Below this share of spare slots those of stacks without allocations are given back. */
 const LOW = 0.25;
 /** ms between the steps in which one is given back: much longer than a program runs. */
@@ -300,7 +302,8 @@ function difference({ allocated, freed, exact }: Pair, row: number): number {
 
 function variance({ allocated, freed, exact }: Pair, row: number): number {
   if (allocated.at(row) === 0 && freed.at(row) === 0) return 0;
-  return Math.max(0, Number(BigInt.asUintN(64, exact(row))));
+  const sum = Number(BigInt.asUintN(64, exact(row)));
+  return sum < BELOW_ZERO ? sum : 0;
 }
 
 function columnsOf(rows: Columns, { bytes, stride }: MappedArray) {
@@ -310,7 +313,10 @@ function columnsOf(rows: Columns, { bytes, stride }: MappedArray) {
     return {
       allocated: rows.column(allocated),
       freed: rows.column(freed),
-      exact: (row) => big.at(row) - less.at(row),
+      exact: (row) => {
+        const gone = less.at(row);
+        return big.at(row) - gone;
+      },
     };
   };
   return {
