@@ -152,6 +152,8 @@ export interface LeakSnapshot {
     readonly state: State;
     readonly class?: Class;
     readonly count: number;
+    /** Of targets that have ended: what was held of them last. */
+    readonly ended?: true;
   }[];
   readonly symbolizer: { readonly unresolved: number; readonly restarts: number };
 }

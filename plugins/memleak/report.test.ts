@@ -86,3 +86,15 @@ test('what was missed is told by what it was', () => {
   assert.equal(points('memwatcher.allocation.sampling_interval')[0]?.value, 65_536);
   assert.equal(points('memwatcher.allocation.recorded')[0]?.value, 70);
 });
+
+test('stacks of processes that have ended are not counted for ever', () => {
+  const states = [
+    { state: 'confirmed', class: 'leak', count: 2 },
+    { state: 'confirmed', class: 'leak', count: 5, ended: true },
+  ] as const;
+  const points = pointsOf({ ...snapshot, states });
+  assert.deepEqual(
+    points('memwatcher.memory_leak.stack.count').map(({ value }) => value),
+    [2],
+  );
+});

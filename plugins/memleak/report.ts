@@ -66,7 +66,8 @@ function reportStack(stack: LeakStack, base: Base, out: Out): void {
 }
 
 function reportStates({ states }: LeakSnapshot, out: Out): void {
-  for (const { state, class: leakClass, count } of states) {
+  for (const { state, class: leakClass, count, ended } of states) {
+    if (ended) continue;
     out.point('memwatcher.memory_leak.stack.count', count, {
       'memwatcher.memory_leak.state': state,
       'memwatcher.memory_leak.class': leakClass,

@@ -179,7 +179,8 @@ describe('rounds', () => {
     await rounds.take();
     assert.equal(stage.states.size, 0);
     stage.accounts = [];
-    const { targets, stacks } = await rounds.take();
+    const { targets, stacks, states } = await rounds.take();
+    assert.deepEqual(states, [{ state: 'watching', count: 1, ended: true }]);
     assert.deepEqual(
       targets.map(({ ended }) => ended),
       [true],
@@ -188,6 +189,18 @@ describe('rounds', () => {
       stacks.map(({ reading: { key }, frames }) => [key, frames.length]),
       [['a', 2]],
     );
+  });
+
+  it('leave no room that the living need to those that have gone', async () => {
+    stage.accounts = [{ ...account([reading('z', 8000), reading('y', 8000)], true), id: 'gone' }];
+    await rounds.take();
+    stage.accounts = [account([reading('a', 8), reading('b', 80)])];
+    const { stacks, omitted } = await rounds.take();
+    assert.deepEqual(
+      stacks.map(({ reading: { key } }) => key),
+      ['b', 'a'],
+    );
+    assert.equal(omitted, 2);
   });
 
   it('look at ages only so often', async () => {

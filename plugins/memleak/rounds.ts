@@ -53,8 +53,9 @@ export class Rounds {
     const accounts = this.#read(sources, time);
     const changes = ledger.take(accounts.map(judgedAccount), time, now);
     this.#bury(accounts);
-    const held = [...ledger.outstanding, ...this.#ended.flatMap(({ stacks }) => stacks)];
-    const chosen = choose(held, this.#options.top);
+    const held = ledger.outstanding;
+    const gone = this.#ended.flatMap(({ stacks }) => stacks);
+    const chosen = choose(held, gone, this.#options.top);
     await naming.name(
       [...changes, ...chosen].map((one) => this.#nameless(one)),
       NAMING_MS,
@@ -70,8 +71,8 @@ export class Rounds {
         ...this.#ended.map(({ account }) => account),
       ].map(targetOf),
       stacks,
-      omitted: held.length - chosen.length,
-      states: statesOf(held),
+      omitted: held.length + gone.length - chosen.length,
+      states: [...statesOf(held), ...statesOf(gone).map((of) => ({ ...of, ended: true as const }))],
       symbolizer: naming.statistics,
     };
   }
@@ -141,13 +142,19 @@ function judgedAccount(account: SourceAccount): Account {
 const targetOf = ({ target, ended }: SourceAccount): Target =>
   ended ? { ...target, ended: true } : target;
 
-/** What is held against anybody first, then the largest; largest first. */
-function choose(held: readonly Judged[], top: number): Judged[] {
-  const bySize = held.toSorted((a, b) => b.reading.bytes - a.reading.bytes);
-  const accused = bySize.filter(({ judgement }) => judgement.state !== 'watching');
-  const rest = bySize.filter(({ judgement }) => judgement.state === 'watching');
-  return [...accused, ...rest].slice(0, top).sort((a, b) => b.reading.bytes - a.reading.bytes);
+/**
+ * What is held against anybody first, of who has gone after who lives, then the largest; they come
+ * largest first.
+ */
+function choose(held: readonly Judged[], gone: readonly Judged[], top: number): Judged[] {
+  const isAccused = ({ judgement }: Judged) => judgement.state !== 'watching';
+  const bySize = [held, gone].map((those) => those.toSorted(larger));
+  const accused = bySize.flatMap((those) => those.filter(isAccused));
+  const rest = bySize.flatMap((those) => those.filter((one) => !isAccused(one)));
+  return [...accused, ...rest].slice(0, top).sort(larger);
 }
+
+const larger = (a: Judged, b: Judged): number => b.reading.bytes - a.reading.bytes;
 
 function statesOf(held: readonly Judged[]): LeakSnapshot['states'] {
   const counts = new Map<string, LeakSnapshot['states'][number]>();
