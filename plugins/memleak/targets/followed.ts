@@ -18,8 +18,8 @@ export interface FollowContext {
   readonly watch: Pick<UserWatch, 'attach' | 'follow' | 'forget' | 'prepare' | 'strategy'>;
   readonly images: Images;
   readonly readMap: (pid: number) => ProcessMap;
-  /** Whether functions that may leave by an exception are probed. */
-  readonly throwing: boolean;
+  /** Whether functions of the process that may leave by an exception are probed. */
+  readonly throwing: (pid: number) => boolean;
 }
 
 /**
@@ -122,7 +122,7 @@ export class Followed {
       mmap,
       brk,
       functions,
-      throwing: context.throwing,
+      throwing: context.throwing(process.pid),
     };
     this.#attachment = new Attachment(process, options, context.watch, context.images);
     // Before the probes: which are needed depends on how frames can be undone.

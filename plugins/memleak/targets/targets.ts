@@ -17,7 +17,14 @@ import { type FollowedTarget, told } from './followed-target.js';
 import { Identities } from './identity.js';
 import { Images } from './images.js';
 import { Jobs } from './jobs.js';
-import { liveProc, type Proc, readMemory, readProcessOf, readStat } from './proc.js';
+import {
+  isMemoryLimited,
+  liveProc,
+  type Proc,
+  readMemory,
+  readProcessOf,
+  readStat,
+} from './proc.js';
 import { Processes, readCandidate } from './processes.js';
 import { absenceOf, Voice } from './voice.js';
 
@@ -80,9 +87,10 @@ export class Targets implements Closable {
       symbolsOfInterest(config.targets.flatMap(({ functions }) => Object.keys(functions))),
     );
     this.#identities = new Identities(proc);
-    const throwing =
-      config.throwing_new === 'always' ||
-      (config.throwing_new === 'auto' && watch.strategy === 'session');
+    const { throwing_new } = config;
+    const throwing = (pid: number) =>
+      throwing_new === 'always' ||
+      (throwing_new === 'auto' && watch.strategy === 'session' && !isMemoryLimited(proc, pid));
     this.#context = { watch, images: this.#images, readMap, throwing };
     this.#economy = new Economy(config, watch, logger);
     this.#voice = new Voice(health, logger);
@@ -278,8 +286,9 @@ export class Targets implements Closable {
   }
 
   #say(): void {
-    const impaired = [...this.#targets.values()].flatMap(({ name, reason }) =>
-      reason === undefined ? [] : [{ name, reason }],
+    // Who is left for its cost is told of with the economy.
+    const impaired = [...this.#targets.values()].flatMap(({ name, reason, state }) =>
+      reason === undefined || state === 'left' ? [] : [{ name, reason }],
     );
     this.#voice.say({
       impaired,
