@@ -164,7 +164,7 @@ export class KernelWatch implements Closable {
   }
 
   /** Detaches; what is held is gone with the object. */
-  close(): void {
+  async close(): Promise<void> {
     const state = this.#state;
     this.#state = undefined;
     this.#followed = NOTHING;
@@ -172,7 +172,7 @@ export class KernelWatch implements Closable {
     try {
       state.tracer.close();
     } finally {
-      void state.loaded.close();
+      await state.loaded.close();
     }
   }
 
