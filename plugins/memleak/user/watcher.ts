@@ -79,6 +79,8 @@ export class UserWatcher implements UserWatch {
   readonly #ring: RingReader;
   readonly #happening: RecordDecoder<MlHappening>;
   readonly #setInterval: (interval: number) => void;
+  /** By number of a target: runs that the kernel had left out before it was followed. */
+  readonly #missedBefore = new Map<number, number>();
   #interval = 0;
   #sweptAt = 0;
   #live = 0;
@@ -125,6 +127,7 @@ export class UserWatcher implements UserWatch {
     this.#forgetPid(process.pid);
     const target = this.#targets.add(process, code);
     this.#slots.begin(target.number);
+    this.#missedBefore.set(target.number, this.#missedRuns);
     const parent = inherit && this.#targets.of(inherit);
     if (parent) this.#passes.inherit(parent.number, target.number);
     this.#targets.admit(target);
@@ -199,6 +202,10 @@ export class UserWatcher implements UserWatch {
     return this.scope.close();
   }
 
+  get #missedRuns(): number {
+    return missedRuns(this.loaded.object, this.loaded.programs);
+  }
+
   #forgetPid(pid: number): void {
     for (const target of [...this.#targets.all]) {
       if (target.process.pid === pid) this.#targets.remove(target);
@@ -222,8 +229,8 @@ export class UserWatcher implements UserWatch {
   }
 
   #counts(): Pick<UserReadings, 'coverage' | 'hits'> {
-    const { object, programs } = this.loaded;
-    const missed = missedRuns(object, programs);
+    // Whose runs they were the kernel does not say: each may have missed all of them.
+    const missed = this.#missedRuns;
     const coverage = new Map<number, Coverage>();
     const hits = new Map<number, number>();
     for (const target of this.#targets.all) {
@@ -233,7 +240,7 @@ export class UserWatcher implements UserWatch {
       coverage.set(pid, {
         samplingInterval: this.#interval,
         missedAllocations: counts.missedAllocations,
-        missedFrees: counts.missedFrees + missed,
+        missedFrees: counts.missedFrees + missed - (this.#missedBefore.get(target.number) ?? 0),
         recorded: counts.recorded,
       });
     }
