@@ -5,6 +5,7 @@
 import { closeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { openRegular } from './module-files.js';
+import { Mounts } from './mounts.js';
 import type { MappedModule } from './symbolizer.js';
 
 export interface WantedDebug {
@@ -23,8 +24,14 @@ export function openDebugFiles(
 ): number[] {
   const found: number[] = [];
   const seen = new Set<string>();
-  for (const root of [`${proc}/${pid}/root`, '']) {
+  const mounts = new Mounts(proc);
+  const roots = [
+    [pid, `${proc}/${pid}/root`],
+    [process.pid, ''],
+  ] as const;
+  for (const [whose, root] of roots) {
     for (const path of candidates(module.path, wanted)) {
+      if (!mounts.mayLookUp(whose, path)) continue;
       const file = openRegular(`${root}${path}`, ({ dev, ino, size }) => {
         const key = `${dev} ${ino}`;
         const isNew = !seen.has(key) && ino !== module.inode && size > 0;

@@ -1,16 +1,19 @@
 /** The JIT maps of processes, a few at a time. */
 import { closeSync } from 'node:fs';
 import { openRegular } from './module-files.js';
+import { Mounts } from './mounts.js';
 import { type JitFunction, PerfMap } from './perf-map.js';
 import type { MappedModule, ProcessMap } from './symbolizer.js';
 
 export class JitNames {
   readonly #proc: string;
+  readonly #mounts: Mounts;
   /** By pid and user; the least recently asked for first. */
   readonly #maps = new Map<string, PerfMap>();
 
   constructor(proc: string) {
     this.#proc = proc;
+    this.#mounts = new Mounts(proc);
   }
 
   /** By address; absent of what no map tells. */
@@ -43,7 +46,12 @@ export class JitNames {
 
   /** As the process sees it, or as we do. Only its own user may have written it. */
   #open({ pid, innerPid, user }: ProcessMap) {
-    const paths = [`${this.#proc}/${pid}/root/tmp/perf-${innerPid}.map`, `/tmp/perf-${pid}.map`];
+    const paths = [
+      ...(this.#mounts.mayLookUp(pid, '/tmp')
+        ? [`${this.#proc}/${pid}/root/tmp/perf-${innerPid}.map`]
+        : []),
+      ...(this.#mounts.mayLookUp(process.pid, '/tmp') ? [`/tmp/perf-${pid}.map`] : []),
+    ];
     for (const path of paths) {
       const file = openRegular(path, ({ uid }) => uid === user, { follow: false });
       if (file !== undefined) return file;

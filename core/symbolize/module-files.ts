@@ -19,6 +19,7 @@ import {
 import type { Closable } from '../scope.js';
 import { type ElfIdentity, elfIdentityOf } from './elf-identity.js';
 import { libc } from './libc.js';
+import { Mounts } from './mounts.js';
 import type { MappedModule } from './symbolizer.js';
 
 export interface ModuleFilesOptions {
@@ -36,6 +37,7 @@ export interface HeldFile {
 export class ModuleFiles implements Closable {
   readonly #limit: number;
   readonly #proc: string;
+  readonly #mounts: Mounts;
   /** By device and inode; the least recently asked for is first. */
   readonly #held = new Map<string, HeldFile>();
   #closed = false;
@@ -43,6 +45,7 @@ export class ModuleFiles implements Closable {
   constructor({ limit = 512, proc = '/proc' }: ModuleFilesOptions = {}) {
     this.#limit = limit;
     this.#proc = proc;
+    this.#mounts = new Mounts(proc);
   }
 
   /** Files that are open. */
@@ -110,12 +113,19 @@ export class ModuleFiles implements Closable {
   }
 
   #find(pid: number, module: MappedModule): HeldFile | undefined {
+    if (this.#mounts.isRemoteDevice(pid, module.device)) return undefined;
     const own = `${this.#proc}/${pid}`;
     const range = `${module.start.toString(16)}-${module.end.toString(16)}`;
     const mapped = `${own}/map_files/${range}`;
-    const named = module.path.startsWith('/') ? [`${own}/root${module.path}`] : [];
-    // The last is for who has gone, and for files that the host and a container share.
-    const paths = module.deleted ? [mapped] : [...named, mapped, module.path];
+    const { path: name, deleted } = module;
+    const named = name.startsWith('/') && !deleted;
+    // First what looks up no path. The last is for who has gone, and for files that host and
+    // container share.
+    const paths = [
+      mapped,
+      ...(named && this.#mounts.mayLookUp(pid, name) ? [`${own}/root${name}`] : []),
+      ...(named && this.#mounts.mayLookUp(process.pid, name) ? [name] : []),
+    ];
     for (const path of paths) {
       const file = openRegular(path, (stats) => isSame(stats, module));
       if (file !== undefined) return { ...file, identity: elfIdentityOf(file.fd) };

@@ -227,7 +227,7 @@ export class Followed {
   #readProgram(): string | undefined {
     try {
       this.#map = this.context.readMap(this.process.pid);
-      this.#program = this.context.images.program(this.process.pid);
+      this.#program = this.context.images.program(this.process.pid, this.#modules());
       return refusalOfProgram(this.#program, this.#map);
     } catch (error) {
       return `its executable: ${describeError(error)}`;

@@ -1,6 +1,6 @@
-import { closeSync, fstatSync } from 'node:fs';
+import { fstatSync, readlinkSync } from 'node:fs';
 import type { Closable } from '../../../core/scope.js';
-import { ModuleFiles, openRegular } from '../../../core/symbolize/module-files.js';
+import { ModuleFiles } from '../../../core/symbolize/module-files.js';
 import type { MappedModule } from '../../../core/symbolize/symbolizer.js';
 import { readImage } from './elf-image.js';
 import type { Image } from './image.js';
@@ -46,15 +46,14 @@ export class Images implements Closable {
     return { image, path: `/proc/self/fd/${held.fd}` };
   }
 
-  /** The program that the process runs; undefined if it is gone or hidden. Throws as `find`. */
-  program(pid: number): Image | undefined {
-    const file = openRegular(`/proc/${pid}/exe`, () => true);
-    if (file === undefined) return undefined;
-    try {
-      return this.#imageOf(file.fd);
-    } finally {
-      closeSync(file.fd);
-    }
+  /**
+   * The program that the process runs, one of `modules`; undefined if it is gone, hidden or where
+   * opening it could wait for ever. Throws as `find`.
+   */
+  program(pid: number, modules: readonly MappedModule[]): Image | undefined {
+    const path = executableOf(pid);
+    const module = modules.find((one) => one.path === path && one.inode !== 0);
+    return module && this.find(pid, module)?.image;
   }
 
   #imageOf(fd: number): Image {
@@ -85,5 +84,16 @@ export class Images implements Closable {
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
     }
+  }
+}
+
+/** As the kernel names it, which asks no file system; spelled as the map of a process is read. */
+function executableOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`)
+      .replace(/ \(deleted\)$/, '')
+      .replaceAll('\\012', '\n');
+  } catch {
+    return undefined;
   }
 }

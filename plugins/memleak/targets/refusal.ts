@@ -18,7 +18,9 @@ export function refusalOfProgram(program: Image | undefined, map: ProcessMap): s
   if (map.modules.length === 0) {
     return 'its memory map cannot be read: CAP_SYS_PTRACE is needed, or it has just gone';
   }
-  if (program === undefined) return 'its executable cannot be read';
+  if (program === undefined) {
+    return 'its executable cannot be read: it has gone, or is on a file system in user space or over the network';
+  }
   if (program.bits === 32) return 'it is a 32-bit program; only 64-bit programs can be followed';
   if (program.isGo) {
     return 'it is a Go program, which a return probe would crash: Go moves stacks as they grow. Its own profiler (net/http/pprof) shows what it allocates';
