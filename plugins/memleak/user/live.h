@@ -80,7 +80,7 @@ static __always_inline bool put(struct ml_key *key, struct ml_live *allocation)
 	if (!error)
 		return true;
 	COUNT(map_full);
-	COUNT_TARGET(key->target, missed_allocations, allocation->weight / ML_ONE);
+	COUNT_TARGET(key->target, missed_allocations, 1);
 	COUNT_TARGET(key->target, missed_bytes, estimate(allocation));
 	return false;
 }

@@ -98,7 +98,9 @@ export class TargetTable {
     const number = this.#free.shift();
     if (number === undefined) {
       const message = `cannot follow ${process.pid}: ${this.#memory.entries} processes are followed`;
-      throw new MemWatcherError('BPF_MAP_FAILED', message, { hint: 'raise targets.max_processes' });
+      throw new MemWatcherError('BPF_MAP_FAILED', message, {
+        hint: 'raise plugins.memleak.max_targets',
+      });
     }
     const target = { number, process };
     this.#bytes(number).fill(0);
