@@ -148,6 +148,11 @@ export class TargetTable {
     this.#forgotten.set(number, 0);
   }
 
+  /** Whether more numbers wait to be free than are. */
+  get isCrowded(): boolean {
+    return this.#forgotten.size > this.#free.length;
+  }
+
   /** How many await passes before their numbers are free. */
   get forgotten(): number {
     return this.#forgotten.size;

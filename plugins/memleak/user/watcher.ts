@@ -22,6 +22,8 @@ import type {
 
 /** ms after which what was forgotten leaves, if nothing had a look at all allocations before. */
 const SWEEP_EVERY = 5_000;
+/** The same where few numbers of targets are left. */
+const SWEEP_SOON = 500;
 /** The kernel reckons with 28 bits behind the point. */
 const MAX_INTERVAL = 2 ** 30;
 /** ML_SLOT_BITS. */
@@ -173,6 +175,9 @@ export class UserWatcher implements UserWatch {
 
   activity(): ReadonlyMap<number, Activity> {
     this.#passThreads();
+    const ms = performance.now();
+    // Many that come and go between two readings leave no number to those that come after.
+    if (this.#targets.isCrowded && ms - this.#sweptAt >= SWEEP_SOON) this.#passLive(ms);
     return new Map(
       [...this.#targets.all].map((target) => {
         const { hits, recorded } = this.#targets.counts(target);
