@@ -22,7 +22,7 @@ const skip = process.getuid?.() === 0 ? false : 'needs root to load BPF';
 async function agentOf(module: PluginModule): Promise<Agent> {
   const { name, metrics } = module.metadata;
   const all = Object.fromEntries(Object.keys(metrics).map((metric) => [metric, true]));
-  const raw = { plugins: { [name]: { metrics: all } }, log: { level: 'error' } };
+  const raw = { plugins: { [name]: { enabled: true, metrics: all } }, log: { level: 'error' } };
   const installation = findInstallation(import.meta.url);
   const foundation = { installation, plugins: [module], build: buildWith };
   return createQuietAgent(foundation, toAgentConfig(agentSchema([module]).parse(raw)));
