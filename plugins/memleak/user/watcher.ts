@@ -175,7 +175,7 @@ export class UserWatcher implements UserWatch {
 
   activity(): ReadonlyMap<number, Activity> {
     this.#passThreads();
-    const ms = performance.now();
+    const ms = Number(process.hrtime.bigint()) / 1e6;
     // Many that come and go between two readings leave no number to those that come after.
     if (this.#targets.isCrowded && ms - this.#sweptAt >= SWEEP_SOON) this.#passLive(ms);
     return new Map(
