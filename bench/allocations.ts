@@ -6,18 +6,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { atExit } from './at-exit.js';
 import type { Took } from './workload.js';
 
 const SOURCE = fileURLToPath(new URL('../../bench/allocations.c', import.meta.url));
 
 export class Allocations {
-  readonly #dir: string;
+  readonly #undo: () => void;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #lines: AsyncIterator<string>;
 
   private constructor(dir: string, program: string, args: readonly string[]) {
-    this.#dir = dir;
     this.#child = spawn(program, args);
+    this.#undo = atExit(() => {
+      this.#child.kill('SIGKILL');
+      rmSync(dir, { recursive: true, force: true });
+    });
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
@@ -44,9 +48,8 @@ export class Allocations {
 
   async stop(): Promise<void> {
     const closed = once(this.#child, 'close');
-    this.#child.kill('SIGKILL');
+    this.#undo();
     await closed;
-    rmSync(this.#dir, { recursive: true });
   }
 
   async #line(): Promise<string> {

@@ -16,6 +16,7 @@ import { cached, cachePath } from '../test/cache.js';
 import { LivePlugin } from '../test/fakes/live-plugin.js';
 import { Archive } from '../test/vm/archive.js';
 import { KERNELS } from '../test/vm/kernels.js';
+import { atExit } from './at-exit.js';
 
 /** Attaches to a process; gives what detaches. */
 export type Watcher = (pid: number) => Promise<() => Promise<void>>;
@@ -138,12 +139,19 @@ export const peerWatcher =
     const call = ['--library-path', lib, program, '-p', `${pid}`, ...args];
     const loader = join(lib, 'ld-linux-x86-64.so.2');
     const child = spawn(loader, [...call, '3600'], { stdio: 'ignore' });
-    await attachedProbes(child);
-    return async () => {
-      const closed = once(child, 'close');
-      child.kill('SIGKILL');
+    const kill = atExit(() => child.kill('SIGKILL'));
+    const closed = once(child, 'close');
+    const off = async () => {
+      kill();
       await closed;
     };
+    try {
+      await attachedProbes(child);
+    } catch (error) {
+      await off();
+      throw error;
+    }
+    return off;
   };
 
 /** It does not say when it has attached: its descriptors do, once they no longer become more. */

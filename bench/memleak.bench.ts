@@ -1,13 +1,12 @@
 /**
- * What watching allocations costs the program that makes them: a tight loop, an allocator under many
- * threads and a real compile; without probes, with two empty ones (the floor), with every mode of
- * ours and with memleak of libbpf-tools, by turns in one run.
+ * What watching allocations costs the program that makes them: a tight loop and an allocator under
+ * many threads; without probes, with two empty ones (the floor), with every mode of ours and with
+ * memleak of libbpf-tools, by turns in one run. A real compile: memleak-compile.bench.ts.
  */
 
 import { Allocations } from './allocations.js';
 import type { BenchRow } from './bench.js';
 import { median } from './bench.js';
-import { Compile } from './compile.js';
 import { type Ratio, summary } from './interleave.js';
 import {
   EmptyProbes,
@@ -30,8 +29,6 @@ const FULL = 'full';
 const SAMPLED = 'sampling 512 KiB';
 const FLOOR = 'two empty probes';
 const PEER = 'libbpf-tools memleak';
-/** With the peer one takes minutes. */
-const COMPILES = Number(process.env.MEMLEAK_COMPILES ?? 5);
 
 interface Load {
   readonly name: string;
@@ -70,7 +67,6 @@ export async function run(): Promise<BenchRow[]> {
         THREADS,
         watchers,
       )),
-      ...(await compileRows(peer instanceof Error ? undefined : peer)),
       ...(await attachRows()),
       ...(await memoryRows()),
     ];
@@ -160,35 +156,6 @@ function ratioRows(name: string, added: ReadonlyMap<string, readonly number[]>):
     ...row(`${SAMPLED}: cheaper than ${PEER}`, ratio(PEER, SAMPLED), (value) => value >= 8, '≥ 8'),
     ...row(`${SAMPLED}: over the floor`, ratio(SAMPLED, FLOOR), (value) => value <= 1.5, '≤ 1.5'),
   ];
-}
-
-async function compileRows(peer: string | undefined): Promise<BenchRow[]> {
-  if (COMPILES === 0) return [];
-  const source = new Compile();
-  try {
-    const ways = new Map<string, () => Promise<number>>([
-      ['by itself', () => source.run()],
-      [FULL, () => source.run(pluginWatcher({ sampling: 'full' }))],
-      [SAMPLED, () => source.run(pluginWatcher({ sampling: '512KiB' }))],
-      ...(peer === undefined ? [] : ([[PEER, () => source.run(peerWatcher(peer))]] as const)),
-    ]);
-    const took = new Map<string, number[]>([...ways.keys()].map((key) => [key, []]));
-    for (let round = 0; round < COMPILES; round++) {
-      for (const [key, once] of ways) took.get(key)?.push(await once());
-    }
-    const alone = took.get('by itself') ?? [];
-    return [...took].map(([key, values]) => {
-      const found = summary(values.map((value, round) => value / (alone[round] ?? Number.NaN)));
-      return {
-        name: `g++: ${key}`,
-        value: median(values),
-        unit: 's CPU',
-        note: `${found.median.toFixed(2)} × by itself (95 %: ${found.low.toFixed(2)} to ${found.high.toFixed(2)})`,
-      };
-    });
-  } finally {
-    source.remove();
-  }
 }
 
 async function attachRows(): Promise<BenchRow[]> {
