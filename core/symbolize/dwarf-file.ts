@@ -1,7 +1,9 @@
 /** One file as the child sees it: its symbols, and lines and inline chains where there is DWARF. */
 import type { Demangle } from './demangle.js';
 import type { FindDebug, LibDw, Pointer } from './libdw.js';
+import type { Die } from './libdw-scopes.js';
 import { SymbolIndex } from './symbol-index.js';
+import { UnitIndex } from './unit-index.js';
 import type { FoundFrame } from './wire.js';
 
 export class DwarfFile {
@@ -10,9 +12,8 @@ export class DwarfFile {
   readonly #module: Pointer;
   readonly #demangle: Demangle;
   #symbols: SymbolIndex | undefined;
-  #units: UnitIndex | undefined;
-  #bias: bigint | undefined;
-  #biasKnown = false;
+  /** Null: there is no DWARF. */
+  #units: UnitIndex | null | undefined;
 
   /** Takes `fd` over, unless it throws. */
   constructor(dw: LibDw, fd: number, ask: FindDebug, demangle: Demangle) {
@@ -43,16 +44,17 @@ export class DwarfFile {
       ...(symbol && { name: this.#demangle(withoutVersion(symbol.name)), begin }),
       inlined: false,
     };
-    const unit = this.#unitAt(address);
-    if (unit === undefined) return [outer];
-    const inner = address - (this.#bias ?? 0n);
+    const units = this.#openUnits();
+    const unit = units?.unitAt(address);
+    if (!units || unit === undefined) return [outer];
+    const inner = address - units.bias;
     const place = this.#place(unit, inner);
-    const chain = this.#dw.withScopes(unit, inner, (dies) => this.#chain(unit, dies, place));
-    if (chain === undefined || chain.length === 0) return [{ ...outer, ...place }];
+    const chain = this.#chain(unit, units.scopesAt(unit, inner), place);
+    if (chain.length === 0) return [{ ...outer, ...place }];
     return chain.map((frame) => (frame.inlined ? frame : { ...outer, ...frame }));
   }
 
-  #chain(unit: Pointer, dies: readonly Pointer[], innermost: Place): FoundFrame[] {
+  #chain(unit: Pointer, dies: readonly Die[], innermost: Place): FoundFrame[] {
     const frames: FoundFrame[] = [];
     let place = innermost;
     for (const die of dies) {
@@ -67,7 +69,7 @@ export class DwarfFile {
     return frames;
   }
 
-  #nameOf(unit: Pointer, die: Pointer): string | undefined {
+  #nameOf(unit: Pointer, die: Die): string | undefined {
     const linkage =
       this.#dw.string(die, DW_AT_LINKAGE_NAME) ?? this.#dw.string(die, DW_AT_MIPS_LINKAGE_NAME);
     if (linkage !== undefined) return this.#demangle(linkage);
@@ -78,7 +80,7 @@ export class DwarfFile {
   }
 
   /** With the namespaces, types and functions that it is declared in. */
-  #qualified(die: Pointer, name: string): string {
+  #qualified(die: Die, name: string): string {
     const around = this.#dw.withDeclaration(die, (dies) =>
       dies.slice(1, MAX_NESTING).flatMap((outer) => {
         const tag = this.#dw.tag(outer);
@@ -97,7 +99,7 @@ export class DwarfFile {
     return found.line > 0 ? { file, line: found.line } : { file };
   }
 
-  #callOf(unit: Pointer, die: Pointer): Place {
+  #callOf(unit: Pointer, die: Die): Place {
     const index = this.#dw.number(die, DW_AT_CALL_FILE);
     const line = this.#dw.number(die, DW_AT_CALL_LINE);
     const file = index === undefined ? undefined : this.#dw.sourceFile(unit, index);
@@ -111,51 +113,18 @@ export class DwarfFile {
     return folder === undefined ? file : `${folder}/${file}`;
   }
 
-  #unitAt(address: bigint): Pointer | undefined {
-    if (!this.#biasKnown) {
-      this.#biasKnown = true;
-      this.#bias = this.#dw.bias(this.#module);
+  #openUnits(): UnitIndex | null {
+    if (this.#units === undefined) {
+      const dwarf = this.#dw.dwarf(this.#module);
+      this.#units = dwarf === undefined ? null : new UnitIndex(this.#dw, this.#module, dwarf);
     }
-    if (this.#bias === undefined) return undefined;
-    const unit = this.#dw.unitAt(this.#module, address);
-    if (unit !== undefined) return unit;
-    this.#units ??= new UnitIndex(this.#dw, this.#module);
-    return this.#units.find(address - this.#bias);
+    return this.#units;
   }
 }
 
 interface Place {
   readonly file?: string;
   readonly line?: number;
-}
-
-/** Units by address, for compilers that write no .debug_aranges (clang, rustc). */
-class UnitIndex {
-  readonly #ranges: { readonly start: bigint; readonly end: bigint; readonly unit: Pointer }[] = [];
-
-  constructor(dw: LibDw, module: Pointer) {
-    let unit = dw.nextUnit(module, null);
-    for (let count = 0; unit !== undefined && count < MAX_UNITS; count++) {
-      for (const [start, end] of dw.ranges(unit, MAX_RANGES)) {
-        this.#ranges.push({ start, end, unit });
-      }
-      unit = dw.nextUnit(module, unit);
-    }
-    this.#ranges.sort((a, b) => (a.start < b.start ? -1 : 1));
-  }
-
-  find(address: bigint): Pointer | undefined {
-    let low = 0;
-    let high = this.#ranges.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const start = this.#ranges[middle]?.start ?? 0n;
-      if (start <= address) low = middle + 1;
-      else high = middle;
-    }
-    const below = this.#ranges[low - 1];
-    return below !== undefined && address < below.end ? below.unit : undefined;
-  }
 }
 
 /** `malloc@@GLIBC_2.2.5` is malloc. */
@@ -176,5 +145,3 @@ const DW_AT_CALL_LINE = 0x59;
 const DW_AT_LINKAGE_NAME = 0x6e;
 const DW_AT_MIPS_LINKAGE_NAME = 0x2007;
 const MAX_FRAMES = 256;
-const MAX_UNITS = 1 << 18;
-const MAX_RANGES = 1 << 14;

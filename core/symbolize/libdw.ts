@@ -3,6 +3,7 @@
  * it reads files that anybody may have written. Pointers are bigints, as koffi gives them.
  */
 import koffi from 'koffi';
+import { DIE_SIZE, type Die, declareScopes } from './libdw-scopes.js';
 
 export type Pointer = bigint;
 type Maybe = Pointer | null;
@@ -134,21 +135,16 @@ function declare(dw: ReturnType<typeof koffi.load>) {
     ) => Maybe,
     ranges: dw.func(
       'int64_t dwarf_ranges(void *die, int64_t at, void *base, void *start, void *end)',
-    ) as (die: Pointer, at: number, base: Out, start: Out, end: Out) => number,
-    scopes: dw.func('int dwarf_getscopes(void *unit, uint64_t address, void *scopes)') as (
-      unit: Pointer,
-      address: bigint,
-      scopes: Out,
-    ) => number,
+    ) as (die: Die, at: number, base: Out, start: Out, end: Out) => number,
     scopesOf: dw.func('int dwarf_getscopes_die(void *die, void *scopes)') as (
-      die: Pointer | Out,
+      die: Die,
       scopes: Out,
     ) => number,
     attribute: dw.func(
       'void *dwarf_attr_integrate(void *die, unsigned int name, void *attribute)',
-    ) as (die: Pointer, name: number, attribute: Out) => Maybe,
+    ) as (die: Die, name: number, attribute: Out) => Maybe,
     ownAttribute: dw.func('void *dwarf_attr(void *die, unsigned int name, void *attribute)') as (
-      die: Pointer | Out,
+      die: Die,
       name: number,
       attribute: Out,
     ) => Maybe,
@@ -161,8 +157,8 @@ function declare(dw: ReturnType<typeof koffi.load>) {
       attribute: Out,
       value: Out,
     ) => number,
-    tag: dw.func('int dwarf_tag(void *die)') as (die: Pointer) => number,
-    name: dw.func('void *dwarf_diename(void *die)') as (die: Pointer) => Maybe,
+    tag: dw.func('int dwarf_tag(void *die)') as (die: Die) => number,
+    name: dw.func('void *dwarf_diename(void *die)') as (die: Die) => Maybe,
     line: dw.func('void *dwarf_getsrc_die(void *unit, uint64_t address)') as (
       unit: Pointer,
       address: bigint,
@@ -213,7 +209,7 @@ function declare(dw: ReturnType<typeof koffi.load>) {
   }
 
   /** With the DIE and all that it is nested in. */
-  function withNest<T>(die: Pointer | Out, use: (dies: Pointer[]) => T): T | undefined {
+  function withNest<T>(die: Die, use: (dies: Pointer[]) => T): T | undefined {
     const count = native.scopesOf(die, first);
     if (count <= 0) return undefined;
     const scopes = value(first);
@@ -226,6 +222,8 @@ function declare(dw: ReturnType<typeof koffi.load>) {
   }
 
   return {
+    ...declareScopes(dw),
+
     /** A session, in which one file is looked at. */
     begin(find: FindDebug): { readonly session: Pointer; close(): void } | undefined {
       const callback = koffi.register(
@@ -282,9 +280,10 @@ function declare(dw: ReturnType<typeof koffi.load>) {
     symbolName: (module: Pointer, number: number): string | undefined =>
       text(native.symbolAt(module, number, symbol, first, int, null, null)),
 
-    /** What is added to addresses of the debug file. Undefined if there is no DWARF. */
-    bias(module: Pointer): bigint | undefined {
-      return native.dwarf(module, first) === null ? undefined : value(first);
+    /** `bias` is added to addresses of the debug file. Undefined if there is no DWARF. */
+    dwarf(module: Pointer): { readonly dwarf: Pointer; readonly bias: bigint } | undefined {
+      const dwarf = native.dwarf(module, first);
+      return dwarf === null ? undefined : { dwarf, bias: value(first) };
     },
 
     /** The unit of an address by .debug_aranges, which not every compiler writes. */
@@ -292,7 +291,7 @@ function declare(dw: ReturnType<typeof koffi.load>) {
     nextUnit: (module: Pointer, last: Maybe) => known(native.nextUnit(module, last, first)),
 
     /** Where a DIE's code is: pairs of [start, end). */
-    ranges(die: Pointer, most: number): (readonly [bigint, bigint])[] {
+    ranges(die: Die, most: number): (readonly [bigint, bigint])[] {
       const found: (readonly [bigint, bigint])[] = [];
       for (let at = 0; found.length < most; ) {
         at = native.ranges(die, at, first, second, third);
@@ -302,21 +301,9 @@ function declare(dw: ReturnType<typeof koffi.load>) {
       return found;
     },
 
-    /** The DIEs around an address as they nest, innermost first; `use` must not keep them. */
-    withScopes<T>(unit: Pointer, address: bigint, use: (dies: Pointer[]) => T): T | undefined {
-      if (native.scopes(unit, address, first) <= 0) return undefined;
-      const around = value(first);
-      try {
-        // What is behind the innermost there are the scopes of the function that was inlined.
-        return withNest(around, use);
-      } finally {
-        free(around);
-      }
-    },
-
     /** What the DIE's declaration lies in, innermost first, itself included. */
-    withDeclaration<T>(die: Pointer, use: (dies: Pointer[]) => T): T | undefined {
-      let at: Pointer | Out = die;
+    withDeclaration<T>(die: Die, use: (dies: Pointer[]) => T): T | undefined {
+      let at: Die = die;
       for (const name of [DW_AT_ABSTRACT_ORIGIN, DW_AT_SPECIFICATION]) {
         const next = new Uint8Array(DIE_SIZE);
         if (native.ownAttribute(at, name, attribute) === null) continue;
@@ -327,13 +314,13 @@ function declare(dw: ReturnType<typeof koffi.load>) {
     },
 
     tag: native.tag,
-    name: (die: Pointer) => text(native.name(die)),
+    name: (die: Die) => text(native.name(die)),
     /** These also of what the DIE is an instance of. */
-    string(die: Pointer, name: number): string | undefined {
+    string(die: Die, name: number): string | undefined {
       const found = native.attribute(die, name, attribute) !== null;
       return found ? text(native.formString(attribute)) : undefined;
     },
-    number(die: Pointer, name: number): number | undefined {
+    number(die: Die, name: number): number | undefined {
       const found = native.attribute(die, name, attribute) !== null;
       return found && native.formNumber(attribute, first) === 0 ? Number(value(first)) : undefined;
     },
@@ -355,7 +342,6 @@ function declare(dw: ReturnType<typeof koffi.load>) {
 }
 
 /** Sizes of the library's structures. */
-const DIE_SIZE = 32;
 const ATTRIBUTE_SIZE = 24;
 const SYMBOL_SIZE = 24;
 const CALLBACKS_SIZE = 32;
