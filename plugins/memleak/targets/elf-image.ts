@@ -21,7 +21,7 @@ export function readImage(fd: number, wanted: RegExp): Image {
       );
       if (names.length === 0) continue;
       const { entry, offset, emulated } = probeSite(file, fn, optionsOf(names));
-      const place = { entry, entryEmulated: emulated && offset === entry, offset, emulated };
+      const place = { entry, offset, emulated };
       for (const symbol of names) functions.set(symbol, place);
     }
     const isProgram = file.isStatic || file.interpreter !== undefined;

@@ -13,8 +13,6 @@ export interface Image {
 export interface ImageFunction {
   /** Bytes into the file where it begins. */
   readonly entry: number;
-  /** Whether the kernel emulates the instruction there, and need not step through it. */
-  readonly entryEmulated: boolean;
   /** Bytes into the file where an entry probe is cheapest; and whether it is emulated there. */
   readonly offset: number;
   readonly emulated: boolean;

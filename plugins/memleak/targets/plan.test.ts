@@ -23,7 +23,7 @@ function image(
     functions: new Map(
       Object.entries(functions).map(([symbol, entry]) => [
         symbol,
-        { entry, entryEmulated: false, offset: entry + 1, emulated: !stepped.includes(symbol) },
+        { entry, offset: entry + 1, emulated: !stepped.includes(symbol) },
       ]),
     ),
   };

@@ -1,7 +1,7 @@
 /** Which functions of a file are probed for a target. Pure. */
 import type { ProbeSite } from '../user/user-watch.js';
 import { type Extras, type Family, type FileTraits, familyOf, wantedOf } from './allocators.js';
-import type { Image, ImageFunction } from './image.js';
+import type { Image } from './image.js';
 
 export interface PlanOptions extends Extras {
   /** Functions that may leave by an exception are probed as well. */
@@ -54,9 +54,6 @@ function steppedShare(sites: readonly ProbeSite[], image: Image): number {
   const main = sites.filter(({ symbol }) => MAIN.test(symbol));
   const counted = main.length > 0 ? main : sites;
   if (counted.length === 0) return 0;
-  const isStepped = ({ shape, symbol }: ProbeSite) => {
-    const place = image.functions.get(symbol) as ImageFunction;
-    return shape === 'new' ? !place.entryEmulated : !place.emulated;
-  };
+  const isStepped = ({ symbol }: ProbeSite) => image.functions.get(symbol)?.emulated !== true;
   return counted.filter(isStepped).length / counted.length;
 }

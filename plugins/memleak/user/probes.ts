@@ -54,24 +54,24 @@ interface Plan {
 function plansOf(strategy: string, sites: readonly ProbeSite[]): Plan[] {
   if (sites.length === 0) return [];
   if (strategy === 'session') {
-    return [{ program: 'session', offsets: sites.map(entryOf), cookies: sites.map(cookieOf) }];
+    return [{ program: 'session', offsets: sites.map(placeOf), cookies: sites.map(cookieOf) }];
   }
   // At the same place, where the stack is what it is at the entry: one breakpoint for both.
-  const returning = sites.filter(returns).map(entryOf);
+  const returning = sites.filter(returns).map(placeOf);
   const plans: Plan[] = returning.length > 0 ? [{ program: 'any_return', offsets: returning }] : [];
   if (strategy === 'multi') {
-    const entries = { offsets: sites.map(entryOf), cookies: sites.map(cookieOf) };
+    const entries = { offsets: sites.map(placeOf), cookies: sites.map(cookieOf) };
     return [...plans, { program: 'multi_entry', ...entries }];
   }
   for (const shape of SHAPES) {
-    const offsets = sites.filter((site) => site.shape === shape).map(entryOf);
+    const offsets = sites.filter((site) => site.shape === shape).map(placeOf);
     if (offsets.length > 0) plans.push({ program: `entry_${shape}`, offsets });
   }
   return plans;
 }
 
-/** Who called operator new lies at the stack pointer only as it begins. */
-const entryOf = ({ shape, offset, entry }: ProbeSite): number => (shape === 'new' ? entry : offset);
+/** Where the stack is still what it is as the function begins, and the kernel steps through nothing. */
+const placeOf = ({ offset }: ProbeSite): number => offset;
 
 const cookieOf = ({ shape, symbol, leaf = LEAVES.test(symbol), mayThrow }: ProbeSite): number =>
   SHAPES.indexOf(shape) | (leaf ? LEAF : 0) | (mayThrow ? MAY_THROW : 0);
