@@ -32,12 +32,12 @@ describe('the tables of the kernel’s allocations', { skip, timeout: 300_000 },
     run(live, 'raw_page_alloc', page(first), order, 0, type);
   const free = (live: LiveKernel, first: number, order: number) =>
     run(live, 'raw_page_free', page(first), order);
-  const using = (config: Record<string, unknown>, test: (live: LiveKernel) => void) => {
+  const using = async (config: Record<string, unknown>, test: (live: LiveKernel) => void) => {
     const live = started(config);
     try {
       test(live);
     } finally {
-      live.close();
+      await live.close();
     }
   };
 

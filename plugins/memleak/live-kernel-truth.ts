@@ -79,8 +79,8 @@ export class LiveKernel {
     }
   }
 
-  close(): void {
-    this.watch.close();
+  async close(): Promise<void> {
+    await this.watch.close();
     this.#symbols.close();
   }
 }

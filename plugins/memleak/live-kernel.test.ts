@@ -52,7 +52,7 @@ describe('the kernel, followed', { skip, timeout: 600_000 }, () => {
         const leftOwn = await live.until(own, (held) => held.allocations <= owned.allocations);
         assert.equal(leftOwn.allocations, owned.allocations);
       } finally {
-        live.close();
+        await live.close();
       }
     });
   }
@@ -79,7 +79,7 @@ describe('the kernel, followed', { skip, timeout: 600_000 }, () => {
         const left = await live.until(look, (held) => held.allocations <= before.allocations);
         assert.equal(left.allocations, before.allocations);
       } finally {
-        live.close();
+        await live.close();
       }
     });
 
@@ -102,7 +102,7 @@ describe('the kernel, followed', { skip, timeout: 600_000 }, () => {
         const left = await live.until(look, (held) => held.allocations <= before.allocations);
         assert.equal(left.allocations, before.allocations);
       } finally {
-        live.close();
+        await live.close();
       }
     });
 
@@ -124,7 +124,7 @@ describe('the kernel, followed', { skip, timeout: 600_000 }, () => {
         const left = await live.until(look, (held) => held.bytes <= before.bytes);
         assert.equal(left.bytes, before.bytes);
       } finally {
-        live.close();
+        await live.close();
       }
     });
 
@@ -139,7 +139,7 @@ describe('the kernel, followed', { skip, timeout: 600_000 }, () => {
         assert.ok(coverage.missedFrees <= counts.matched / 100, `${coverage.missedFrees} missed`);
         await objects.drop();
       } finally {
-        live.close();
+        await live.close();
       }
     });
   });
