@@ -24,6 +24,6 @@ export interface Judge {
   /** Ends the round: what changed its state. `now` is Unix ms. */
   conclude(time: number, now: number): readonly Change[];
   judgement(key: string): Judgement | undefined;
-  /** A stack that is gone (its process ended): its last change is told by `conclude`. */
+  /** A stack that is gone, or no longer watched: what was held of it is held no more, and none told. */
   forget(key: string): void;
 }
