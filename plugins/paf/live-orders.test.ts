@@ -49,8 +49,9 @@ async function seesAll(live: LivePaf): Promise<void> {
     assert.ok(ofPool.length > 0);
     // Where there are several nodes, a fault may ask more than one of them.
     assert.equal(sumOf(faults), traced.length - ofPool.length);
-    assert.ok(sumOf(faults) >= FAULTS);
-    assert.equal(fellBack, FAULTS);
+    assert.ok(sumOf(faults) >= fellBack);
+    // A block may be put together meanwhile, but not for each of them.
+    assert.ok(fellBack > 0 && fellBack <= FAULTS, `${fellBack} fell back`);
     for (const event of [...pool, ...faults]) checkVerdict(event);
     for (const event of faults)
       assert.equal(attribute(event, 'verdict.reclaim') ?? 'forbidden', 'forbidden');
