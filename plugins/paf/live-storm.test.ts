@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { runAlone } from '../../test/fakes/alone.js';
-import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
+import { exhaust, exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
 import { type LiveOptions, LivePlugin } from '../../test/fakes/live-plugin.js';
 import { MemoryCgroup } from '../../test/fakes/memory-cgroup.js';
 import {
@@ -35,7 +35,7 @@ describe('paf under load', { skip, timeout: 600_000 }, () => {
   it('loses no failure of a storm, and tells of them in few events', async (t) => {
     const id = randomBytes(32).toString('hex');
     const config = { containers: [id], window: '100ms', events_per_second: EVENTS_PER_SECOND };
-    const group = exhausted(`docker/${id}`);
+    const group = MemoryCgroup.make({ path: `docker/${id}` });
     try {
       await withPlugin({ config }, async (live) => {
         const began = performance.now();
@@ -110,7 +110,10 @@ const HOSTILE = [
   Buffer.from('"\\\',;=|ü'),
 ];
 
-/** Two processes at a time, which have the same group, stack and flags in common. */
+/**
+ * Two processes at a time, which have the same group, stack and flags in common. Both have found
+ * their way into it before there is nothing to be had any more.
+ */
 async function storm(group: MemoryCgroup): Promise<Caused[]> {
   const size = isGuest ? PIPE_OF_ORDER[4] : PIPE_OF_ORDER[2];
   const steps = [
@@ -124,6 +127,7 @@ async function storm(group: MemoryCgroup): Promise<Caused[]> {
   ];
   const both = await Promise.all([Pressure.start(steps), Pressure.start(steps)]);
   try {
+    exhaust(group);
     return (await Promise.all(both.map((one) => one.next()))).flat();
   } finally {
     for (const one of both) await one.stop();

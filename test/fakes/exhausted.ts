@@ -7,6 +7,9 @@ const LIMIT = 256 * 1024;
 export const exhausted = (path?: string): MemoryCgroup =>
   MemoryCgroup.make({ limit: LIMIT, ...(path === undefined ? {} : { path }) });
 
+/** Makes one of a group whose processes are in it already. */
+export const exhaust = (group: MemoryCgroup): void => group.limit(LIMIT);
+
 /** One for `test`, and gone however it ends. */
 export async function withExhausted<T>(
   test: (group: MemoryCgroup) => Promise<T>,
