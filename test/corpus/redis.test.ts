@@ -11,10 +11,13 @@ import { describeError } from '../../core/errors.js';
 import { command } from '../command.js';
 import { ROOT } from '../vm/initramfs.js';
 import { fetchRedis, Redis } from './redis.js';
+import type { Alarm } from './verdict.js';
 import { watchByCommand } from './watch.js';
 
 const SOURCE = join(ROOT, 'test/corpus/inject.c');
 const SECONDS = 40;
+/** Where others take all of the machine, one may be too little for a verdict. */
+const ROUNDS = 3;
 
 async function lackOf(): Promise<string | false> {
   if (process.getuid?.() !== 0) return 'root is needed to probe the functions of others';
@@ -41,13 +44,16 @@ test('redis-server: the leak is found where it is, and nothing else', {
     const leaky = await Redis.start(root, library);
     servers.push(leaky);
     for (const server of servers) server.load();
-    const alarms = await watchByCommand(servers, SECONDS);
+    let found: readonly Alarm[] = [];
+    for (let round = 0; round < ROUNDS && found.length === 0; round++) {
+      const alarms = await watchByCommand(servers, SECONDS);
+      assert.deepEqual(
+        alarms.get(sound.pid)?.map(({ text }) => text),
+        [],
+      );
+      found = alarms.get(leaky.pid) ?? [];
+    }
     for (const server of servers) assert.ok(server.commands > 100 * SECONDS, 'there was no load');
-    assert.deepEqual(
-      alarms.get(sound.pid)?.map(({ text }) => text),
-      [],
-    );
-    const found = alarms.get(leaky.pid) ?? [];
     assert.ok(found.length > 0, 'the leak was not found');
     const line =
       readFileSync(SOURCE, 'utf8')
