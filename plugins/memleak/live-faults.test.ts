@@ -110,6 +110,8 @@ function startAgent(t: TestContext, pid: number): ChildProcess {
   const memleak = { enabled: true, targets: [{ pid }], budget: 0, limit: 0 };
   const config = {
     interval: '200ms',
+    // An emulated machine takes its time to start.
+    shutdown_timeout: '2m',
     exporters: { prometheus: { enabled: false } },
     plugins: { ...off, memleak },
   };
