@@ -263,30 +263,6 @@ int BPF_PROG(bulk_free, void *cache, __u64 count, __u64 objects)
 	return 0;
 }
 
-SEC("fexit/kmem_cache_alloc_bulk")
-int BPF_PROG(bulk_alloc, void *cache, unsigned int gfp, __u64 count, void **objects, int done)
-{
-	struct origin origin = { .kind = KERNEL_CACHE, .number = origin_of((__u64)cache) };
-	__u64 now = bpf_ktime_get_ns(), object;
-	unsigned int size = 0;
-	long slot;
-
-	if (!origin.number || !done)
-		return 0;
-	slot = slot_here(ctx, &origin, now);
-	if (slot < 0)
-		return 0;
-	bpf_core_read(&size, sizeof(size), &((struct kmem_cache *)cache)->size);
-	for (__u32 i = 0; i < BULK; i++) {
-		if (i >= count)
-			break;
-		KERNEL_COUNT(allocations);
-		if (!bpf_probe_read_kernel(&object, sizeof(object), objects + i) && object)
-			keep_one(key_of(object, KEY_SLAB), size, slot, now);
-	}
-	return 0;
-}
-
 /* Where slabs have sheaves (6.18) kfree_rcu() puts the object into one, and no other program sees it. */
 SEC("fexit/__kfree_rcu_sheaf")
 int BPF_PROG(sheaf_free, void *cache, __u64 object, bool done)

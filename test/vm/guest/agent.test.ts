@@ -9,7 +9,10 @@ import { plugins as modules } from '../../../plugins/index.js';
 
 const MAIN = join(import.meta.dirname, '../../../core/main.js');
 const CONFIG = join(import.meta.dirname, '../../../../config/agent.yaml');
-const plugins = modules.map(({ metadata }) => metadata.name);
+/** Those that run without being switched on. */
+const plugins = modules
+  .filter(({ metadata }) => metadata.enabled !== false)
+  .map(({ metadata }) => metadata.name);
 const run = promisify(execFile);
 const agent = (...args: string[]) => run(process.execPath, [MAIN, ...args]);
 
