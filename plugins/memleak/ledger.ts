@@ -106,7 +106,7 @@ export class Ledger {
         judged.push({ ...partOf(entry), judgement });
       }
     }
-    return judged.sort((a, b) => b.reading.bytes - a.reading.bytes);
+    return judged.sort(larger);
   }
 
   #put(reading: Reading, account: string, surroundings: Surroundings): void {
@@ -134,6 +134,9 @@ export class Ledger {
     return entry ? [{ ...partOf(entry), judgement: after, before }] : [];
   }
 }
+
+/** Largest first. */
+export const larger = (a: Judged, b: Judged): number => b.reading.bytes - a.reading.bytes;
 
 const partOf = ({ account, reading, ages }: Entry) => ({ account, reading, ages });
 

@@ -192,33 +192,18 @@ CLASSIC_ALLOC(cache_alloc_before, kmem_cache_alloc, kmem_alloc, KERNEL_CACHE)
 CLASSIC_ALLOC(kmalloc_node, kmalloc_node, kmem_alloc_node, KERNEL_KMALLOC)
 CLASSIC_ALLOC(cache_alloc_node, kmem_cache_alloc_node, kmem_alloc_node, KERNEL_CACHE)
 
-SEC("tp/kmem/kfree")
-int tp_kfree(struct trace_event_raw_kfree *ctx)
-{
-	KERNEL_COUNT(frees);
-	return on_object_free((__u64)ctx->ptr);
-}
+#define CLASSIC_FREE(name, event, type)                                                 \
+	SEC("tp/kmem/" #event)                                                          \
+	int tp_##name(struct trace_event_raw_##type *ctx)                               \
+	{                                                                               \
+		KERNEL_COUNT(frees);                                                    \
+		return on_object_free((__u64)ctx->ptr);                                 \
+	}
 
-SEC("tp/kmem/kmem_cache_free")
-int tp_cache_free(struct trace_event_raw_kmem_cache_free *ctx)
-{
-	KERNEL_COUNT(frees);
-	return on_object_free((__u64)ctx->ptr);
-}
-
-SEC("tp/kmem/kfree")
-int tp_kfree_before(struct trace_event_raw_kmem_free *ctx)
-{
-	KERNEL_COUNT(frees);
-	return on_object_free((__u64)ctx->ptr);
-}
-
-SEC("tp/kmem/kmem_cache_free")
-int tp_cache_free_before(struct trace_event_raw_kmem_free *ctx)
-{
-	KERNEL_COUNT(frees);
-	return on_object_free((__u64)ctx->ptr);
-}
+CLASSIC_FREE(kfree, kfree, kfree)
+CLASSIC_FREE(cache_free, kmem_cache_free, kmem_cache_free)
+CLASSIC_FREE(kfree_before, kfree, kmem_free)
+CLASSIC_FREE(cache_free_before, kmem_cache_free, kmem_free)
 
 /* They tell the page's number: as good as its address, with the same distances. */
 SEC("tp/kmem/mm_page_alloc")

@@ -20,7 +20,7 @@ import type { LeakSnapshot } from './model.js';
 import { type KernelNames, Naming } from './naming.js';
 import { Rounds } from './rounds.js';
 import { KernelSource, ProcessSource, type Source } from './sources.js';
-import { liveProc, readStat, TICKS_PER_SECOND } from './targets/proc.js';
+import { liveProc, NS_PER_TICK, readStat } from './targets/proc.js';
 import { Targets, type TargetsOptions } from './targets/targets.js';
 import { openUserWatch } from './user/watcher.js';
 
@@ -157,6 +157,6 @@ function isLiving(identity: string): boolean {
   const owner = ownerOf(identity);
   if (!owner) return true;
   const stat = readStat(liveProc, owner.pid);
-  const startTime = stat && stat.startTicks * (1e9 / TICKS_PER_SECOND);
+  const startTime = stat && stat.startTicks * NS_PER_TICK;
   return startTime === owner.startTime;
 }

@@ -1,11 +1,11 @@
 import type { MonotonicClock } from '../../core/identity/monotonic-clock.js';
 import type { Emitter } from '../../core/telemetry/events.js';
 import { quantilesOf } from './ages.js';
-import type { Account, Judged, JudgedChange, Ledger } from './ledger.js';
+import { type Account, type Judged, type JudgedChange, type Ledger, larger } from './ledger.js';
 import type { MemleakMetadata } from './metadata.js';
 import type { LeakSnapshot, LeakStack, Target } from './model.js';
 import type { Nameless, Naming } from './naming.js';
-import { outstandingOf, type Source, type SourceAccount } from './sources.js';
+import type { Source, SourceAccount } from './sources.js';
 import { stackIdOf } from './stack-ids.js';
 import { tellChange } from './teller.js';
 
@@ -133,7 +133,7 @@ function judgedAccount(account: SourceAccount): Account {
     ...(coverageByStack && { coverageByStack }),
     surroundings: {
       coverage,
-      outstandingBytes: outstandingOf(readings).bytes,
+      outstandingBytes: target.bytes,
       ...(rssAnon !== undefined && { rssAnon }),
     },
   };
@@ -148,13 +148,12 @@ const targetOf = ({ target, ended }: SourceAccount): Target =>
  */
 function choose(held: readonly Judged[], gone: readonly Judged[], top: number): Judged[] {
   const isAccused = ({ judgement }: Judged) => judgement.state !== 'watching';
-  const bySize = [held, gone].map((those) => those.toSorted(larger));
+  // The living come sorted; who has gone is sorted by each.
+  const bySize = [held, gone.toSorted(larger)];
   const accused = bySize.flatMap((those) => those.filter(isAccused));
   const rest = bySize.flatMap((those) => those.filter((one) => !isAccused(one)));
   return [...accused, ...rest].slice(0, top).sort(larger);
 }
-
-const larger = (a: Judged, b: Judged): number => b.reading.bytes - a.reading.bytes;
 
 function statesOf(held: readonly Judged[]): LeakSnapshot['states'] {
   const counts = new Map<string, LeakSnapshot['states'][number]>();

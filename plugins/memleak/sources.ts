@@ -119,7 +119,7 @@ function accountOf(
   };
 }
 
-export function outstandingOf(readings: readonly Reading[]): {
+function outstandingOf(readings: readonly Reading[]): {
   readonly bytes: number;
   readonly allocations: number;
 } {

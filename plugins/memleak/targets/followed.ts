@@ -10,7 +10,7 @@ import { Heartbeat } from './heartbeat.js';
 import type { Image } from './image.js';
 import type { Images } from './images.js';
 import type { Job } from './jobs.js';
-import { type MemoryStatus, type ProcessStat, TICKS_PER_SECOND } from './proc.js';
+import { type MemoryStatus, NS_PER_TICK, type ProcessStat, TICKS_PER_SECOND } from './proc.js';
 import { lackOf, refusalOf, refusalOfProgram } from './refusal.js';
 
 /** What a target needs of its surroundings. */
@@ -27,8 +27,6 @@ export interface FollowContext {
  * `ended`: it is gone, and what was recorded of it is there until `settle`.
  */
 export type FollowState = 'waiting' | 'followed' | 'left' | 'refused' | 'ended';
-
-const NS_PER_TICK = 1e9 / TICKS_PER_SECOND;
 
 /** One target: its probes, and what is known of it. */
 export class Followed {

@@ -42,6 +42,7 @@ export interface ProcessStat {
 
 /** USER_HZ: the same on every kernel, whatever its own tick. */
 export const TICKS_PER_SECOND = 100;
+export const NS_PER_TICK = 1e9 / TICKS_PER_SECOND;
 const PF_KTHREAD = 0x0020_0000;
 
 export function readStat(proc: Proc, pid: number): ProcessStat | undefined {
