@@ -1,6 +1,7 @@
 /** The records of `--json`: one a line, documented in docs/json.md. Stable: only keys are added. */
 import type { EventRecord, SpanRecord } from '../telemetry/events.js';
 import type { HistogramPoint, PointAttributes, PointBatch } from '../telemetry/points.js';
+import { HOSTILE } from './text.js';
 
 export interface PointJson {
   readonly time: string;
@@ -123,11 +124,11 @@ export function spanRecord({
   };
 }
 
-/** One line. DEL and C1 controls are escaped too: JSON does not ask for it, a terminal does. */
+/** One line. What is `HOSTILE` is escaped too: JSON does not ask for it, a terminal does. */
 export function jsonLine(record: unknown): string {
   const text = JSON.stringify(record).replace(
-    /[\u007f-\u009f]/g,
-    (char) => `\\u00${char.charCodeAt(0).toString(16)}`,
+    HOSTILE,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
   return `${text}\n`;
 }

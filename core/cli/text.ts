@@ -4,7 +4,7 @@
  */
 
 /** C0, DEL, C1, and the marks that turn or hide text (Trojan Source). */
-const HOSTILE =
+export const HOSTILE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
   /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]/gu;
 

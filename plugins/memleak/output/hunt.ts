@@ -22,7 +22,8 @@ export class Hunt {
   readonly #destination: Destination;
   readonly #alive: Alive;
   #snapshot: LeakSnapshot | undefined;
-  #status: PluginStatus | undefined;
+  /** Of the plugin's status, what its reader was shown. */
+  #said: string | undefined;
   #failure: unknown;
 
   constructor(plan: Plan, context: CliContext, destination: Destination, alive: Alive) {
@@ -45,7 +46,7 @@ export class Hunt {
     }
     const snapshot = this.#snapshot;
     if (snapshot) this.#report(snapshot);
-    return resultOf(this.#plan, { ...end, snapshot, said: this.#status?.reason });
+    return resultOf(this.#plan, { ...end, snapshot, said: this.#said });
   }
 
   #listen(agent: CliAgent): void {
@@ -87,6 +88,7 @@ export class Hunt {
       if (last !== undefined) return { by: last, elapsed: round - began };
       if (onlyPids && isRefused(this.#snapshot)) return { by: 'refused', elapsed };
       show({ elapsed, snapshot: this.#snapshot, status });
+      this.#said = status?.reason;
       const left = Math.min(collect - (performance.now() - round), duration - elapsed);
       await pause(Math.max(0, left), interrupted);
     }
@@ -101,8 +103,7 @@ export class Hunt {
     const own = plugins.find(({ name }) => name === metadata.name);
     const snapshot = own?.records as LeakSnapshot | undefined;
     if (snapshot && (watches(snapshot) || !watches(this.#snapshot))) this.#snapshot = snapshot;
-    this.#status = statusOf(agent, metadata.name);
-    return this.#status;
+    return statusOf(agent, metadata.name);
   }
 
   #report(snapshot: LeakSnapshot): void {

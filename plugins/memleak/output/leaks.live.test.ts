@@ -1,14 +1,13 @@
 /** `mem-watcher leaks` as people run it: the built program, a real process, what is printed. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { Reading } from './testing/reading.js';
 
-const ROOT = resolve(import.meta.dirname, '../../../..');
-const MAIN = join(ROOT, 'dist/core/main.js');
 const ALLOCATIONS = 1000;
 const SIZE = 64;
 const MORE = 250;
@@ -49,71 +48,20 @@ function compilerMissing(): string | false {
   }
 }
 
-/** A process and what it writes, waited for. */
-class Reading {
-  text = '';
-  errors = '';
-  /** Its exit code; null if a signal ended it. */
-  readonly closed: Promise<number | null>;
-  #wake: () => void = () => undefined;
-  #isClosed = false;
-
-  constructor(readonly child: ChildProcess) {
-    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      this.text += text;
-      this.#wake();
-    });
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.errors += text;
-    });
-    this.closed = new Promise((resolve) => {
-      child.once('close', (code) => {
-        this.#isClosed = true;
-        resolve(code);
-        this.#wake();
-      });
-    });
-  }
-
-  async until(pattern: RegExp): Promise<void> {
-    while (!pattern.test(this.text)) {
-      if (this.#isClosed) assert.match(this.text, pattern, this.errors);
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-  }
-}
-
 suite('leaks', { skip }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-leaks-live-'));
-  const children: ChildProcess[] = [];
-  after(() => {
-    for (const child of children) child.kill('SIGKILL');
-    rmSync(dir, { recursive: true });
-  });
-  const begin = (command: string, args: readonly string[]): Reading => {
-    const child = spawn(command, args, { stdio: 'pipe' });
-    children.push(child);
-    return new Reading(child);
-  };
+  after(() => rmSync(dir, { recursive: true }));
   const program = join(dir, 'leaky');
   const build = () => {
     writeFileSync(`${program}.c`, SOURCE);
     execFileSync('cc', ['-g', '-O1', '-fno-omit-frame-pointer', '-o', program, `${program}.c`]);
   };
 
-  test('-l PID: bytes, allocations and lines to the letter, live and last', async () => {
+  test('-l PID: bytes, allocations and lines to the letter, live and last', async (t) => {
     build();
-    const target = begin(program, []);
+    const target = Reading.of(t, program, []);
     await target.until(/ready/);
-    const cli = begin(process.execPath, [
-      MAIN,
-      '-l',
-      String(target.child.pid),
-      '--interval',
-      '200ms',
-    ]);
+    const cli = Reading.cli(t, '-l', String(target.pid), '--interval', '200ms');
     // What is allocated before the probes are there is not seen: one at a time until one is.
     let before = 0;
     while (!/stack_id/.test(cli.text)) {
@@ -140,14 +88,15 @@ suite('leaks', { skip }, () => {
     assert.match(last, /^[0-9a-f]{16}: main @ 0x[0-9a-f]+\+0x[0-9a-f]+ \/.*\/leaky\.c:18$/m);
   });
 
-  test('a target that ends: what it held is reported, and that it ended', async () => {
+  test('a target that ends: what it held is reported, and that it ended', async (t) => {
     build();
-    const target = begin(program, []);
+    const target = Reading.of(t, program, []);
     await target.until(/ready/);
-    const cli = begin(process.execPath, [
-      ...[MAIN, 'leaks', '--pid', String(target.child.pid), '--duration', '10m'],
+    const cli = Reading.cli(
+      t,
+      ...['leaks', '--pid', String(target.pid), '--duration', '10m'],
       ...['--window', '1s', '--interval', '200ms', '--live'],
-    ]);
+    );
     for (let count = 1; !/leak_here/.test(cli.text); count++) {
       target.child.stdin?.write('10\n');
       await target.until(new RegExp(`(done\\s+){${count}}`));

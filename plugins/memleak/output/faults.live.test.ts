@@ -1,0 +1,297 @@
+/** `mem-watcher leaks` where its targets are at their worst: what is printed stays whole. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, suite, type TestContext, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { Reading } from './testing/reading.js';
+
+const SOURCE = join(import.meta.dirname, '../../../../plugins/memleak/output/testing/leaky.c');
+const EVERY_MS = 100;
+/** More than are followed at once by default. */
+const STORM = 500;
+
+const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-faults-'));
+after(() => rmSync(dir, { recursive: true }));
+
+const compiled = (name: string, ...flags: readonly string[]) => {
+  const path = join(dir, name);
+  const made = spawnSync('gcc', [
+    '-g',
+    '-O1',
+    '-fno-omit-frame-pointer',
+    '-o',
+    path,
+    SOURCE,
+    ...flags,
+  ]);
+  return made.status === 0 ? path : undefined;
+};
+const program = compiled('leaky') ?? '';
+const skip =
+  process.getuid?.() !== 0
+    ? 'root is needed to probe the functions of others'
+    : program === '' && 'no C compiler: apt-get install gcc';
+
+/** Lets `target` do `work` until `leaks` has printed `pattern`, and ends it. */
+async function watched(
+  t: TestContext,
+  target: Reading,
+  pattern: RegExp,
+  {
+    work = 'leak 1',
+    args = ['--format', 'json'],
+  }: { work?: string; args?: readonly string[] } = {},
+): Promise<Reading> {
+  const cli = Reading.cli(
+    t,
+    ...['leaks', '--pid', String(target.pid), '--window', '500ms'],
+    ...['--live', '--interval', '200ms', ...args],
+  );
+  await working(target, work, () => pattern.test(cli.text) || cli.isClosed);
+  cli.child.kill('SIGINT');
+  assert.equal(await cli.closed, 0, cli.errors);
+  assert.match(cli.text, pattern, cli.errors);
+  return cli;
+}
+
+async function working(target: Reading, work: string, isEnough: () => boolean): Promise<void> {
+  while (!isEnough()) {
+    await told(target, work);
+    await setTimeout(EVERY_MS);
+  }
+}
+
+/** Once it is done. */
+async function told(target: Reading, work: string): Promise<void> {
+  const done = target.text.split('done').length;
+  target.say(work);
+  await target.until(new RegExp(`(done\\s+){${done}}`));
+}
+
+async function started(t: TestContext, command = program, args: readonly string[] = []) {
+  const target = Reading.of(t, command, args);
+  await target.until(/ready/);
+  return target;
+}
+
+/** Offsets of fields into the header of an ELF file of 64 bits. */
+const SECTIONS_AT = 40;
+const SECTION_SIZE = 58;
+const SECTION_COUNT = 60;
+/** Bytes of a section header; within it where its size is. */
+const HEADER = 64;
+const SIZE_AT = 32;
+
+/** What the kernel does not look at as it executes a file. */
+const MANGLED: Readonly<Record<string, (path: string) => void>> = {
+  'without sections': (path) =>
+    edit(path, (file) => {
+      file.writeBigUInt64LE(0n, SECTIONS_AT);
+      file.writeUInt16LE(0, SECTION_COUNT);
+    }),
+  'with as many sections as there can be': (path) =>
+    edit(path, (file) => {
+      file.writeUInt16LE(1, SECTION_SIZE);
+      file.writeUInt16LE(0xffff, SECTION_COUNT);
+    }),
+  'with sections of any size': (path) =>
+    edit(path, (file) => {
+      const first = Number(file.readBigUInt64LE(SECTIONS_AT));
+      for (let n = 0; n < file.readUInt16LE(SECTION_COUNT); n++) {
+        file.writeBigUInt64LE(0x7fff_ffff_ffff_ffffn - BigInt(n), first + n * HEADER + SIZE_AT);
+      }
+    }),
+};
+
+/** Nobody can say of it whether it is a Go program, which probes would end. */
+const UNREADABLE: Readonly<Record<string, (path: string) => void>> = {
+  'cut off before its sections': (path) => {
+    // Debug information and symbols are behind what is loaded; their headers are last.
+    truncateSync(path, Math.floor(Number(fieldOf(path)) / 4096) * 4096);
+  },
+  'with sections past its end': (path) =>
+    edit(path, (file) => file.writeBigUInt64LE(BigInt(file.length) + 4096n, SECTIONS_AT)),
+  'with sections beyond all addresses': (path) =>
+    edit(path, (file) => file.writeBigUInt64LE(0xffff_ffff_ffff_fff0n, SECTIONS_AT)),
+};
+
+const fieldOf = (path: string) => readFileSync(path).readBigUInt64LE(SECTIONS_AT);
+
+function edit(path: string, change: (file: Buffer) => void): void {
+  const file = readFileSync(path);
+  change(file);
+  writeFileSync(path, file);
+}
+
+interface StackLine {
+  readonly stack_id?: string;
+  readonly bytes: number;
+  readonly allocations: number;
+  readonly frames: readonly {
+    readonly address: string;
+    readonly function?: string;
+    readonly module?: string;
+    readonly build_id?: string;
+  }[];
+}
+
+/** Every line that was printed is JSON; those of stacks. */
+const stacksOf = ({ text }: Reading): StackLine[] =>
+  text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as StackLine)
+    .filter(({ stack_id, frames }) => stack_id !== undefined && frames !== undefined);
+
+/** Nothing that a terminal would obey, and no text that is turned round. */
+function assertHarmless(text: string): void {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+  assert.doesNotMatch(text, /[\0-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/);
+}
+
+suite('faults', { skip, timeout: 300_000 }, () => {
+  test('a storm of forks: the parent’s figures stay its own, and who found no place is said', async (t) => {
+    const target = await started(t);
+    const cli = Reading.cli(
+      t,
+      ...['leaks', '--pid', String(target.pid), '--children', '--window', '500ms'],
+      ...['--live', '--interval', '200ms', '--format', 'json'],
+    );
+    let single = 0;
+    while (stacksOf(cli).length === 0) {
+      single++;
+      await told(target, 'leak 1');
+      await setTimeout(EVERY_MS);
+    }
+    await told(target, `storm ${STORM}`);
+    await told(target, 'leak 1000');
+    const isWhole = ({ allocations, frames }: StackLine) =>
+      frames.some((frame) => frame.function === 'leak_here') && allocations > 1000;
+    while (!stacksOf(cli).some(isWhole)) await setTimeout(EVERY_MS);
+    cli.child.kill('SIGINT');
+    assert.equal(await cli.closed, 0, cli.errors);
+    const { allocations = 0, bytes = 0 } = stacksOf(cli).findLast(isWhole) ?? {};
+    assert.ok(allocations <= 1000 + single, `${allocations} of ${1000 + single}`);
+    assert.equal(bytes, allocations * 64);
+    await told(target, 'leak 1');
+  });
+
+  test('a stripped program: what it leaks is told by module, build id and address', async (t) => {
+    const path = join(dir, 'stripped');
+    execFileSync('strip', ['-s', '-o', path, program]);
+    const cli = await watched(t, await started(t, path), /"stack_id"/);
+    const [first] = stacksOf(cli).at(-1)?.frames ?? [];
+    assert.equal(first?.module, path);
+    assert.match(first?.build_id ?? '', /^[0-9a-f]{40}$/);
+    assert.match(first?.address ?? '', /^(0x)?[0-9a-f]+$/);
+    assert.doesNotMatch(cli.text, /leak_here/);
+  });
+
+  test('a stripped static program: why nothing is seen, and exit code 1', async (t) => {
+    const path = compiled('stripped-static', '-static', '-s');
+    if (path === undefined) return t.skip('no static C library: apt-get install libc6-dev');
+    const target = await started(t, path);
+    const cli = Reading.cli(t, 'leaks', '--pid', String(target.pid), '--live');
+    await cli.until(/linked statically and stripped/);
+    cli.child.kill('SIGINT');
+    assert.equal(await cli.closed, 1);
+    await told(target, 'leak 1');
+  });
+
+  for (const [what, mangle] of Object.entries(MANGLED)) {
+    test(`a mangled file, ${what}: it is watched all the same`, async (t) => {
+      const path = join(dir, what.replaceAll(' ', '-'));
+      copyFileSync(program, path);
+      mangle(path);
+      const target = await started(t, path);
+      const stacks = stacksOf(await watched(t, target, /"stack_id"/));
+      assert.ok(stacks.some(({ frames }) => frames[0]?.module === path));
+      await told(target, 'leak 1');
+    });
+  }
+
+  for (const [what, mangle] of Object.entries(UNREADABLE)) {
+    test(`a mangled file, ${what}: it is let be, and why is said`, async (t) => {
+      const path = join(dir, what.replaceAll(' ', '-'));
+      copyFileSync(program, path);
+      mangle(path);
+      const target = await started(t, path);
+      const cli = Reading.cli(t, 'leaks', '--pid', String(target.pid), '--live', '-f', 'json');
+      assert.equal(await cli.closed, 1);
+      assert.match(cli.errors, /its executable: /);
+      assert.equal(cli.text, '');
+      await told(target, 'leak 1');
+    });
+  }
+
+  for (const format of ['json', 'table', 'original'] as const) {
+    test(`names to be feared: ${format} holds nothing that a terminal obeys`, async (t) => {
+      const target = await hostile(t);
+      const args = ['--format', format];
+      const cli = await watched(t, target, /leak_here|fear/, { args });
+      assertHarmless(cli.text);
+      assertHarmless(cli.errors);
+      if (format !== 'json') return;
+      const modules = stacksOf(cli).flatMap(({ frames }) => frames.map(({ module }) => module));
+      assert.ok(modules.some((module) => module?.includes('fear')));
+    });
+  }
+
+  test('names to be feared: a flame graph is XML, a profile JSON', async (t) => {
+    const target = await hostile(t);
+    for (const format of ['svg', 'folded', 'speedscope']) {
+      const text = await documentOf(t, target, format);
+      assert.match(text, /fear/);
+      if (format === 'speedscope') JSON.parse(text);
+      else assertHarmless(text);
+    }
+  });
+});
+
+/** What is written at the end; of a longer run if a short one was over before it saw anything. */
+async function documentOf(t: TestContext, target: Reading, format: string): Promise<string> {
+  const path = join(dir, `fear.${format}`);
+  for (let seconds = 1; ; seconds *= 2) {
+    const pid = String(target.pid);
+    const cli = Reading.cli(
+      t,
+      ...['leaks', '--pid', pid, '--duration', `${seconds}s`, '--format', format, '-o', path],
+    );
+    await working(target, 'leak 1', () => cli.isClosed);
+    assert.equal(await cli.closed, 0, cli.errors);
+    if (!/nothing was allocated/.test(cli.errors)) return readFileSync(path, 'utf8');
+  }
+}
+
+/** A folder, a file, a process and functions whose names are what nobody would choose. */
+async function hostile(t: TestContext): Promise<Reading> {
+  const folder = Buffer.from('fear\n\x1b[31m\x1b]0;owned\x07 \u202e"\\');
+  const inside = Buffer.concat([Buffer.from(`${dir}/`), folder, Buffer.from([0xff, 0xfe])]);
+  mkdirSync(inside, { recursive: true });
+  const path = Buffer.concat([
+    inside,
+    Buffer.from('/\x1b[2Jx\n'),
+    Buffer.from([0xc3]),
+    Buffer.from('y'),
+  ]);
+  const named = join(dir, 'named');
+  // Without the other names that debug information has for it.
+  const rename = 'leak=fear\x1b[31m\n"\\;<';
+  execFileSync('objcopy', ['-g', '--redefine-sym', rename, program, named]);
+  copyFileSync(named, path);
+  const octal = [...path].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('');
+  const target = await started(t, 'sh', ['-c', `exec "$(printf '${octal}')"`]);
+  await told(target, 'name 1');
+  return target;
+}
