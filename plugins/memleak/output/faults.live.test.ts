@@ -1,89 +1,26 @@
 /** `mem-watcher leaks` where its targets are at their worst: what is printed stays whole. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, suite, type TestContext, test } from 'node:test';
+import { suite, type TestContext, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import {
+  compiled,
+  dir,
+  program,
+  type StackLine,
+  skip,
+  stacksOf,
+  started,
+  told,
+  watched,
+  working,
+} from './testing/leaky.js';
 import { Reading } from './testing/reading.js';
 
-const SOURCE = join(import.meta.dirname, '../../../../plugins/memleak/output/testing/leaky.c');
-const EVERY_MS = 100;
 /** More than are followed at once by default. */
 const STORM = 500;
-
-const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-faults-'));
-after(() => rmSync(dir, { recursive: true }));
-
-const compiled = (name: string, ...flags: readonly string[]) => {
-  const path = join(dir, name);
-  const made = spawnSync('gcc', [
-    '-g',
-    '-O1',
-    '-fno-omit-frame-pointer',
-    '-o',
-    path,
-    SOURCE,
-    ...flags,
-  ]);
-  return made.status === 0 ? path : undefined;
-};
-const program = compiled('leaky') ?? '';
-const skip =
-  process.getuid?.() !== 0
-    ? 'root is needed to probe the functions of others'
-    : program === '' && 'no C compiler: apt-get install gcc';
-
-/** Lets `target` do `work` until `leaks` has printed `pattern`, and ends it. */
-async function watched(
-  t: TestContext,
-  target: Reading,
-  pattern: RegExp,
-  {
-    work = 'leak 1',
-    args = ['--format', 'json'],
-  }: { work?: string; args?: readonly string[] } = {},
-): Promise<Reading> {
-  const cli = Reading.cli(
-    t,
-    ...['leaks', '--pid', String(target.pid), '--window', '500ms'],
-    ...['--live', '--interval', '200ms', ...args],
-  );
-  await working(target, work, () => pattern.test(cli.text) || cli.isClosed);
-  cli.child.kill('SIGINT');
-  assert.equal(await cli.closed, 0, cli.errors);
-  assert.match(cli.text, pattern, cli.errors);
-  return cli;
-}
-
-async function working(target: Reading, work: string, isEnough: () => boolean): Promise<void> {
-  while (!isEnough()) {
-    await told(target, work);
-    await setTimeout(EVERY_MS);
-  }
-}
-
-/** Once it is done. */
-async function told(target: Reading, work: string): Promise<void> {
-  const done = target.text.split('done').length;
-  target.say(work);
-  await target.until(new RegExp(`(done\\s+){${done}}`));
-}
-
-async function started(t: TestContext, command = program, args: readonly string[] = []) {
-  const target = Reading.of(t, command, args);
-  await target.until(/ready/);
-  return target;
-}
 
 /** Offsets of fields into the header of an ELF file of 64 bits. */
 const SECTIONS_AT = 40;
@@ -134,26 +71,6 @@ function edit(path: string, change: (file: Buffer) => void): void {
   writeFileSync(path, file);
 }
 
-interface StackLine {
-  readonly stack_id?: string;
-  readonly bytes: number;
-  readonly allocations: number;
-  readonly frames: readonly {
-    readonly address: string;
-    readonly function?: string;
-    readonly module?: string;
-    readonly build_id?: string;
-  }[];
-}
-
-/** Every line that was printed is JSON; those of stacks. */
-const stacksOf = ({ text }: Reading): StackLine[] =>
-  text
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as StackLine)
-    .filter(({ stack_id, frames }) => stack_id !== undefined && frames !== undefined);
-
 /** Nothing that a terminal would obey, and no text that is turned round. */
 function assertHarmless(text: string): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
@@ -172,13 +89,13 @@ suite('faults', { skip, timeout: 300_000 }, () => {
     while (stacksOf(cli).length === 0) {
       single++;
       await told(target, 'leak 1');
-      await setTimeout(EVERY_MS);
+      await setTimeout(100);
     }
     await told(target, `storm ${STORM}`);
     await told(target, 'leak 1000');
     const isWhole = ({ allocations, frames }: StackLine) =>
       frames.some((frame) => frame.function === 'leak_here') && allocations > 1000;
-    while (!stacksOf(cli).some(isWhole)) await setTimeout(EVERY_MS);
+    while (!stacksOf(cli).some(isWhole)) await setTimeout(100);
     cli.child.kill('SIGINT');
     assert.equal(await cli.closed, 0, cli.errors);
     const { allocations = 0, bytes = 0 } = stacksOf(cli).findLast(isWhole) ?? {};

@@ -236,7 +236,23 @@ test('a target that ends: the report is of what was seen until then', async () =
   }
 });
 
+test('what is watched of them is said as in the configuration', async () => {
+  const words = '--children --inherit --mmap --brk --function my_alloc=malloc a=b=free';
+  const { code, plugin } = await run(`leaks --pid ${PID} --executable a --duration 200ms ${words}`);
+  assert.equal(code, 0);
+  assert.ok(plugin);
+  const { targets } = plugin.bindings.config as { targets: Record<string, unknown>[] };
+  const functions = { my_alloc: 'malloc', 'a=b': 'free' };
+  const same = { children: true, inherit: true, mmap: true, brk: true, functions };
+  assert.deepEqual(targets, [
+    { pid: process.pid, ...same },
+    { executable: 'a', ...same },
+  ]);
+});
+
 for (const [name, line, words] of [
+  ['mappings of nobody', 'leaks --kernel --mmap', /--mmap: say whose\n {2}--pid, --executable/],
+  ['no shape', `leaks --pid ${PID} --function x=y`, /x=y: write NAME=SHAPE.*\n {2}shapes: malloc,/],
   ['nobody', 'leaks --duration 1s', /say whom to watch\n {2}--pid, --executable/],
   ['no such process', 'leaks --pid 4194304', /there is no process 4194304/],
   ['no number', 'leaks --pid shop', /--pid shop: write a whole number/],

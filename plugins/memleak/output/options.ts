@@ -1,24 +1,14 @@
 /** The options of `mem-watcher leaks`, and what they come to. */
-import { listOf, wholeNumber } from '../../../core/cli/filter-options.js';
+import { wholeNumber } from '../../../core/cli/filter-options.js';
 import type { CommandOption } from '../../../core/cli/plugin-command.js';
 import { parseDuration } from '../../../core/config/units.js';
 import { MemWatcherError } from '../../../core/errors.js';
 import { windowOfRun } from '../judge/options.js';
 import { canRepeat, FORMATS, type Format } from './formats.js';
+import { type ChosenTargets, chosenTargets, TARGET_OPTIONS } from './target-options.js';
 
 export const OPTIONS: readonly CommandOption[] = [
-  { flags: '--pid <pid...>', description: 'these processes' },
-  {
-    flags: '--executable <name...>',
-    description: 'every process of it, also later ones: shop, /^shop/',
-  },
-  {
-    flags: '--container <id...>',
-    description: 'every process in it, by id or its first 12 digits',
-  },
-  { flags: '--cgroup <path...>', description: 'every process in it or below' },
-  { flags: '--unit <name...>', description: 'every process of this systemd unit' },
-  { flags: '--children', description: 'also what these fork' },
+  ...TARGET_OPTIONS,
   { flags: '--kernel', description: "the kernel's own allocations" },
   {
     flags: '-d, --duration <time>',
@@ -57,13 +47,7 @@ export const OPTIONS: readonly CommandOption[] = [
   { flags: '--btf <file>', description: 'BTF of a kernel that has none of its own' },
 ];
 
-/** Who is to be watched, by the keys of `plugins.memleak.targets`. */
-export type TargetOverride = Readonly<Record<string, string | number | boolean>>;
-
-export interface Plan {
-  readonly targets: readonly TargetOverride[];
-  /** Of `targets`. */
-  readonly pids: readonly number[];
+export interface Plan extends ChosenTargets {
   readonly kernel: boolean;
   /** ms; Infinity: until it is interrupted. */
   readonly duration: number;
@@ -94,7 +78,6 @@ const TABLE_TOP = 10;
 /** Looks in a window: floors are found between them. */
 const LOOKS = 5;
 const [LEAST_LOOK, MOST_LOOK] = [100, 10_000];
-const SELECTORS = ['executable', 'container', 'cgroup', 'unit'] as const;
 
 /** USAGE errors for what cannot be meant. */
 export function planOf(options: Readonly<Record<string, unknown>>): Plan {
@@ -106,7 +89,6 @@ export function planOf(options: Readonly<Record<string, unknown>>): Plan {
   const window = time('--window', text('window')) ?? defaultWindow(duration);
   const report = time('--interval', text('interval')) ?? DEFAULT_REPORT;
   const olderThan = time('--older-than', text('olderThan'));
-  const pids = pidsOf(options.pid);
   if (options.once === true && options.live === true) {
     throw new MemWatcherError('USAGE', '--once and --live exclude each other');
   }
@@ -114,8 +96,7 @@ export function planOf(options: Readonly<Record<string, unknown>>): Plan {
     throw new MemWatcherError('USAGE', `--live: ${format} is one document, written at the end`);
   }
   return {
-    targets: targetsOf(options, pids),
-    pids,
+    ...chosenTargets(options),
     kernel: options.kernel === true,
     duration,
     window,
@@ -147,28 +128,6 @@ const defaultWindow = (duration: number): number =>
   Number.isFinite(duration)
     ? Math.max(LEAST_LOOK, Math.round(windowOfRun(duration / 1000) * 1000))
     : DEFAULT_WINDOW;
-
-const pidsOf = (given: unknown): number[] =>
-  given === undefined
-    ? []
-    : listOf(given)
-        .flatMap((item) => item.split(','))
-        .map((pid) => wholeNumber('--pid', pid, 1));
-
-function targetsOf(
-  options: Readonly<Record<string, unknown>>,
-  pids: readonly number[],
-): TargetOverride[] {
-  const children = options.children === true ? { children: true } : {};
-  return [
-    ...pids.map((pid) => ({ pid, ...children })),
-    ...SELECTORS.flatMap((key) =>
-      options[key] === undefined
-        ? []
-        : listOf(options[key]).map((value) => ({ [key]: value, ...children })),
-    ),
-  ];
-}
 
 /** A duration in ms; a plain number is seconds. */
 function time(flag: string, text: string | undefined): number | undefined {

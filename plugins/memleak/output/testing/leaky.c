@@ -70,6 +70,8 @@ int main(void)
 			map_here(count);
 		else if (!strcmp(word, "grow"))
 			grow_here(count);
+		else if (!strcmp(word, "all"))
+			map_here(count), grow_here(count), leak(1);
 		else if (!strcmp(word, "storm"))
 			storm(count);
 		else if (!strcmp(word, "name"))
