@@ -17,7 +17,19 @@ const ROUNDS = 60;
 const FAULT_PAGES = 1024;
 const FAULT_PASSES = 6;
 const MIB = 2 ** 20;
-const READ = { size: 32 * MIB, limit: 16 * MIB };
+
+/** Reads of a file of no data beyond what a container may have: every page costs little but to be reclaimed. */
+export const READS = {
+  container: { name: 'reads beyond 256 MiB', size: 512 * MIB, limit: 256 * MIB },
+  pages: {
+    name: 'reads of single pages beyond 256 MiB',
+    size: 512 * MIB,
+    limit: 256 * MIB,
+    how: 'pick',
+  },
+  /** So small that the kernel looks at a few pages at a time: an episode is as cheap as can be. */
+  tiny: { name: 'reads beyond 16 MiB', size: 32 * MIB, limit: 16 * MIB },
+} as const;
 
 /** What is done again and again, and how it is called. */
 export interface Load {
@@ -33,9 +45,12 @@ export async function faultLoad(): Promise<Load> {
   return { name: 'page faults', workload, passes: FAULT_PASSES, pages: FAULT_PAGES };
 }
 
-export async function readLoad(): Promise<Load> {
-  const workload = await Workload.reads(READ);
-  return { name: 'reads beyond a limit', workload, passes: 1, pages: READ.size / 4096 };
+export async function readLoad({
+  name,
+  ...options
+}: (typeof READS)[keyof typeof READS]): Promise<Load> {
+  const workload = await Workload.reads(options);
+  return { name, workload, passes: 1, pages: options.size / 4096 };
 }
 
 /** ns of CPU that the work takes by itself, a page. */

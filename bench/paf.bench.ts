@@ -13,6 +13,7 @@ import {
   faultLoad,
   ifItLoads,
   type Load,
+  READS,
   readLoad,
   strategiesOf,
   TARGET_PERCENT,
@@ -26,7 +27,7 @@ const WAYS = ['tp_btf', 'raw_tp', 'tp'];
 
 export async function run(): Promise<BenchRow[]> {
   const rows = [...busyness(), ...(await ofAllocations())];
-  const reads = await readLoad();
+  const reads = await readLoad(READS.container);
   try {
     rows.push(await baseline(reads));
     rows.push(await addedByPlugin(reads, 'paf', 'paf as shipped', {}, TARGET_PERCENT));

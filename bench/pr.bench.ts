@@ -1,6 +1,6 @@
 /**
- * What watching reclaim costs where nothing else is done: a cgroup at its limit that reads a file of
- * no data, so that every page costs little but to be reclaimed. And where nothing is reclaimed.
+ * What watching reclaim costs where nothing else is done: a container at its limit that reads a file
+ * of no data, one so small that nothing could be reclaimed more cheaply, and one that reclaims nothing.
  */
 import { type AttachedOptions, AttachedPlugin } from './attached.js';
 import type { BenchRow } from './bench.js';
@@ -13,6 +13,7 @@ import {
   faultLoad,
   ifItLoads,
   type Load,
+  READS,
   readLoad,
   strategiesOf,
   TARGET_PERCENT,
@@ -23,39 +24,54 @@ export const title = 'pr: reclaim, watched and not';
 
 const FLOOR = ['reclaim_begin', 'reclaim_end', 'shrink_inactive'];
 const PASSES = 20;
+const AS_SHIPPED = 'pr as shipped';
 /** Every episode that is at all long is a span: as much as pr can be asked for. */
 const ALL_SPANS = { span_threshold: '1ms', span_rate: 10_000 };
 
 export async function run(): Promise<BenchRow[]> {
   const rows = busyness();
-  const reads = await readLoad();
+  for (const reads of [READS.container, READS.pages]) {
+    rows.push(...(await withLoad(readLoad(reads), (load) => asShipped(load, TARGET_PERCENT))));
+  }
   const floor = new Floor();
   try {
-    rows.push(...(await ofReads(reads, floor)));
+    rows.push(...(await withLoad(readLoad(READS.tiny), (load) => byStrategy(load, floor))));
   } finally {
     floor.close();
-    await reads.workload.stop();
   }
-  const faults = await faultLoad();
-  try {
-    rows.push(await addedByPlugin(faults, 'pr', 'pr as shipped', {}, TARGET_PERCENT));
-  } finally {
-    await faults.workload.stop();
-  }
+  const ofFaults = (load: Load) => addedByPlugin(load, 'pr', AS_SHIPPED, {}, TARGET_PERCENT);
+  rows.push(await withLoad(faultLoad(), ofFaults));
   return rows;
 }
 
-async function ofReads(load: Load, floor: Floor): Promise<BenchRow[]> {
+async function withLoad<Result>(
+  starting: Promise<Load>,
+  measure: (load: Load) => Promise<Result>,
+): Promise<Result> {
+  const load = await starting;
+  try {
+    return await measure(load);
+  } finally {
+    await load.workload.stop();
+  }
+}
+
+const asShipped = async (load: Load, target?: number): Promise<BenchRow[]> => [
+  await baseline(load),
+  await addedByPlugin(load, 'pr', AS_SHIPPED, {}, target),
+];
+
+/** Where an episode is cheapest, its cost shows most. */
+async function byStrategy(load: Load, floor: Floor): Promise<BenchRow[]> {
   const { can, cannot } = strategiesOf('pr');
   const empty = await perEpisode(load, floor);
-  const work = await baseline(load);
-  const rows: BenchRow[] = [
-    work,
+  const rows = await asShipped(load);
+  const work = rows[0]?.value ?? Number.NaN;
+  rows.push(
     { name: 'pages an episode', value: empty.pages, unit: 'pages' },
     await added(load, 'empty programs', () => floor.on(...FLOOR)),
-    await addedByPlugin(load, 'pr', 'pr as shipped', {}, TARGET_PERCENT),
     await addedByPlugin(load, 'pr', 'pr, every span', { config: ALL_SPANS }),
-  ];
+  );
   for (const strategy of can) {
     rows.push(
       ...(await ifItLoads(strategy, async () => {
@@ -66,7 +82,7 @@ async function ofReads(load: Load, floor: Floor): Promise<BenchRow[]> {
           { name: `${strategy}: an episode, ${runs.toFixed(1)} runs`, value: ns, unit: 'ns', note },
           {
             name: `${strategy}: its own share of the work`,
-            value: (100 * (ns - empty.ns)) / (empty.pages * work.value),
+            value: (100 * (ns - empty.ns)) / (empty.pages * work),
             unit: '%',
             note: 'what an episode takes longer than by empty programs, over what its pages take',
           },

@@ -22,6 +22,8 @@ export interface ReadOptions {
   readonly size: number;
   /** Bytes that the process may have, page cache included. */
   readonly limit: number;
+  /** From its start to its end, or page by page in an order that nobody reads ahead in. */
+  readonly how?: 'read' | 'pick';
 }
 
 /** On the last CPU, so that the agent and the machine's own work may have the first. */
@@ -43,12 +45,12 @@ export class Workload {
   }
 
   /** Reads a file that its memory cgroup has no room for. */
-  static async reads({ size, limit }: ReadOptions): Promise<Workload> {
+  static async reads({ size, limit, how = 'read' }: ReadOptions): Promise<Workload> {
     const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-bench-'));
     const file = join(dir, 'sparse');
     writeFileSync(file, '');
     truncateSync(file, size);
-    return Workload.#start(dir, ['read', file], limit);
+    return Workload.#start(dir, [how, file], limit);
   }
 
   static async #start(

@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 const ROOT = resolve(import.meta.dirname, '..');
 const MARK = '@@test ';
 const TIMEOUT_MS = 15 * 60 * 1000;
+const REASON_LINES = 12;
 
 const isElsewhere = (file) => /^dist\/test\/(e2e|vm\/guest)\/|^dist\/package\//.test(file);
 
@@ -100,7 +101,7 @@ function summarise(lines, began) {
   const where = (line) => (line.file ? ` (${relative(ROOT, line.file)})` : '');
   const told = [
     ['skipped', (line) => `${line.name}${where(line)}: ${line.reason}`],
-    ['failed', (line) => `${line.name}${where(line)}`],
+    ['failed', (line) => `${line.name}${where(line)}${why(line)}`],
   ];
   for (const [outcome, text] of told) {
     if (of(outcome).length === 0) continue;
@@ -125,6 +126,13 @@ function node(args) {
     child.once('close', (code, signal) => done(code ?? `signal ${signal}`));
   });
 }
+
+/** Enough of it to begin from, where only the end of the output was kept. */
+const why = ({ reason }) =>
+  (reason?.split('\n') ?? [])
+    .slice(0, REASON_LINES)
+    .map((text) => `\n      ${text}`)
+    .join('');
 
 const glob = (pattern, without = () => false) =>
   globSync(pattern, { cwd: ROOT })

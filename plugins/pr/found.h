@@ -83,9 +83,14 @@ static __always_inline struct pr_episode *innermost(struct pr_running *running)
 	return episode->active ? episode : NULL;
 }
 
-/* What the run that looked at a list says; `told`: NULL if the hook was not told which it is. */
+/*
+ * What the run that looked at a list says; `told`: NULL if the hook was not told which it is.
+ *
+ * A run that has a list of pages back never begins anew, so that its last priority is its lowest
+ * (do_try_to_free_pages in mm/vmscan.c): who sends it reads that then, and here it need not be read.
+ */
 static __always_inline void read_progress(struct pr_running *running, bool nested,
-					  struct scan_control *told)
+					  const struct list *list, struct scan_control *told)
 {
 	struct pr_episode *episode = &running->at[nested];
 	struct scan_control *run = told;
@@ -101,7 +106,8 @@ static __always_inline void read_progress(struct pr_running *running, bool neste
 	}
 	if (!run)
 		return;
-	read_priority(episode, run);
+	if (episode->type == PR_KSWAPD || !list->reclaimed)
+		read_priority(episode, run);
 	if (episode->type == PR_KSWAPD || !episode->requested)
 		read_requested(episode, run);
 }
@@ -119,7 +125,7 @@ static __noinline int on_list(const struct list *list, struct scan_control *run)
 		if (episode->active) {
 			type = episode->type;
 			add_list_to_episode(episode, list);
-			read_progress(running, nested, run);
+			read_progress(running, nested, list, run);
 		}
 	}
 	if (type < PR_TYPES)

@@ -62,8 +62,7 @@ static __noinline int send_span(struct pr_episode *episode, struct who *who,
 	bpf_get_current_comm(who->comm, sizeof(who->comm));
 	if (run) {
 		read_target(episode, run);
-		if (episode->priority < 0)
-			read_priority(episode, run);
+		read_priority(episode, run);
 	}
 	span->who = *who;
 	span->episode = *episode;
