@@ -25,12 +25,24 @@ export type Watch = (
   seconds: number,
 ) => Promise<ReadonlyMap<number, readonly Alarm[]>>;
 
+export interface Asked {
+  /** Arguments of `leaks` beside the process and the time. */
+  readonly args?: readonly string[];
+  /** Told what it said, and what it held of each stack at the end: why there is no alarm. */
+  readonly onEnd?: (pid: number, words: string) => void;
+}
+
 /** `mem-watcher leaks --pid PID --duration D --format json`, one each: what a person does. */
-export const watchByCommand: Watch = async (targets, seconds) => {
+export const watchByCommand = async (
+  targets: readonly Watching[],
+  seconds: number,
+  { args = [], onEnd }: Asked = {},
+): ReturnType<Watch> => {
   const each = targets.map(async ({ pid }) => {
-    const args = ['leaks', '--pid', `${pid}`, '--duration', `${seconds}s`, '--format', 'json'];
-    const agent = new Agent(args);
+    const time = ['--duration', `${seconds}s`];
+    const agent = new Agent(['leaks', '--pid', `${pid}`, ...time, '--format', 'json', ...args]);
     await agent.end();
+    onEnd?.(pid, agent.words);
     return [pid, agent.alarms.map(({ alarm }) => alarm)] as const;
   });
   return new Map(await Promise.all(each));
@@ -82,10 +94,21 @@ const configOf = (targets: readonly Watching[], seconds: number): object => ({
 });
 
 interface EventLine {
-  readonly event?: string;
+  readonly event: string;
   readonly plugin?: string;
   readonly attributes: Readonly<Record<string, unknown>>;
   readonly body: string;
+}
+
+/** One of the last lines of `leaks`, as docs/json.md has it. */
+interface StackLine {
+  readonly stack_id: string;
+  readonly state: string;
+  readonly class: string | null;
+  readonly bytes: number;
+  readonly allocations: number;
+  readonly coverage: number;
+  readonly frames: readonly { readonly function: string | null }[];
 }
 
 class Agent {
@@ -93,6 +116,7 @@ class Agent {
   readonly #child: ChildProcess;
   readonly #closed: Promise<unknown[]>;
   readonly #attached: Promise<void>;
+  readonly #stacks: StackLine[] = [];
   #began = performance.now();
   #words = '';
 
@@ -122,14 +146,27 @@ class Agent {
     this.#child.kill('SIGINT');
   }
 
+  /** What it wrote on stderr, and a line for each of the stacks that it was left with. */
+  get words(): string {
+    const stacks = this.#stacks.map(
+      ({ state, class: of, bytes, allocations, coverage, frames }) => {
+        const where = frames.map(({ function: name }) => name ?? '?').slice(0, 3);
+        const verdict = `${state} ${of ?? 'without a class'}, coverage ${coverage}`;
+        return `${where.join(' < ')}: ${verdict}: ${bytes} bytes in ${allocations}`;
+      },
+    );
+    return [this.#words.trim(), ...stacks].join('\n');
+  }
+
   async end(): Promise<void> {
     const [code, signal] = await this.#closed;
     if (code !== 0) throw new Error(`the agent ended by ${signal ?? code}:\n${this.#words}`);
   }
 
   #take(line: string): void {
-    const record = JSON.parse(line) as EventLine;
-    if (record.event !== EVENT) return;
+    const record = JSON.parse(line) as EventLine | StackLine;
+    if ('stack_id' in record) this.#stacks.push(record);
+    if (!('event' in record) || record.event !== EVENT) return;
     const { attributes, body } = record;
     if (attributes[`${EVENT}.state`] !== 'confirmed') return;
     if (attributes[`${EVENT}.class`] !== 'leak') return;
