@@ -15,7 +15,7 @@ export interface KernelAges {
   readonly bytes: readonly number[];
 }
 
-/** struct kernel_counts, 128 bytes. */
+/** struct kernel_counts, 160 bytes. */
 export interface KernelCounts {
   readonly allocations: number;
   readonly recorded: number;
@@ -30,6 +30,10 @@ export interface KernelCounts {
   readonly split_frees: number;
   readonly unwalked: number;
   readonly rescued: number;
+  readonly page_hits: number;
+  readonly page_recorded: number;
+  readonly percpu_hits: number;
+  readonly percpu_recorded: number;
   /** 3 elements. */
   readonly freeing: readonly number[];
 }

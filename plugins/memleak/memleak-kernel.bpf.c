@@ -63,6 +63,7 @@ static __always_inline int on_percpu_alloc(void *ctx, __u64 call_site, __u64 siz
 	struct origin origin = { .kind = KERNEL_PERCPU, .call_site = call_site };
 
 	KERNEL_COUNT(allocations);
+	KERNEL_COUNT(percpu_hits);
 	if (!address)
 		return 0;
 	return record(ctx, &origin, key_of(address, KEY_PERCPU), size * possible_cpus);
@@ -168,6 +169,7 @@ static __always_inline int on_percpu_alloc(void *ctx, __u64 call_site, __u64 siz
 	int BPF_PROG(way##_percpu_free, __u64 base, int offset, __u64 address)          \
 	{                                                                               \
 		KERNEL_COUNT(frees);                                                    \
+		KERNEL_COUNT(percpu_hits);                                              \
 		freed(key_of(address, KEY_PERCPU));                                     \
 		return 0;                                                               \
 	}
@@ -248,14 +250,25 @@ int BPF_PROG(bulk_free, void *cache, __u64 count, __u64 objects)
 	return 0;
 }
 
-/* Where slabs have sheaves (6.18) kfree_rcu() puts the object into one, and no other program sees it. */
-SEC("fexit/__kfree_rcu_sheaf")
-int BPF_PROG(sheaf_free, void *cache, __u64 object, bool done)
+static __always_inline int on_sheaf(__u64 object, bool done)
 {
 	if (!done)
 		return 0;
 	KERNEL_COUNT(frees);
 	return on_object_free(object);
+}
+
+/* Where slabs have sheaves (6.18) kfree_rcu() puts the object into one, and no other program sees it. */
+SEC("fexit/__kfree_rcu_sheaf")
+int BPF_PROG(sheaf_free, void *cache, __u64 object, bool done)
+{
+	return on_sheaf(object, done);
+}
+
+SEC("fexit/__kfree_rcu_sheaf")
+int BPF_PROG(sheaf_free_flags, void *cache, __u64 object, unsigned int flags, bool done)
+{
+	return on_sheaf(object, done);
 }
 
 struct bpf_iter__bpf_map_elem {

@@ -13,6 +13,7 @@ import type { Judge } from './judge/judge.js';
 import { JudgeFile } from './judge/judge-file.js';
 import type { JudgeOptions } from './judge/options.js';
 import { ownerOf } from './judge/saved.js';
+import { KernelVoice } from './kernel/kernel-voice.js';
 import { KernelWatch } from './kernel/kernel-watch.js';
 import { Ledger } from './ledger.js';
 import type { MemleakMetadata } from './metadata.js';
@@ -105,6 +106,7 @@ export class Memleak implements Plugin<LeakSnapshot> {
       this.health.degraded('kernel', `the kernel cannot be watched: ${describeError(error)}`);
       return undefined;
     }
+    scope.use(new KernelVoice(watch, this.health, this.logger)).start();
     const symbols = scope.use(new KernelSymbols());
     const { reason } = symbols;
     return {

@@ -178,6 +178,10 @@ describe('what of the truth is left', () => {
     split_frees: 0,
     unwalked: 0,
     rescued: 9,
+    page_hits: 0,
+    page_recorded: 0,
+    percpu_hits: 0,
+    percpu_recorded: 0,
   };
 
   it('is what was not missed, runs that were left out in proportion', () => {

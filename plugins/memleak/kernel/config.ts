@@ -47,6 +47,14 @@ export const kernelConfig = z
       .max(256)
       .default(16)
       .describe('slab caches that are followed at the same time, those that grow most'),
+    limit: z
+      .number()
+      .min(0)
+      .max(64)
+      .default(0.2)
+      .describe(
+        'share of one CPU above which the costliest of slab, pages and per-CPU memory is left for a while; 0: never',
+      ),
     max_live: z
       .int()
       .min(1024)

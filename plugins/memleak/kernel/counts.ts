@@ -18,6 +18,10 @@ export const COUNTS = [
   'split_frees',
   'unwalked',
   'rescued',
+  'page_hits',
+  'page_recorded',
+  'percpu_hits',
+  'percpu_recorded',
 ] as const;
 export type KernelCounts = Readonly<Record<(typeof COUNTS)[number], number>>;
 

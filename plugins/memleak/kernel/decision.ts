@@ -13,6 +13,20 @@ export interface Followed {
   readonly percpu: boolean;
 }
 
+/** Allocators: each has its programs. */
+export const GROUPS = ['slab', 'pages', 'percpu'] as const;
+export type Group = (typeof GROUPS)[number];
+
+/** What is followed where some allocators are left. */
+export const without = (
+  { caches, pages, percpu }: Followed,
+  isLeft: (group: Group) => boolean,
+): Followed => ({
+  caches: isLeft('slab') ? [] : caches,
+  pages: pages && !isLeft('pages'),
+  percpu: percpu && !isLeft('percpu'),
+});
+
 type Wishes = Pick<KernelConfig, 'always' | 'caches' | 'ignore' | 'max_followed'>;
 
 /** What the kernel says of itself at one moment. */

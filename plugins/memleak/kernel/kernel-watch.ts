@@ -11,7 +11,8 @@ import type { Closable } from '../../../core/scope.js';
 import type { Coverage } from '../model.js';
 import type { KernelConfig } from './config.js';
 import { coverageOf, type KernelCounts, readCounts, readMissedRuns } from './counts.js';
-import { decide, type Followed } from './decision.js';
+import { decide, type Followed, without } from './decision.js';
+import { KernelEconomy } from './economy.js';
 import { excessOf } from './excess.js';
 import { type Growth, GrowthDetector } from './growth.js';
 import { Origins } from './origins.js';
@@ -50,6 +51,9 @@ export class KernelWatch implements Closable {
   readonly #origins = new Origins();
   readonly #pageSize = pageSize();
   #state: State | undefined;
+  /** What the books and the configuration ask for. */
+  #wanted = NOTHING;
+  /** Of that what is attached: not what costs too much. */
   #followed = NOTHING;
   #surveyed: Survey | undefined;
   #excess = 0;
@@ -83,13 +87,14 @@ export class KernelWatch implements Closable {
         free_slots: max_stacks,
       },
     });
-    this.#state = stateOf(loaded, this.#origins, new Prelude(this.#kallsyms()));
+    const economy = new KernelEconomy(this.#config.limit, loaded.strategy);
+    this.#state = stateOf(loaded, this.#origins, new Prelude(this.#kallsyms()), economy);
     this.refresh();
   }
 
   /** Once a collection: looks at the kernel's books and follows what grows. `time`: ms, monotonic. */
   refresh(time = performance.now()): void {
-    const { tracer, slots, reader, ages } = this.#running;
+    const { slots, reader } = this.#running;
     // Before the kernel's books: what is allocated in between is in them already.
     const held = reader.read(() => undefined);
     const survey = this.#survey();
@@ -97,18 +102,51 @@ export class KernelWatch implements Closable {
     this.#excess = excessOf(held, survey.caches);
     this.#growth.observe(time, seriesOf(survey));
     const surveyed = { ...survey, pageSize: this.#pageSize };
-    const followed = decide(this.#config, this.#growth.growing(), surveyed);
-    const dropped = isLess(followed, this.#followed);
-    tracer.follow(followed, survey.caches);
-    this.#followed = followed;
-    if (dropped) {
-      const kept = new Set(followed.caches);
-      for (const { reading, slot, kind } of reader.read(() => undefined)) {
-        if (!isFollowed(kind, reading.origin ?? '', kept, followed)) slots.retire(slot);
-      }
-      ages.run();
-    }
+    this.#wanted = decide(this.#config, this.#growth.growing(), surveyed);
+    this.#follow();
     slots.recycle();
+  }
+
+  /**
+   * More often than collections are: leaves for a while the allocator whose programs cost more than
+   * the limit. Returns what there is to say of it. `time`: ms, monotonic.
+   */
+  weigh(time = performance.now()): string | undefined {
+    const { loaded, tracer, economy } = this.#running;
+    const { attached } = tracer;
+    const counts = attached.length > 0 ? readCounts(loaded.object) : undefined;
+    const said = economy.weigh(time / 1000, attached, counts);
+    if (said !== undefined) this.#follow();
+    return said;
+  }
+
+  /** Since start. */
+  counts(): KernelCounts {
+    return readCounts(this.#running.loaded.object);
+  }
+
+  /** What is not followed for its cost, for the plugin's status. */
+  get tooCostly(): string | undefined {
+    return this.#state?.economy.words;
+  }
+
+  #follow(): void {
+    const { tracer, economy } = this.#running;
+    const followed = without(this.#wanted, (group) => economy.isLeft(group));
+    const dropped = isLess(followed, this.#followed);
+    tracer.follow(followed, this.#surveyed?.caches ?? []);
+    this.#followed = followed;
+    if (dropped) this.#forgetAllBut(followed);
+  }
+
+  /** Whose frees are not seen any more, that is not known to be outstanding. */
+  #forgetAllBut(followed: Followed): void {
+    const { reader, slots, ages } = this.#running;
+    const kept = new Set(followed.caches);
+    for (const { reading, slot, kind } of reader.read(() => undefined)) {
+      if (!isFollowed(kind, reading.origin ?? '', kept, followed)) slots.retire(slot);
+    }
+    ages.run();
   }
 
   /** What is outstanding, by stack; `ages` costs a pass over every live allocation. */
@@ -167,6 +205,7 @@ export class KernelWatch implements Closable {
   async close(): Promise<void> {
     const state = this.#state;
     this.#state = undefined;
+    this.#wanted = NOTHING;
     this.#followed = NOTHING;
     if (!state) return;
     try {
@@ -188,10 +227,16 @@ interface State {
   readonly slots: Slots;
   readonly reader: StackReader;
   readonly ages: AgePass;
+  readonly economy: KernelEconomy;
 }
 
 /** Closes the object if something of it is not as it should be. */
-function stateOf(loaded: LoadedBpf, origins: Origins, prelude: Prelude): State {
+function stateOf(
+  loaded: LoadedBpf,
+  origins: Origins,
+  prelude: Prelude,
+  economy: KernelEconomy,
+): State {
   try {
     const slots = new Slots(loaded.object);
     return {
@@ -200,6 +245,7 @@ function stateOf(loaded: LoadedBpf, origins: Origins, prelude: Prelude): State {
       tracer: new Tracer(loaded, origins),
       reader: new StackReader(slots, origins, prelude),
       ages: new AgePass(loaded.object),
+      economy,
     };
   } catch (error) {
     void loaded.close();

@@ -16,6 +16,11 @@ static __always_inline __u64 key_of(__u64 address, enum key_kind kind)
 	return address | kind;
 }
 
+static __always_inline enum key_kind kind_of(__u64 key)
+{
+	return key & 3;
+}
+
 /* Objects of one page share a cell: they are of one cache, followed or not, and a cell that was looked
  * at just before is at hand. */
 static __always_inline __u32 *cell_of(__u64 key)
@@ -82,7 +87,7 @@ static __always_inline void count_freed(const struct kernel_live *entry, __u64 b
 		__sync_fetch_and_add(&stack->unseen_frees, 1);
 }
 
-/* Freed whole. False: it is not kept. */
+/* Takes it whole off its stack's account. False: it was not kept, or cannot be taken. */
 static __always_inline bool forget(__u64 key, bool unseen)
 {
 	struct kernel_live *found = bpf_map_lookup_elem(&live, &key);
@@ -92,19 +97,17 @@ static __always_inline bool forget(__u64 key, bool unseen)
 		return false;
 	entry = *found;
 	if (!take(key))
-		return true;
+		return false;
 	count_freed(&entry, entry.bytes, unseen);
-	if (unseen)
-		KERNEL_COUNT(unseen_frees);
-	else
-		KERNEL_COUNT(matched);
 	return true;
 }
 
 /* One global function for all who call it, so that it is checked once. */
 __attribute__((noinline)) int release(__u64 key)
 {
-	return forget(key, false);
+	if (forget(key, false))
+		KERNEL_COUNT(matched);
+	return 0;
 }
 
 static __always_inline void freed(__u64 key)
@@ -163,7 +166,8 @@ __attribute__((noinline)) int keep_one(__u64 key, __u64 bytes, __u32 slot, __u64
 	error = keep(key, &entry);
 	if (error == -EEXIST) {
 		/* it was freed where no program looks, or while one was under way */
-		forget(key, true);
+		if (forget(key, true))
+			KERNEL_COUNT(unseen_frees);
 		error = keep(key, &entry);
 	}
 	if (error) {
@@ -173,6 +177,10 @@ __attribute__((noinline)) int keep_one(__u64 key, __u64 bytes, __u32 slot, __u64
 	__sync_fetch_and_add(&stack->allocated_bytes, bytes);
 	__sync_fetch_and_add(&stack->allocated_count, 1);
 	KERNEL_COUNT(recorded);
+	if (kind_of(key) == KEY_PAGE)
+		KERNEL_COUNT(page_recorded);
+	else if (kind_of(key) == KEY_PERCPU)
+		KERNEL_COUNT(percpu_recorded);
 	return 0;
 }
 

@@ -68,6 +68,11 @@ struct kernel_counts {
 	__u64 split_frees;  /* parts of blocks that could not be told from the rest */
 	__u64 unwalked;	    /* recorded without a stack */
 	__u64 rescued;	    /* frees that the first program was left out of, and the second saw */
+	/* parts of the counts above, the rest is of slabs: what was seen, and of it recorded */
+	__u64 page_hits;
+	__u64 page_recorded;
+	__u64 percpu_hits;
+	__u64 percpu_recorded;
 	/* what the first programs last saw freed, each; no count */
 	__u64 freeing[KERNEL_FREES];
 };

@@ -41,6 +41,7 @@ static __always_inline int on_page_alloc(void *ctx, __u64 page, __u32 order, int
 	struct origin origin = { .kind = KERNEL_PAGES, .number = order };
 
 	KERNEL_COUNT(allocations);
+	KERNEL_COUNT(page_hits);
 	if (!page || migratetype == MIGRATE_MOVABLE || order > HIGHEST_ORDER)
 		return 0;
 	see_order(order);
@@ -102,6 +103,7 @@ static __always_inline int on_page_free(__u64 page, __u32 order)
 {
 	const __u64 size = bpf_core_type_size(struct page);
 
+	KERNEL_COUNT(page_hits);
 	if (order > HIGHEST_ORDER)
 		return 0;
 	if (may_be_kept(key_of(page, KEY_PAGE)) && release_from(page, order, page))

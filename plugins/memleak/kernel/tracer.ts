@@ -6,12 +6,9 @@
 import type { BpfLink, BpfMap, LoadedBpf, MappedArray } from '../../../core/bpf/host.js';
 import type { Closable } from '../../../core/scope.js';
 import { isFree } from './counts.js';
-import type { Followed } from './decision.js';
+import { type Followed, GROUPS, type Group } from './decision.js';
 import { NAME_SIZE, type Origins, tablesOf } from './origins.js';
 import type { SlabCache } from './slabinfo.js';
-
-const GROUPS = ['slab', 'pages', 'percpu'] as const;
-type Group = (typeof GROUPS)[number];
 
 export class Tracer implements Closable {
   readonly #loaded: LoadedBpf;
