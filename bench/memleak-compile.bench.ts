@@ -7,6 +7,7 @@ import type { BenchRow } from './bench.js';
 import { median } from './bench.js';
 import { Compile } from './compile.js';
 import { summary } from './interleave.js';
+import { FLOOR, FULL, PEER, ratioRows, SAMPLED } from './memleak-ratios.js';
 import type { Watcher } from './memleak-watchers.js';
 import {
   EmptyProbes,
@@ -21,6 +22,8 @@ export const title = 'memleak: what it costs a compile (g++)';
 
 const ROUNDS = Number(process.env.MEMLEAK_COMPILES ?? 5);
 const ALONE = 'by itself';
+/** It calls calloc and realloc as well, which those who follow it must probe. */
+const FLOOR_OF_ALL = 'four empty probes';
 
 export async function run(): Promise<BenchRow[]> {
   if (ROUNDS === 0) return [];
@@ -30,15 +33,16 @@ export async function run(): Promise<BenchRow[]> {
   try {
     const ways = new Map<string, Watcher | undefined>([
       [ALONE, undefined],
-      ['two empty probes', floor.watch],
-      ['full', pluginWatcher({ sampling: 'full' })],
-      ['sampling 512 KiB', pluginWatcher({ sampling: '512KiB' })],
-      ...(peer instanceof Error ? [] : [['libbpf-tools memleak', peerWatcher(peer)] as const]),
+      [FLOOR, floor.watch],
+      [FLOOR_OF_ALL, floor.watchAll],
+      [FULL, pluginWatcher({ sampling: 'full' })],
+      [SAMPLED, pluginWatcher({ sampling: '512KiB' })],
+      ...(peer instanceof Error ? [] : [[PEER, peerWatcher(peer)] as const]),
     ]);
     const missing = peer instanceof Error ? peer.message : undefined;
     return [
       ...busyness(),
-      ...(missing === undefined ? [] : [absent('libbpf-tools memleak', missing)]),
+      ...(missing === undefined ? [] : [absent(PEER, missing)]),
       ...rowsOf(await allocationsOf(source), await took(source, ways)),
     ];
   } finally {
@@ -82,12 +86,17 @@ async function took(source: Compile, ways: ReadonlyMap<string, Watcher | undefin
 /** Rounds are compared with their own: what the machine did meanwhile hits all alike. */
 function rowsOf(allocations: number, seconds: ReadonlyMap<string, readonly number[]>): BenchRow[] {
   const alone = seconds.get(ALONE) ?? [];
+  const added = new Map(
+    [...seconds].map(([way, values]) => [
+      way,
+      values.map((value, round) => value - (alone[round] ?? Number.NaN)),
+    ]),
+  );
   return [
     { name: 'g++: allocations', value: allocations, unit: '' },
     ...[...seconds].map(([way, values]) => {
       const times = summary(values.map((value, round) => value / (alone[round] ?? Number.NaN)));
-      const added = median(values.map((value, round) => value - (alone[round] ?? Number.NaN)));
-      const each = ((added * 1e6) / allocations).toFixed(2);
+      const each = ((median(added.get(way) ?? []) * 1e6) / allocations).toFixed(2);
       const spread = `95 %: ${times.low.toFixed(2)} to ${times.high.toFixed(2)}`;
       const note = `${times.median.toFixed(2)} × by itself (${spread}), ${each} µs more by allocation`;
       return {
@@ -97,5 +106,6 @@ function rowsOf(allocations: number, seconds: ReadonlyMap<string, readonly numbe
         ...(way === ALONE ? {} : { note }),
       };
     }),
+    ...ratioRows('g++', added, FLOOR_OF_ALL),
   ];
 }

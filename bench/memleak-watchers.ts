@@ -53,6 +53,10 @@ export class EmptyProbes {
   readonly watchReturn: Watcher = (pid) =>
     this.#attach(pid, { entered: ['malloc', 'free'], returned: ['malloc'] });
 
+  /** On each that memory is had by as well: what a program that calls them all must pay. */
+  readonly watchAll: Watcher = (pid) =>
+    this.#attach(pid, { entered: ['malloc', 'calloc', 'realloc', 'free'] });
+
   async #attach(pid: number, programs: Readonly<Record<string, readonly string[]>>) {
     const path = libcOf(pid);
     const elf = ElfFile.open(path);
@@ -61,7 +65,8 @@ export class EmptyProbes {
         names.map((name) => {
           const fn = elf.functions([name]).find(({ isLocal }) => !isLocal);
           if (fn === undefined) throw new Error(`${path} has no ${name}`);
-          const place = probeSite(elf, fn, { arguments: 1, skipNull: name === 'free' });
+          const isFree = name === 'free';
+          const place = probeSite(elf, fn, { arguments: argumentsOf(name), skipNull: isFree });
           const offset = program === 'returned' ? place.entry : place.offset;
           return this.#object.attachUprobes(program, { path, pid, offsets: [offset] });
         }),
@@ -78,6 +83,8 @@ export class EmptyProbes {
     this.#object.close();
   }
 }
+
+const argumentsOf = (name: string): number => (name === 'calloc' || name === 'realloc' ? 2 : 1);
 
 const libcOf = (pid: number): string => {
   const maps = readFileSync(`/proc/${pid}/maps`, 'utf8');

@@ -7,7 +7,8 @@
 import { Allocations } from './allocations.js';
 import type { BenchRow } from './bench.js';
 import { median } from './bench.js';
-import { type Ratio, summary } from './interleave.js';
+import { summary } from './interleave.js';
+import { FLOOR, FULL, PEER, ratioRows, SAMPLED } from './memleak-ratios.js';
 import {
   EmptyProbes,
   peerProgram,
@@ -25,10 +26,6 @@ const LOOP = 100_000;
 const MIXED = 30_000;
 const THREADS = 4;
 const LIVE = 100_000;
-const FULL = 'full';
-const SAMPLED = 'sampling 512 KiB';
-const FLOOR = 'two empty probes';
-const PEER = 'libbpf-tools memleak';
 
 interface Load {
   readonly name: string;
@@ -123,38 +120,6 @@ async function rowsOf({ name, pid, measure }: Load, watchers: ReadonlyMap<string
     ns('malloc and free by themselves', alone),
     ...[...added].map(([key, values]) => ns(`added by ${key}`, values)),
     ...ratioRows(name, added),
-  ];
-}
-
-/** Rounds are compared with their own: what the machine did meanwhile hits both alike. */
-function ratioRows(name: string, added: ReadonlyMap<string, readonly number[]>): BenchRow[] {
-  const ratio = (over: string, under: string): Ratio | undefined => {
-    const [above, below] = [added.get(over), added.get(under)];
-    if (above === undefined || below === undefined) return undefined;
-    return summary(above.map((value, round) => value / (below[round] ?? Number.NaN)));
-  };
-  const row = (
-    what: string,
-    found: Ratio | undefined,
-    meets: (value: number) => boolean,
-    target: string,
-  ): BenchRow[] =>
-    found === undefined
-      ? []
-      : [
-          {
-            name: `${name}: ${what}`,
-            value: found.median,
-            unit: '×',
-            target,
-            met: meets(found.median),
-            note: `95 %: ${found.low.toFixed(2)} to ${found.high.toFixed(2)}`,
-          },
-        ];
-  return [
-    ...row(`${FULL}: cheaper than ${PEER}`, ratio(PEER, FULL), (value) => value >= 4, '≥ 4'),
-    ...row(`${SAMPLED}: cheaper than ${PEER}`, ratio(PEER, SAMPLED), (value) => value >= 8, '≥ 8'),
-    ...row(`${SAMPLED}: over the floor`, ratio(SAMPLED, FLOOR), (value) => value <= 1.5, '≤ 1.5'),
   ];
 }
 
