@@ -4,8 +4,9 @@ import type { ProbeCost } from '../targets/probe-cost.js';
 import type { KernelCounts } from './counts.js';
 import { GROUPS, type Group } from './decision.js';
 
-/** CPU seconds, rounded up, as `npm run bench -- memleak-kernel` has them: a hit is an allocation or a
- * free, with the second program of frees; what is recorded is freed once. */
+/** CPU seconds, rounded up from the figures of README.md: a hit is an allocation or a free, with the
+ * second program of frees; what is recorded is freed once. Classic tracepoints: not measured, as the
+ * profile says of them twice as much. */
 const RAW: ProbeCost = { hit: 0.1e-6, steppedHit: 0.1e-6, record: 1.5e-6 };
 const CLASSIC: ProbeCost = { hit: 0.2e-6, steppedHit: 0.2e-6, record: 2e-6 };
 
