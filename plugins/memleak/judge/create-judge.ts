@@ -95,7 +95,7 @@ class StackJudge implements LastingJudge {
     const stacks = [...seen, ...unseen]
       .sort((a, b) => RANK[b.judgement.state] - RANK[a.judgement.state])
       .slice(0, most);
-    return { version: 1, window: this.options.window, stacks };
+    return { version: 2, window: this.options.window, stacks };
   }
 
   #judge(stack: StackRecord, now: number): void {

@@ -1,6 +1,7 @@
+import { fallsBehind } from './backlog.js';
 import type { Finding } from './finding.js';
 import { type Growth, GrowthMeter } from './growth.js';
-import { COLUMN, COLUMNS, type Horizon, SLOTS } from './horizon.js';
+import { COLUMN, delayOf, type Horizon, SLOTS } from './horizon.js';
 import type { JudgeOptions } from './options.js';
 import { duration, percent } from './phrases.js';
 import type { StackRecord } from './stack.js';
@@ -10,6 +11,8 @@ interface Candidate {
   readonly growth: Growth;
   readonly column: number;
   readonly survival: number | undefined;
+  /** More comes in than goes out: then what is old need not live on. */
+  readonly behind: boolean;
 }
 
 /** Finds what one horizon of a stack says. Has no state of its own but scratch space. */
@@ -48,7 +51,7 @@ export class Examiner {
    */
   #candidates(stack: StackRecord, horizon: Horizon, bytes: Growth | undefined): Candidate[] {
     const found: Candidate[] = [];
-    for (let column: number = COLUMN.count; column < COLUMNS; column++) {
+    for (let column: number = COLUMN.count; column < COLUMN.allocated; column++) {
       if (column === COLUMN.bytes) continue;
       const growth = this.#measure(horizon, column, stack.unit);
       if (!growth) continue;
@@ -57,7 +60,7 @@ export class Examiner {
     }
     const larger = bytes && bytes.amount > bytes.base / 2;
     if (larger && this.#evenCount(horizon)) {
-      found.push({ growth: bytes, column: COLUMN.bytes, survival: undefined });
+      found.push({ growth: bytes, column: COLUMN.bytes, survival: undefined, behind: false });
     }
     return found;
   }
@@ -67,7 +70,9 @@ export class Examiner {
     // Of what was allocated before a restart of the agent nothing is known but that it was there.
     const start = Math.max(growth.start, horizon.knownSince);
     const survival = ages && survivalOf(horizon, column, start, agesTime - since, ages, unit);
-    return { growth, column, survival };
+    const dies = survival !== undefined && survival < this.options.minSurvival;
+    const behind = dies && column === COLUMN.count && fallsBehind(horizon, growth, unit);
+    return { growth, column, survival, behind };
   }
 
   #measure(horizon: Horizon, column: number, unit: number): Growth | undefined {
@@ -82,19 +87,18 @@ export class Examiner {
   }
 
   #strength(
-    { growth, column, survival }: Candidate,
+    { growth, column, survival, behind }: Candidate,
     stack: StackRecord,
     horizon: Horizon,
   ): Finding['strength'] {
     const { options } = this;
     const window = horizon.slotLength * 2;
     if (growth.strain > 1) return 'none';
-    if (survival !== undefined && survival < options.minSurvival) return 'none';
+    if (survival !== undefined && survival < options.minSurvival && !behind) return 'none';
     const events = column === COLUMN.bytes ? growth.rises : growth.amount / stack.unit;
     // Frees that were missed may all have been of this stack.
     if (column !== COLUMN.bytes && stack.missedFrees * 2 > growth.amount) return 'none';
-    const delay = column < COLUMN.old ? 0 : 2 ** (horizon.octave + column - COLUMN.old) / 1000;
-    const span = growth.span + delay;
+    const span = growth.span + delayOf(horizon, column);
     // Where much is freed, growth of the floor alone may be a crowd that grows.
     const turnover = stack.freedCount / Math.max(1, stack.allocatedCount);
     const generationsKnown = column === COLUMN.bytes || turnover < 0.05 || survival !== undefined;
@@ -106,7 +110,8 @@ export class Examiner {
       events >= Math.max(2 * options.minRises, 2.5 * Math.sqrt(crowd));
     // A table that doubles rises seldom, and as its need predicts: the next time is not yet due.
     const few = column === COLUMN.bytes && growth.doubling && growth.overdue < 0;
-    const enough = few ? 4 : column === COLUMN.bytes ? 1.5 * options.minRises : options.minRises;
+    const more = column === COLUMN.bytes || behind ? 1.5 : 1;
+    const enough = few ? 4 : more * options.minRises;
     if (span >= (options.confirmWindows - 1) * window && growth.rises >= enough) {
       if (events >= enough && generationsKnown && beyondChance) return 'strong';
     }
@@ -114,14 +119,19 @@ export class Examiner {
     return suspect && events >= 4 ? 'weak' : 'none';
   }
 
-  #leak({ growth, column, survival }: Candidate, strength: 'weak' | 'strong', stack: StackRecord) {
+  #leak(
+    { growth, column, survival, behind }: Candidate,
+    strength: 'weak' | 'strong',
+    stack: StackRecord,
+  ) {
     const margin = 1 - Math.max(0, growth.strain) / 2;
     const amount = Math.min(1, growth.rises / (2 * this.options.minRises));
     const base = strength === 'strong' ? 0.8 : 0.5;
     const confidence = (base + (1 - base) * 0.95 * margin * amount) * Math.sqrt(stack.coverage);
     const what = column === COLUMN.bytes ? 'bytes in the same allocations' : 'allocations';
-    const alive =
-      survival === undefined
+    const alive = behind
+      ? ', as more come in than go out'
+      : survival === undefined
         ? ''
         : `, and ${percent(Math.min(1, survival))} of the old generations live on`;
     const reason =
@@ -142,8 +152,8 @@ export class Examiner {
       const reason = `has not grown in the ${duration(this.#span(horizon))} that it is watched`;
       return { class: 'filling' as const, confidence: 0.8, reason };
     }
-    const { growth, survival } = growing;
-    if (survival !== undefined && survival < this.options.minSurvival) {
+    const { growth, survival, behind } = growing;
+    if (survival !== undefined && survival < this.options.minSurvival && !behind) {
       const reason = `grows, yet only ${percent(survival)} of the old generations live on`;
       return { class: 'churn' as const, confidence: 0.7, reason, contradicts: true };
     }

@@ -3,11 +3,29 @@ import type { Ages } from '../model.js';
 /** Half windows that a horizon keeps. */
 export const SLOTS = 24;
 
-/** What is kept of a slot: the least of each, since memory that is not given back is in the least. */
-export const COLUMN = { time: 0, count: 1, bytes: 2, old: 3 } as const;
+/**
+ * What is kept of a slot: the least of each, since memory that is not given back is in the least;
+ * of all that was ever allocated, how many it were at the slot's end.
+ */
+export const COLUMN = { time: 0, count: 1, bytes: 2, old: 3, allocated: 6 } as const;
 /** Ages by which old allocations are counted, each twice the one before. */
 export const OLD_SERIES = 3;
-export const COLUMNS = COLUMN.old + OLD_SERIES;
+export const COLUMNS = COLUMN.old + OLD_SERIES + 1;
+
+/** Of one reading. */
+export interface Figures {
+  readonly count: number;
+  readonly bytes: number;
+  /** How many were ever allocated. */
+  readonly allocated: number;
+  readonly ages: Ages | undefined;
+}
+
+/** Seconds by which a series comes after the truth: those that it counts are at least so old. */
+export const delayOf = ({ octave }: Pick<Horizon, 'octave'>, column: number): number =>
+  column < COLUMN.old || column === COLUMN.allocated
+    ? 0
+    : 2 ** (octave + column - COLUMN.old) / 1000;
 
 /**
  * A stack's last slots of one length. The floor of a slot is the least that was outstanding at any
@@ -35,7 +53,7 @@ export class Horizon {
   }
 
   /** Takes a reading; true if a slot ended with it. */
-  observe(time: number, count: number, bytes: number, ages: Ages | undefined): boolean {
+  observe(time: number, { count, bytes, allocated, ages }: Figures): boolean {
     const open = this.#open;
     const slot = Math.floor(time / this.slotLength);
     const ended = slot !== this.#slot && this.#slot >= 0;
@@ -50,6 +68,7 @@ export class Horizon {
       if (bytes < (open[COLUMN.bytes] ?? 0)) open[COLUMN.bytes] = bytes;
     }
     open[COLUMN.time] = time;
+    open[COLUMN.allocated] = allocated;
     if (ages) this.#observeAges(ages.allocations);
     else if (count === 0) for (let n = 0; n < OLD_SERIES; n++) this.#lower(COLUMN.old + n, 0);
     return ended;
@@ -104,7 +123,7 @@ export class Horizon {
     if (time < this.knownSince) return false;
     for (let column: number = COLUMN.count; column < COLUMNS; column++) {
       const value = open[column] ?? Number.NaN;
-      const age = column < COLUMN.old ? 0 : 2 ** (this.octave + column - COLUMN.old) / 1000;
+      const age = delayOf(this, column);
       if (Number.isNaN(this.#offsets[column] ?? 0) && time >= this.#resumed + 2 * age) {
         this.#offsets[column] = this.#last(column) - value;
       }
@@ -144,6 +163,7 @@ export function coarser(fine: Horizon): Horizon {
     const values = new Array<number>(COLUMNS).fill(Number.NaN);
     for (let n = row; n < row + 4; n++) {
       values[COLUMN.time] = fine.at(n, COLUMN.time);
+      values[COLUMN.allocated] = fine.at(n, COLUMN.allocated);
       for (const column of [COLUMN.count, COLUMN.bytes]) {
         const value = fine.at(n, column);
         if (!((values[column] ?? Number.NaN) <= value)) values[column] = value;

@@ -8,7 +8,7 @@ import { JudgeFile } from './judge-file.js';
 import type { SavedJudge } from './saved.js';
 
 const saved: SavedJudge = {
-  version: 1,
+  version: 2,
   window: 5,
   stacks: [
     {
@@ -16,7 +16,7 @@ const saved: SavedJudge = {
       age: 40,
       confirmedBytes: 0,
       judgement: { state: 'suspected', coverage: 1, since: 3, reason: 'grows' },
-      horizons: [[[1, 2, 3, null, null, null]]],
+      horizons: [[[1, 2, 3, null, null, null, 4]]],
     },
   ],
 };
@@ -50,8 +50,8 @@ test('what was saved before the host was started again is of no use, and that is
 });
 
 for (const [what, text] of [
-  ['cut off', '{"version":1,'],
-  ['of another version', JSON.stringify({ ...saved, version: 2 })],
+  ['cut off', '{"version":2,'],
+  ['of another version', JSON.stringify({ ...saved, version: 1 })],
   ['of another shape', JSON.stringify({ ...saved, stacks: [{ identity: 1 }] })],
 ] as const) {
   test(`a file that is ${what} is told of once, and the judge begins anew`, (t) => {

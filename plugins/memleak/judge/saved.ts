@@ -26,7 +26,7 @@ const stack = z.object({
 });
 
 export const savedJudge = z.object({
-  version: z.literal(1),
+  version: z.literal(2),
   /** Seconds; of another window nothing can be used. */
   window: z.number(),
   /** /proc/sys/kernel/random/boot_id: what was before that is gone with its processes and addresses. */

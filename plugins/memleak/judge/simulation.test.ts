@@ -31,3 +31,21 @@ for (const setting of ['minute', 'hours'] as const) {
     }
   });
 }
+
+test('of what is said with some confidence, at least as much is right', () => {
+  const all = [...outcomes('minute'), ...outcomes('hours')];
+  for (const confidence of [0.5, 0.6, 0.7, 0.8, 0.9, 0.95]) {
+    const said = all.filter((one) => one.class && (one.confidence ?? 0) >= confidence);
+    for (const verdicts of [said, said.filter((one) => one.class === 'leak')]) {
+      const right = verdicts.filter(
+        (one) => (one.class === 'leak') === (one.kind.truth === 'leak'),
+      );
+      assert.ok(verdicts.length > 200, `${verdicts.length} are too few to tell`);
+      const share = right.length / verdicts.length;
+      assert.ok(
+        share >= confidence,
+        `${share} of those said with ${confidence} and more are right`,
+      );
+    }
+  }
+});

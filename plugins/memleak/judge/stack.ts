@@ -1,7 +1,7 @@
 import type { Ages, Judgement, Reading } from '../model.js';
 import { coverageOf } from './coverage.js';
 import type { Finding } from './finding.js';
-import { COLUMN, coarser, Horizon, SLOTS } from './horizon.js';
+import { COLUMN, coarser, type Figures, Horizon, SLOTS } from './horizon.js';
 import type { Surroundings } from './judge.js';
 import type { JudgeOptions } from './options.js';
 import type { SavedStack } from './saved.js';
@@ -72,16 +72,18 @@ export class StackRecord {
       this.ages = reading.ages;
       this.agesTime = time;
     }
-    this.#take(time, reading.allocations, reading.bytes, reading.ages);
+    const { allocations: count, bytes, allocatedCount: allocated, ages } = reading;
+    this.#take(time, { count, bytes, allocated, ages });
   }
 
-  #take(time: number, count: number, bytes: number, ages: Ages | undefined): void {
+  #take(time: number, figures: Figures): void {
+    const { count, bytes } = figures;
     this.time = time;
     this.count = count;
     this.bytes = bytes;
     if (bytes > this.peakBytes) this.peakBytes = bytes;
     for (const [n, horizon] of this.horizons.entries()) {
-      if (horizon.observe(time - this.since, count, bytes, ages)) this.#ended[n] = true;
+      if (horizon.observe(time - this.since, figures)) this.#ended[n] = true;
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Ages } from '../model.js';
-import { COLUMN, type Horizon } from './horizon.js';
+import { COLUMN, delayOf, type Horizon } from './horizon.js';
 
 /** Allocations that are at least 2^octave ms old. */
 export function olderThan(allocations: readonly number[], octave: number): number {
@@ -24,7 +24,7 @@ export function survivalOf(
   ages: Ages,
   unit: number,
 ): number | undefined {
-  const delay = column < COLUMN.old ? 0 : 2 ** (horizon.octave + column - COLUMN.old) / 1000;
+  const delay = delayOf(horizon, column);
   const span = time - start;
   // The last look at ages may be from before this growth.
   if (span <= 0) return undefined;

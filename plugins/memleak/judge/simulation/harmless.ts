@@ -262,6 +262,30 @@ export const HARMLESS: readonly Kind[] = [
     });
     return trace;
   }),
+  harmless('queue that is just kept up with', ({ random, length, horizon }) => {
+    const trace = new Trace();
+    const size = sizes(random);
+    const rate = rateFor(random, horizon, 300, 6000);
+    const service = 1 / (rate * random.between(0.97, 1.05));
+    let free = 0;
+    arrivals(random, 0, length, rate, (time) => {
+      free = Math.max(free, time) + random.exponential(service);
+      trace.add(time, free, size());
+    });
+    return trace;
+  }),
+  harmless('sessions that last longer under rising load', ({ random, length, horizon }) => {
+    const trace = new Trace();
+    const size = sizes(random);
+    const shortest = random.scale(0.005, 0.15) * horizon;
+    const floor = random.between(0, 0.6);
+    arrivals(random, 0, length, rateFor(random, horizon, 200, 6000), (time) => {
+      const load = floor + ((1 - floor) * time) / length;
+      if (!random.chance(load)) return;
+      trace.add(time, time + shortest * (1 + 2 * load) * random.between(0.5, 1.5), size());
+    });
+    return trace;
+  }),
 ];
 
 /** What nothing within the run tells from the other: counted apart. */

@@ -176,4 +176,18 @@ export const LEAKS: readonly Kind[] = [
     }
     return trace;
   }),
+  leak('queue that falls behind', ({ random, length, horizon }) => {
+    const trace = new Trace();
+    const size = sizes(random);
+    // So many that what is left behind is beyond what chance leaves behind.
+    const rate = rateFor(random, horizon, 1500, 8000);
+    const service = 1 / (rate * random.between(0.4, 0.85));
+    const regular = random.chance(0.5);
+    let free = 0;
+    arrivals(random, 0, length, rate, (time) => {
+      free = Math.max(free, time) + (regular ? service : random.exponential(service));
+      trace.add(time, free, size());
+    });
+    return trace;
+  }),
 ];
