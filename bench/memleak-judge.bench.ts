@@ -10,7 +10,7 @@ import { rates, tally } from '../plugins/memleak/judge/simulation/tally.js';
 import type { Reading } from '../plugins/memleak/model.js';
 import type { BenchRow } from './bench.js';
 
-export const title = 'Judging leaks: 10,800 simulated programs, and the cost of 10,000 stacks';
+export const title = 'Judging leaks: 12,000 simulated programs, and the cost of 10,000 stacks';
 
 const PER_KIND = 150;
 const STACKS = 10_000;
