@@ -163,9 +163,9 @@ export class PluginRunner {
 
   /** A closed or refused object costs its own figures, not the collection. */
   #describeBpf(): PluginSelf['bpf'] {
-    const read = [...this.#loaded.values()].flatMap((loaded) => {
+    const read = [...this.#loaded].flatMap(([object, loaded]) => {
       try {
-        return [readBpf(loaded, this.#status.mapFullness)];
+        return [readBpf(loaded, this.#status.fullnessOf(object))];
       } catch (error) {
         this.#options.logger.debug({ error: describeError(error) }, 'no figures of the BPF object');
         return [];

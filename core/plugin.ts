@@ -86,8 +86,11 @@ export interface Health {
    * what the plugin said before.
    */
   lacks(what: readonly string[]): void;
-  /** How full a map is, 0 to 1, where only the plugin can know. Rings are known to the core. */
-  fullness(map: string, share: number): void;
+  /**
+   * How full a map is, 0 to 1, where only the plugin can know. Rings are known to the core. `object`:
+   * of which of its objects, if not the plugin's own.
+   */
+  fullness(map: string, share: number, object?: string): void;
   /** So many records came from the kernel and could not be decoded. */
   decodeErrors(count: number): void;
   /** So many cgroups were gone before their path could be asked for: records lack their names. */

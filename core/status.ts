@@ -9,8 +9,8 @@ import type { Health, PluginState, PluginStatus } from './plugin.js';
  */
 export class StatusKeeper implements Health {
   readonly #conditions = new Map<string, string>();
-  /** By map, 0 to 1; what the plugin said last. */
-  readonly mapFullness = new Map<string, number>();
+  /** By object, '' the plugin's own, and by map: 0 to 1; what the plugin said last. */
+  readonly #mapFullness = new Map<string, Map<string, number>>();
   /** Since the plugin was built. */
   decodeErrorCount = 0;
   cgroupsGoneCount = 0;
@@ -74,8 +74,15 @@ export class StatusKeeper implements Health {
     this.#update();
   }
 
-  fullness(map: string, share: number): void {
-    this.mapFullness.set(map, share);
+  fullness(map: string, share: number, object = ''): void {
+    const known = this.#mapFullness.get(object);
+    if (known) known.set(map, share);
+    else this.#mapFullness.set(object, new Map([[map, share]]));
+  }
+
+  /** By map, of that object. */
+  fullnessOf(object = ''): ReadonlyMap<string, number> | undefined {
+    return this.#mapFullness.get(object);
   }
 
   decodeErrors(count: number): void {

@@ -80,6 +80,10 @@ describe('faults', { skip: Allocator.missing() ?? false, timeout: 300_000 }, () 
     const snapshot = await live.collect();
     const { coverage } = targetOf(snapshot, allocator.pid) ?? {};
     assert.ok(coverage && coverage.missedAllocations > 0);
+    assert.match(live.health.current.reason ?? '', /found no room.*max_allocations \(2048\)/);
+    await live.until(
+      () => (live.self.maps.find(({ name }) => name === 'live')?.fullness ?? 0) > 0.9,
+    );
     const seen = [...bySite(snapshot, allocator).values()].reduce(
       (sum, { count }) => sum + count,
       0,

@@ -6,7 +6,7 @@ import type { Plugin } from '../../core/plugin.js';
 import { createSymbolizer } from '../../core/symbolize/create-symbolizer.js';
 import { KernelSymbols } from '../../core/symbolize/kallsyms.js';
 import { kernelFrames } from '../../core/symbolize/kernel-frames.js';
-import { BpfLoader, Config, Emitter, Health, Logger, Scope } from '../../core/tokens.js';
+import { BpfLoader, Config, Emitter, Health, Kernel, Logger, Scope } from '../../core/tokens.js';
 import { judgeOptionsOf } from './judge/config.js';
 import { createJudge } from './judge/create-judge.js';
 import type { Judge } from './judge/judge.js';
@@ -23,7 +23,8 @@ import { Rounds } from './rounds.js';
 import { KernelSource, ProcessSource, type Source } from './sources.js';
 import { liveProc, NS_PER_TICK, readStat } from './targets/proc.js';
 import { Targets, type TargetsOptions } from './targets/targets.js';
-import { openUserWatch } from './user/watcher.js';
+import { Losses } from './user/losses.js';
+import { openUserWatch, type UserWatcher } from './user/watcher.js';
 
 /** How often targets are looked at, ms. */
 const REFRESH_EVERY = 200;
@@ -39,6 +40,8 @@ const FIRST_ATTACH = 3000;
 @injectable()
 export class Memleak implements Plugin<LeakSnapshot> {
   #rounds: Rounds | undefined;
+  #watch: UserWatcher | undefined;
+  #losses: Losses | undefined;
 
   constructor(
     @inject(Scope) private readonly scope: Scope,
@@ -46,6 +49,7 @@ export class Memleak implements Plugin<LeakSnapshot> {
     @inject(BpfLoader) private readonly loader: BpfLoader,
     @inject(Emitter) private readonly emitter: Emitter<MemleakMetadata>,
     @inject(Health) private readonly health: Health,
+    @inject(Kernel) private readonly kernel: Kernel,
     @inject(Logger) private readonly logger: Logger,
   ) {}
 
@@ -77,7 +81,18 @@ export class Memleak implements Plugin<LeakSnapshot> {
 
   async collect(): Promise<LeakSnapshot> {
     if (!this.#rounds) throw new MemWatcherError('INTERNAL', 'memleak collects before it started');
-    return this.#rounds.take();
+    const snapshot = await this.#rounds.take();
+    this.#tellRoom();
+    return snapshot;
+  }
+
+  /** How full is what the kernel keeps of processes. */
+  #tellRoom(): void {
+    if (!this.#watch) return;
+    const { allocations, stacks } = this.#watch.fullness;
+    this.health.fullness('live', Math.min(1, allocations));
+    this.health.fullness('slots', Math.min(1, stacks));
+    this.#losses?.check();
   }
 
   /** What was held of stacks before the agent was started again is held on. */
@@ -117,7 +132,7 @@ export class Memleak implements Plugin<LeakSnapshot> {
   }
 
   async #watchProcesses(readMap: TargetsOptions['readMap']): Promise<ProcessSource> {
-    const { scope, config, health, logger } = this;
+    const { scope, config, health, kernel, logger } = this;
     const watch = scope.use(
       openUserWatch(this.loader, scope, {
         maxAllocations: config.max_allocations,
@@ -127,7 +142,14 @@ export class Memleak implements Plugin<LeakSnapshot> {
         maxTargets: 2 * config.max_targets,
       }),
     );
-    const targets = scope.use(new Targets({ watch, config, health, logger, readMap }));
+    this.#watch = watch;
+    this.#losses = new Losses(watch.loaded.object, health, config);
+    // "x86/shstk: Make return uprobe work with shadow stack", 6.11; sessions are of 6.13.
+    const returnsOnShadowStack = () =>
+      watch.strategy === 'session' || kernel.check({ kallsyms: 'shstk_update_last_frame' }).holds;
+    const targets = scope.use(
+      new Targets({ watch, config, health, logger, readMap, returnsOnShadowStack }),
+    );
     const until = performance.now() + FIRST_ATTACH;
     do {
       targets.refresh();

@@ -320,6 +320,6 @@ describe('what pr loses', () => {
     start();
     put('cgroups', FIRST, cgroupRow(MEMCG, 1, 1));
     plugin.collect();
-    assert.equal(health.mapFullness.get('cgroups'), 0.01);
+    assert.equal(health.fullnessOf()?.get('cgroups'), 0.01);
   });
 });

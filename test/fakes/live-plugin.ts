@@ -149,7 +149,7 @@ export class LivePlugin<Records> {
 
   /** What the agent tells of the plugin's BPF object. */
   get self() {
-    return readBpf(this.loaded, this.health.mapFullness);
+    return readBpf(this.loaded, this.health.fullnessOf());
   }
 
   /** Collects until it is so; throws if it never becomes so. */

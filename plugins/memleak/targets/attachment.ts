@@ -45,14 +45,18 @@ export class Attachment {
     );
   }
 
-  /** Makes the links those of the files that are mapped; yields after each file. */
+  /**
+   * Makes the links those of the files that are mapped; yields after each file. What went wrong with
+   * one before is tried again.
+   */
   *update(modules: readonly MappedModule[]): Job {
     const mapped = new Map<string, MappedModule>();
     for (const module of modules) {
       if (module.inode !== 0) mapped.set(`${module.device} ${module.inode}`, module);
     }
     for (const [key, module] of mapped) {
-      if (this.#files.has(key)) continue;
+      const known = this.#files.get(key);
+      if (known && known.problem === undefined) continue;
       this.#files.set(key, this.#attach(module));
       yield undefined;
     }

@@ -11,7 +11,7 @@ import type { Image } from './image.js';
 import type { Images } from './images.js';
 import type { Job } from './jobs.js';
 import { type MemoryStatus, NS_PER_TICK, type ProcessStat, TICKS_PER_SECOND } from './proc.js';
-import { lackOf, refusalOf, refusalOfProgram } from './refusal.js';
+import { lackOf, refusalOf, refusalOfProgram, SHADOWED } from './refusal.js';
 
 /** What a target needs of its surroundings. */
 export interface FollowContext {
@@ -20,6 +20,8 @@ export interface FollowContext {
   readonly readMap: (pid: number) => ProcessMap;
   /** Whether functions of the process that may leave by an exception are probed. */
   readonly throwing: (pid: number) => boolean;
+  /** Whether a return probe would kill the process. */
+  readonly shadowed: (pid: number) => boolean;
 }
 
 /**
@@ -36,6 +38,8 @@ export class Followed {
   state: FollowState = 'waiting';
   /** With whose allocations it begins. */
   parent: ProcessId | undefined;
+  /** Refused for what may be otherwise later: a file that is being written, no memory. */
+  isPassing = false;
   /** When it was attached, CLOCK_MONOTONIC ns. */
   attachedAt = 0;
   #candidate: Candidate;
@@ -109,7 +113,9 @@ export class Followed {
   *attach(): Job {
     const { context, process } = this;
     yield* this.#closeOld();
-    this.#refusal = refusalOf(this.#candidate) ?? this.#readProgram();
+    this.#refusal = this.#lastingRefusal();
+    this.isPassing = this.#refusal === undefined;
+    this.#refusal ??= this.#readProgram();
     if (this.#refusal) {
       this.state = 'refused';
       return;
@@ -221,7 +227,13 @@ export class Followed {
     return this.#map?.modules.filter(({ path }) => path !== '[uprobes]') ?? [];
   }
 
-  /** Why it cannot be followed. */
+  /** Why it cannot be followed while it runs this program. */
+  #lastingRefusal(): string | undefined {
+    const refusal = refusalOf(this.#candidate);
+    return refusal ?? (this.context.shadowed(this.process.pid) ? SHADOWED : undefined);
+  }
+
+  /** Why it cannot be followed as its files are now. */
   #readProgram(): string | undefined {
     try {
       this.#map = this.context.readMap(this.process.pid);

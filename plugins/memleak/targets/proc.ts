@@ -125,6 +125,12 @@ export function parseMemory(text: string): MemoryStatus | undefined {
   };
 }
 
+/** Whether returns are held against a second stack that only calls can write (x86, since 6.6). */
+export function hasShadowStack(proc: Proc, pid: number): boolean {
+  const text = attempt(() => proc.text(pid, 'status')) ?? '';
+  return /^x86_Thread_features:.*\bshstk\b/m.test(text);
+}
+
 export function attempt<T>(read: () => T | undefined): T | undefined {
   try {
     return read();

@@ -14,6 +14,11 @@ export function refusalOf(
   return undefined;
 }
 
+/** Until 6.11 a return probe writes its address on the one stack alone, and the program is killed. */
+export const SHADOWED =
+  'it has a shadow stack (x86_Thread_features: shstk), with which a return probe of this kernel would ' +
+  'kill it; kernels from 6.11 on can';
+
 export function refusalOfProgram(program: Image | undefined, map: ProcessMap): string | undefined {
   if (map.modules.length === 0) {
     return 'its memory map cannot be read: CAP_SYS_PTRACE is needed, or it has just gone';

@@ -21,7 +21,8 @@ import { silentLogger } from '../../../core/logger.js';
 import { readProcessMap } from '../../../core/symbolize/process-map.js';
 import { makeTargetsConfig, type targetsConfig } from './config.js';
 import type { FollowedTarget } from './followed-target.js';
-import { Targets } from './targets.js';
+import { liveProc } from './proc.js';
+import { Targets, type TargetsOptions } from './targets.js';
 import { FakeWatch } from './testing/fake-watch.js';
 import { compile, compileGo, Program, type StartOptions, workshop } from './testing/program.js';
 
@@ -39,6 +40,9 @@ const JEMALLOC = join(LIBRARIES, 'libjemalloc.so.2');
 const jemalloc = existsSync(JEMALLOC) ? undefined : 'libjemalloc.so.2 is not installed';
 const skip = dynamic.missing ?? (process.getuid?.() === 0 ? false : 'others’ maps are root’s');
 
+/** Seconds after which maps are read again though nothing points to a change. */
+const REREAD_SECONDS = 31;
+
 type Given = { [K in keyof typeof targetsConfig]?: z.input<(typeof targetsConfig)[K]> };
 
 /** Targets with a clock that the test moves, so that nothing waits. */
@@ -48,7 +52,7 @@ class Bench {
   readonly targets: Targets;
   #now = 0;
 
-  constructor(context: TestContext, config: Given) {
+  constructor(context: TestContext, config: Given, more: Partial<TargetsOptions> = {}) {
     this.targets = new Targets({
       watch: this.watch,
       config: makeTargetsConfig(config),
@@ -59,6 +63,7 @@ class Bench {
       logger: silentLogger,
       readMap: (pid) => readProcessMap(pid),
       clock: () => this.#now,
+      ...more,
     });
     context.after(async () => {
       await this.targets.close();
@@ -351,6 +356,11 @@ describe('files', { skip }, () => {
     assert.deepEqual(target.allocators, ['glibc']);
     assert.match(target.reason ?? '', /libown-malloc.so: no room/);
     assert.equal(target.state, 'followed');
+    // What stood in the way has gone.
+    bench.watch.refuse = () => undefined;
+    await bench.pass(REREAD_SECONDS);
+    assert.equal(bench.only().reason, undefined);
+    assert.deepEqual([...bench.only().allocators].sort(), ['glibc', 'other']);
   });
 
   it('that are no honest ELF files leave the others, and are said', async (context) => {
@@ -366,6 +376,54 @@ describe('files', { skip }, () => {
     assert.deepEqual(target.allocators, ['glibc']);
     assert.match(target.reason ?? '', /mangled\.so: /);
   });
+});
+
+describe('what could not be followed', { skip }, () => {
+  it('is tried again, for what was in its way may have passed', async (context) => {
+    const { pid } = await start(context);
+    const bench = new Bench(context, { targets: [{ pid }] });
+    bench.watch.refuseToFollow = () => {
+      throw new Error('no memory');
+    };
+    await bench.pass();
+    assert.equal(bench.only().state, 'refused');
+    assert.match(bench.only().reason ?? '', /cannot be followed: no memory/);
+    assert.equal(bench.watch.links.size, 0);
+    bench.watch.refuseToFollow = () => undefined;
+    await bench.pass(10);
+    assert.equal(bench.only().state, 'followed');
+    assert.equal(bench.only().reason, undefined);
+    assert.deepEqual([...bench.conditions], []);
+  });
+
+  it('is not tried again where nothing can change', async (context) => {
+    const bench = await new Bench(context, { targets: [{ pid: process.pid }] }).pass();
+    const { filesRead } = bench.targets;
+    await bench.pass(30);
+    assert.equal(bench.only().state, 'refused');
+    assert.equal(bench.targets.filesRead, filesRead);
+  });
+
+  for (const able of [true, false]) {
+    it(`a process with a shadow stack is ${able ? 'followed' : 'let be'} where returns ${able ? 'go with it' : 'would kill it'}`, async (context) => {
+      const { pid } = await start(context);
+      const text = (one: number, file: string) =>
+        liveProc.text(one, file) + (file === 'status' ? 'x86_Thread_features:\twrss shstk \n' : '');
+      const bench = new Bench(
+        context,
+        { targets: [{ pid }] },
+        {
+          proc: { ...liveProc, text },
+          returnsOnShadowStack: () => able,
+        },
+      );
+      const { state, reason = '' } = (await bench.pass()).only();
+      assert.equal(state, able ? 'followed' : 'refused');
+      if (able) return;
+      assert.match(reason, /shadow stack.*6\.11/);
+      assert.equal(bench.watch.links.size, 0);
+    });
+  }
 });
 
 describe('what cannot be followed says why', { skip }, () => {

@@ -18,6 +18,7 @@ import { Identities } from './identity.js';
 import { Images } from './images.js';
 import { Jobs } from './jobs.js';
 import {
+  hasShadowStack,
   isMemoryLimited,
   liveProc,
   type Proc,
@@ -26,6 +27,7 @@ import {
   readStat,
 } from './proc.js';
 import { Processes, readCandidate } from './processes.js';
+import { Retries } from './retries.js';
 import { absenceOf, Voice } from './voice.js';
 
 export interface TargetsOptions {
@@ -35,6 +37,8 @@ export interface TargetsOptions {
   readonly logger: Logger;
   /** Executable mappings of a process; the symbolizer's, which keeps their files for later. */
   readonly readMap: (pid: number) => ProcessMap;
+  /** Whether the kernel's return probes go with shadow stacks; asked for if there is one. */
+  readonly returnsOnShadowStack?: () => boolean;
   readonly proc?: Proc;
   /** Monotonic, seconds. */
   readonly clock?: () => number;
@@ -61,6 +65,7 @@ export class Targets implements Closable {
   readonly #economy: Economy;
   readonly #voice: Voice;
   readonly #jobs = new Jobs();
+  readonly #retries = new Retries();
   /** By key. */
   readonly #targets = new Map<string, Followed>();
   readonly #told = new Map<string, FollowedTarget>();
@@ -76,6 +81,7 @@ export class Targets implements Closable {
 
   constructor(options: TargetsOptions) {
     const { watch, config, health, logger, readMap, proc = liveProc } = options;
+    const { returnsOnShadowStack = () => true } = options;
     this.#watch = watch;
     this.#config = config;
     this.#logger = logger;
@@ -91,7 +97,8 @@ export class Targets implements Closable {
     const throwing = (pid: number) =>
       throwing_new === 'always' ||
       (throwing_new === 'auto' && watch.strategy === 'session' && !isMemoryLimited(proc, pid));
-    this.#context = { watch, images: this.#images, readMap, throwing };
+    const shadowed = (pid: number) => hasShadowStack(proc, pid) && !returnsOnShadowStack();
+    this.#context = { watch, images: this.#images, readMap, throwing, shadowed };
     this.#economy = new Economy(config, watch, logger);
     this.#voice = new Voice(health, logger);
     watch.setSampling(samplingInterval(config));
@@ -246,6 +253,9 @@ export class Targets implements Closable {
       else if (target.hasNewCode(memory, now) && target.state === 'followed') {
         if (!this.#jobs.has(target.key)) this.#jobs.add(target.key, target.update());
       }
+      if (this.#retries.isDue(target, now) && !this.#jobs.has(target.key)) {
+        this.#jobs.add(target.key, target.attach());
+      }
       target.beat(stat, memory, activity.get(pid)?.hits ?? 0, now);
     }
     const { leave, resume } = this.#economy.weigh(now, activity, this.#targets);
@@ -278,6 +288,7 @@ export class Targets implements Closable {
     this.#jobs.cancel(key);
     this.#targets.delete(key);
     this.#economy.forget(key);
+    this.#retries.forget(key);
     target.end();
     this.#ended.set(key, target);
     const [oldest] = this.#ended.values();

@@ -31,7 +31,10 @@ export class FakeWatch implements UserWatch {
   /** Throws what an attach is to fail with. */
   refuse: (file: ProbedFile, process: ProcessId) => void = () => undefined;
 
+  refuseToFollow: (process: ProcessId) => void = () => undefined;
+
   follow(process: ProcessId, code: readonly CodeRange[], inherit?: ProcessId): void {
+    this.refuseToFollow(process);
     if (!this.followed.has(process.pid)) this.log.push(`follow ${process.pid}`);
     this.followed.set(process.pid, { process, code });
     if (inherit) this.inherited.set(process.pid, inherit);
