@@ -1,6 +1,7 @@
 /** The kernel's allocations against what a process is known to have it allocate. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { release } from 'node:os';
 import { after, before, describe, it } from 'node:test';
 import { createBpfHost } from '../../core/bpf/libbpf.js';
 import { possibleCpus } from '../../core/identity/host.js';
@@ -48,9 +49,9 @@ describe('the kernel, followed', { skip, timeout: 600_000 }, () => {
         await objects.drop();
         // Files wait for RCU.
         const left = await live.until(file, (held) => held.allocations <= files.allocations);
-        checkGone(live, left, files);
+        checkGone(live, left, files, uncountedBy(strategy));
         const leftOwn = await live.until(own, (held) => held.allocations <= owned.allocations);
-        checkGone(live, leftOwn, owned);
+        checkGone(live, leftOwn, owned, uncountedBy(strategy));
       } finally {
         await live.close();
       }
@@ -145,14 +146,27 @@ describe('the kernel, followed', { skip, timeout: 600_000 }, () => {
   });
 });
 
-/** Those of them whose direct caller is such a function. */
+const [major = 0, minor = 0] = release().split('.').map(Number);
+
+/**
+ * Classic tracepoints leave out what interrupts another BPF program, which a kernel counts since 6.7
+ * (trace_call_bpf in kernel/trace/bpf_trace.c): files are freed in interrupts.
+ */
+const uncountedBy = (strategy: string): number =>
+  strategy.startsWith('tracepoint') && (major < 6 || (major === 6 && minor < 7)) ? COUNT / 10 : 0;
+
 /** All are gone but those whose frees the kernel left out, which it has counted. */
-function checkGone(live: LiveKernel, left: Held, before: Held): void {
+function checkGone(live: LiveKernel, left: Held, before: Held, uncounted = 0): void {
+  live.watch.refresh();
   const { missedFrees } = live.watch.read({ ages: false }).coverage;
   const stay = left.allocations - before.allocations;
-  assert.ok(stay >= 0 && stay <= missedFrees, `${stay} stay, ${missedFrees} frees were missed`);
+  assert.ok(
+    stay >= 0 && stay <= missedFrees + uncounted,
+    `${stay} stay, ${missedFrees} frees were missed`,
+  );
 }
 
+/** Those of them whose direct caller is such a function. */
 async function direct(live: LiveKernel, { readings }: Held, caller: RegExp): Promise<Held> {
   const names = await Promise.all(readings.map((reading) => live.namesOf(reading)));
   const own = readings.filter((_, n) => caller.test(names[n]?.[0] ?? ''));

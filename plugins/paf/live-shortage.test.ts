@@ -43,6 +43,7 @@ const REST = 64;
 const NOISE = 2000;
 const SEEN = { zones: '/tmp/mem-watcher-zoneinfo', blocks: '/tmp/mem-watcher-buddyinfo' } as const;
 const LOOK = [`copy=/proc/zoneinfo:${SEEN.zones}`, `copy=/proc/buddyinfo:${SEEN.blocks}`];
+const TRIES = 5;
 /** The kernel ends this process and no other, should it come to that. */
 const VICTIM = 'oom=1000';
 
@@ -76,6 +77,17 @@ describe('paf in a shortage', { skip, timeout: 600_000 }, () => {
       return { traced, events, fellBack: vmstat('thp_fault_fallback') - fellBack };
     } finally {
       tracing.close();
+    }
+  };
+
+  /** kswapd may have freed as much between the filling and the request: then it is filled anew. */
+  const sufferUntilHuge = async (): Promise<Suffered> => {
+    for (let tries = 1; ; tries++) {
+      const suffered = await suffer([
+        ...[VICTIM, `fill=${leftAboveLow()}`, ...LOOK, `ring=${HUGE_PAGE * 4096}:1`],
+      ]);
+      if (suffered.events.some(isHuge)) return suffered;
+      assert.ok(tries < TRIES, `${tries} times no huge page was refused`);
     }
   };
 
@@ -129,19 +141,16 @@ describe('paf in a shortage', { skip, timeout: 600_000 }, () => {
     skip: inexact ?? withSwap,
   }, async (t) => {
     tighten(sysctls);
-    const { traced, events } = await suffer([
-      ...[VICTIM, `fill=${leftAboveLow()}`, ...LOOK, `ring=${HUGE_PAGE * 4096}:1`],
-    ]);
+    const { traced, events } = await sufferUntilHuge();
     // What takes swap for its own pages finds none either.
-    const huge = events.filter((event) => attribute(event, 'order') === HUGE_PAGE_ORDER);
-    assert.ok(huge.length > 0);
+    const huge = events.filter(isHuge);
     const zone = largestZone();
     t.diagnostic(`${traced.length}, free ${zone.free}, min ${zone.min}, low ${zone.low}`);
     for (const event of huge) {
       assert.match(String(attribute(event, 'gfp_flags')), /__GFP_NORETRY/);
       assert.equal(attribute(event, 'reason'), 'below_watermark', event.body);
       assert.equal(attribute(event, 'verdict.reclaim'), 'not_enough');
-      checkBelow(event, zone);
+      checkBelow(event, { ...zone, free: undefined });
       const reclaimable = Number(attribute(event, 'verdict.reclaimable'));
       assert.ok(reclaimable > zone.managed / 4, `${reclaimable} of ${zone.managed}`);
     }
@@ -174,20 +183,28 @@ function leftAboveLow(): number {
 }
 
 /** Kept from requests that the highest zone would do for. */
-const kept = ({ protection }: ZoneTruth): number => Math.max(...protection);
+const kept = ({ protection }: Pick<ZoneTruth, 'protection'>): number => Math.max(...protection);
 
 function largestZone(): ZoneTruth & { readonly name: string } {
   const zones = [...zonesOf(0, SEEN.zones)].map(([name, zone]) => ({ name, ...zone }));
   return zones.reduce((most, zone) => (zone.managed > most.managed ? zone : most));
 }
 
+const isHuge = (event: SeenEvent): boolean => attribute(event, 'order') === HUGE_PAGE_ORDER;
+
+/** A zone as the kernel's file had it; `free` undefined where it moves on its own. */
+type KnownZone = Omit<ZoneTruth, 'free'> & {
+  readonly name: string;
+  readonly free: number | undefined;
+};
+
 /** What a huge page would have had to leave of the zone is more than there was. */
-function checkBelow(event: SeenEvent, zone: ZoneTruth & { readonly name: string }): void {
+function checkBelow(event: SeenEvent, zone: KnownZone): void {
   const { usable, mark } = checkFigures(event, zone);
   assert.ok(usable <= mark, `${usable} of ${mark}`);
 }
 
-function checkFigures(event: SeenEvent, zone: ZoneTruth & { readonly name: string }) {
+function checkFigures(event: SeenEvent, zone: KnownZone) {
   assert.equal(attribute(event, 'verdict.zone'), zone.name);
   const index = (attribute(event, 'zones') as string[]).indexOf(zone.name);
   const figure = (name: string) => (attribute(event, `zones.${name}`) as number[])[index] ?? -1;
@@ -195,7 +212,7 @@ function checkFigures(event: SeenEvent, zone: ZoneTruth & { readonly name: strin
   const same = { min, low, high, present, managed };
   const told = Object.fromEntries(Object.keys(same).map((name) => [name, figure(name)]));
   assert.deepEqual(told, same);
-  near(figure('free'), zone.free, NOISE);
+  if (zone.free !== undefined) near(figure('free'), zone.free, NOISE);
   const usable = Number(attribute(event, 'verdict.usable'));
   const mark = Number(attribute(event, 'verdict.mark'));
   assert.equal(usable, figure('free') - (HUGE_PAGE - 1) - figure('reserved_highatomic'));
