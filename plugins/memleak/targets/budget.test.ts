@@ -59,7 +59,7 @@ describe('sampling', () => {
     assert.deepEqual(last(steps).followed, ['a']);
     assert.match(
       said(steps)[0]?.said ?? '',
-      /of a CPU, above the budget of 5.0 %: one sample in 64 KiB/,
+      /of a CPU, above the budget of 5.0 %: one sample in 1 KiB/,
     );
     assert.equal(said(steps).length, 1);
   });
@@ -130,7 +130,9 @@ describe('a target', () => {
   it('is not left as long as sampling may do', () => {
     const steps = run([{ key: 'a', rate: () => 150_000 }], 100);
     assert.deepEqual(last(steps).followed, ['a']);
-    assert.equal(last(steps).sampling, FIRST_INTERVAL);
+    // Far above the budget: the second step is a long one, and enough.
+    assert.equal(last(steps).sampling, 8 * FIRST_INTERVAL);
+    assert.equal(said(steps).length, 2);
   });
 
   it('comes back, and is left for longer each time', () => {

@@ -39,13 +39,19 @@ export interface Decision {
   readonly said: string | undefined;
 }
 
-/** The first step above every allocation, and the last: bytes. */
-export const FIRST_INTERVAL = 64 * 1024;
+/**
+ * The first step above every allocation, and the last: bytes. Blocks of 100 bytes are sampled one in
+ * ten by the first, so that who is but a little over the budget still has the small leaks.
+ */
+export const FIRST_INTERVAL = 1024;
 export const LAST_INTERVAL = 16 * 1024 * 1024;
 /** Seconds over which a load is smoothed; a burst of one second changes nothing. */
 const SMOOTHING = 3;
 /** Seconds between two steps up: the effect of the last has to be seen. */
 const RAISE_AFTER = 3;
+/** Above the budget by so many times, a step is a long one. */
+const FAR = 2;
+const LONG_STEP = 8;
 /** Seconds below `CALM` of the budget, as it would be one step down, before that step. */
 const LOWER_AFTER = 30;
 const CALM = 0.5;
@@ -189,11 +195,19 @@ export class Budget {
   }
 
   #raise(time: number, share: number): { said: string } | undefined {
-    const next = this.#sampling === 0 ? FIRST_INTERVAL : this.#sampling * 2;
+    const next = this.#next(share);
     // Where recording is a small part of the cost, recording less only makes the result worse.
     const worthwhile = this.#total('recording') > share * MINOR;
-    if (time - this.#changed < RAISE_AFTER || next > LAST_INTERVAL || !worthwhile) return undefined;
+    if (time - this.#changed < RAISE_AFTER || next === this.#sampling || !worthwhile) {
+      return undefined;
+    }
     return this.#step(time, next, `above the budget of ${percent(this.#config.budget)}`, share);
+  }
+
+  #next(share: number): number {
+    if (this.#sampling === 0) return FIRST_INTERVAL;
+    const times = share > FAR * this.#config.budget ? LONG_STEP : 2;
+    return Math.max(this.#sampling, Math.min(this.#sampling * times, LAST_INTERVAL));
   }
 
   #lower(time: number, share: number): { said: string } | undefined {
