@@ -137,15 +137,24 @@ function isModule(range: CodeRange): range is Module {
 
 const keyOf = ({ device, inode, buildId = '' }: Module): string => `${device} ${inode} ${buildId}`;
 
-function biasOf({ start, fileOffset, segments = [] }: Module): bigint | undefined {
+/**
+ * How far the process's addresses are from the file's. Linkers let two segments share a page of the
+ * file (lld does): the mapping that begins with it is the later one's.
+ */
+export function biasOf({
+  start,
+  fileOffset,
+  segments = [],
+}: Pick<Module, 'start' | 'fileOffset' | 'segments'>): bigint | undefined {
+  let last: { readonly page: bigint; readonly bias: bigint } | undefined;
   for (const { fileOffset: offset, address, size } of segments) {
     // A mapping begins with the page that the segment begins in.
     const page = offset - (offset & 0xfffn);
-    if (fileOffset >= page && fileOffset < offset + size) {
-      return start - (address + (fileOffset - offset));
-    }
+    if (fileOffset < page || fileOffset >= offset + size) continue;
+    if (last !== undefined && last.page > page) continue;
+    last = { page, bias: start - (address + (fileOffset - offset)) };
   }
-  return undefined;
+  return last?.bias;
 }
 
 /** Two words a row, as memleak.h has it. Nothing of a file that is broken, or has more than `limit`. */
