@@ -12,7 +12,8 @@ export interface AllocationSite {
 
 /** A kernel has some 5000 places. */
 const MAX_SITES = 65_536;
-const LINE = /^ *(\d+) +(\d+) +(\S.*?) *$/gm;
+/** Newer kernels mark what they could not count from the first on; what it has since is growth all the same. */
+const LINE = /^ *(\d+) +(\d+) +(\S.*?)(?: +accurate:no)? *$/gm;
 
 /** Places that hold nothing are left out. Inlined code has one place several times: it is one. */
 export function parseAllocinfo(text: string): AllocationSite[] {

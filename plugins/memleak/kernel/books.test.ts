@@ -19,13 +19,14 @@ kmalloc-64       40000  40960     64   64    1 : tunables    0    0    0 : slabd
 kmalloc-cg-64      100    128     64   64    1 : tunables    0    0    0 : slabdata 2 2 0
 broken line without figures
 `;
-/** As 6.12 writes it. */
+/** As 6.12 writes it, with the mark that later kernels may add. */
 const ALLOCINFO = `allocinfo - version: 1.0
 #     <size>  <calls> <tag info>
        40960       10 fs/pipe.c:812 func:alloc_pipe_info
            0        0 mm/unused.c:1 func:nobody
      2097152      512 drivers/net/x.c:77 [x_net] func:x_fill
         1024       16 fs/pipe.c:812 func:alloc_pipe_info
+        4096        1 mm/late.c:9 func:early accurate:no
 `;
 const MiB = 1 << 20;
 
@@ -56,6 +57,7 @@ describe('the books of the kernel', () => {
     assert.deepEqual(parseAllocinfo(ALLOCINFO), [
       { place: 'fs/pipe.c:812 func:alloc_pipe_info', bytes: 41984, calls: 26 },
       { place: 'drivers/net/x.c:77 [x_net] func:x_fill', bytes: 2097152, calls: 512 },
+      { place: 'mm/late.c:9 func:early', bytes: 4096, calls: 1 },
     ]);
   });
 

@@ -21,6 +21,8 @@ const MAX_ADDRESS = 2 ** 32;
 const STEP = 2048;
 /** Files that are looked at a time; they are closed once their rows are known. */
 const OPEN_FILES = 4;
+/** Files that are remembered; of more, those that nobody uses or that have no rows are looked at anew. */
+const MAX_FILES = 1024;
 
 /** Where a file's rows are, and how far its addresses are from the process's. */
 export interface Unwinding {
@@ -94,6 +96,7 @@ export class UnwindRows {
   }
 
   #keep(key: string, rows: readonly number[]): void {
+    if (this.#kept.size >= MAX_FILES) this.#forgetUnused();
     const count = rows.length / 2;
     const first = count > 0 && count <= this.capacity ? this.#room(count) : undefined;
     if (first === undefined) {
@@ -108,8 +111,15 @@ export class UnwindRows {
   #room(count: number): number | undefined {
     const gap = this.#gap(count);
     if (gap !== undefined) return gap;
-    for (const [key, kept] of this.#kept) if (kept?.users.size === 0) this.#kept.delete(key);
+    this.#forgetUnused();
     return this.#gap(count);
+  }
+
+  /** What found no room before may find it now. */
+  #forgetUnused(): void {
+    for (const [key, kept] of this.#kept) {
+      if (kept === undefined || kept.users.size === 0) this.#kept.delete(key);
+    }
   }
 
   #gap(count: number): number | undefined {
