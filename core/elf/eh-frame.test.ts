@@ -1,11 +1,14 @@
 /** Every row of real libraries, as readelf interprets the same frames. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { rowAt, type UnwindRow, UnwindTable } from './eh-frame.js';
 import { ElfFile } from './elf-file.js';
+import { PT_GNU_EH_FRAME } from './header.js';
 import { hasObjdump, LIBRARIES } from './testing/objdump.js';
 
 interface Expected {
@@ -66,8 +69,28 @@ function ruleText(row: UnwindRow): string {
   return `${row.cfa}+${row.offset} ${saved}`;
 }
 
-for (const library of LIBRARIES.filter((path) => existsSync(path))) {
-  test(`each row of ${library}`, { skip: hasObjdump ? false : 'needs readelf' }, async () => {
+/** A program of which no linker has made a table: its descriptions are sorted here. */
+function staticProgram(): string | undefined {
+  const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-static-'));
+  after(() => rmSync(dir, { recursive: true }));
+  const program = join(dir, 'static');
+  const args = ['-static', '-Wl,--no-eh-frame-hdr', '-O2', '-x', 'c', '-', '-o', program];
+  const built = spawnSync('cc', args, { input: 'int main(void) { return 0; }' });
+  return built.status === 0 ? program : undefined;
+}
+
+const program = staticProgram();
+const files = [...LIBRARIES.filter((path) => existsSync(path)), ...(program ? [program] : [])];
+
+test('a static program is among the files', { skip: program ? false : 'needs cc' }, () => {
+  const elf = ElfFile.open(program ?? '');
+  assert.ok(!elf.segments.some(({ type }) => type === PT_GNU_EH_FRAME));
+  elf.close();
+});
+
+for (const library of files) {
+  const name = library === program ? 'a static program' : library;
+  test(`each row of ${name}`, { skip: hasObjdump ? false : 'needs readelf' }, async () => {
     const elf = ElfFile.open(library);
     const table = UnwindTable.of(elf);
     assert.ok(table);

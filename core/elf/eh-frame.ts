@@ -8,17 +8,13 @@ import { type Alignment, initialState, type UnwindRow, unwindRows } from './cfa-
 import { DwarfReader } from './dwarf-reader.js';
 import { invalid } from './elf-bytes.js';
 import type { ElfFile } from './elf-file.js';
-import { PT_GNU_EH_FRAME } from './header.js';
+import { type FrameIndex, indexOf } from './frame-index.js';
 
 export type { UnwindRow, UnwindRule } from './cfa-program.js';
 
-/** Of signed 4-byte distances from the table: what all linkers write. */
-const TABLE_ENCODING = 0x3b;
-const ENTRY_SIZE = 8;
 /** The longest honest ones have a tenth of it. */
 const MAX_ENTRY = 64 << 10;
 const MAX_CIES = 4096;
-const ENTRIES_A_READ = 8192;
 
 /** The row of one instruction; undefined where the file says nothing of it. */
 export function rowAt(elf: ElfFile, address: number): UnwindRow | undefined {
@@ -33,35 +29,23 @@ type Cie = Alignment & {
 /** Of one file. What is damaged throws ELF_INVALID when it is looked at. */
 export class UnwindTable {
   readonly #elf: ElfFile;
-  readonly #hdr: number;
-  readonly #table: number;
+  readonly #index: FrameIndex | undefined;
   readonly #cies = new Map<number, Cie>();
-  /** Functions that it has rows of. */
-  readonly functions: number;
 
-  private constructor(elf: ElfFile, hdr: number, table: number, functions: number) {
+  private constructor(elf: ElfFile) {
     this.#elf = elf;
-    this.#hdr = hdr;
-    this.#table = table;
-    this.functions = functions;
+    this.#index = indexOf(elf, (fde) => this.#describe(fde).start);
   }
 
   /** undefined of a file that has none, or none that can be searched. */
   static of(elf: ElfFile): UnwindTable | undefined {
-    const segment = elf.segments.find(({ type }) => type === PT_GNU_EH_FRAME);
-    if (segment === undefined || elf.machine !== 'x86_64' || segment.fileSize < 4) return undefined;
-    const size = Math.min(segment.fileSize, 32);
-    const { address } = segment;
-    const reader = new DwarfReader(elf.bytes.read(segment.offset, size), address);
-    const version = reader.u8();
-    const [frame, count, table] = [reader.u8(), reader.u8(), reader.u8()];
-    if (version !== 1 || table !== TABLE_ENCODING) return undefined;
-    reader.pointer(frame, address);
-    const functions = reader.pointer(count, address) ?? 0;
-    if (functions < 0 || reader.at + functions * ENTRY_SIZE > segment.fileSize) {
-      throw invalid('the table of frames is cut short');
-    }
-    return new UnwindTable(elf, address, segment.offset + reader.at, functions);
+    const table = new UnwindTable(elf);
+    return table.#index === undefined ? undefined : table;
+  }
+
+  /** Functions that it has rows of. */
+  get functions(): number {
+    return this.#index?.functions ?? 0;
   }
 
   rowAt(address: number): UnwindRow | undefined {
@@ -76,41 +60,37 @@ export class UnwindTable {
 
   /** All rows, in the order of their addresses, as far as the table is sorted. */
   *rows(): Generator<UnwindRow> {
-    for (let from = 0; from < this.functions; from += ENTRIES_A_READ) {
-      const count = Math.min(ENTRIES_A_READ, this.functions - from);
-      const view = this.#elf.bytes.read(this.#table + from * ENTRY_SIZE, count * ENTRY_SIZE);
-      for (let n = 0; n < count; n++) {
-        yield* this.#rowsOf(this.#hdr + view.getInt32(n * ENTRY_SIZE + 4, true));
-      }
-    }
+    for (const fde of this.#index?.fdes() ?? []) yield* this.#rowsOf(fde);
   }
 
   /** The address of the description of the last function that begins at or before `address`. */
   #search(address: number): number | undefined {
+    const index = this.#index;
     let low = 0;
     let high = this.functions;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#entry(middle).start <= address) low = middle + 1;
+      if ((index?.entry(middle).start ?? 0) <= address) low = middle + 1;
       else high = middle;
     }
-    return low === 0 ? undefined : this.#entry(low - 1).fde;
+    return low === 0 ? undefined : index?.entry(low - 1).fde;
   }
 
-  #entry(n: number): { readonly start: number; readonly fde: number } {
-    const view = this.#elf.bytes.read(this.#table + n * ENTRY_SIZE, ENTRY_SIZE);
-    return { start: this.#hdr + view.getInt32(0, true), fde: this.#hdr + view.getInt32(4, true) };
-  }
-
-  *#rowsOf(fde: number): Generator<UnwindRow> {
+  /** The head of a description; `reader` is behind it. */
+  #describe(fde: number) {
     const reader = this.#open(fde);
     const pointerAt = fde + 4;
     const cie = this.#cie(pointerAt - reader.u32());
-    const start = reader.pointer(cie.encoding, this.#hdr);
+    const start = reader.pointer(cie.encoding, this.#index?.base);
+    if (start === undefined) throw invalid('a nameless frame');
+    return { reader, cie, start };
+  }
+
+  *#rowsOf(fde: number): Generator<UnwindRow> {
+    const { reader, cie, start } = this.#describe(fde);
     // A length: of the same form, relative to nothing.
     const length = reader.pointer(cie.encoding & 0x0f);
-    if (start === undefined || length === undefined || length < 0)
-      throw invalid('a nameless frame');
+    if (length === undefined || length < 0) throw invalid('a frame without a length');
     if (cie.augmented) reader.skip(reader.uleb());
     yield* unwindRows(reader, cie, cie.initial, { start, end: start + length });
   }
