@@ -7,6 +7,9 @@ import { type Plan, shownOf } from './options.js';
 /** Stacks that have names where all are wanted: as many as the plugin takes. */
 const ALL = 1000;
 
+/** Who hunts a leak waits for a machine on which loading takes its time, as the fleet's agent would not. */
+const PATIENCE = '60s';
+
 /** This plugin alone, on these targets, with windows of this run. */
 export function overridesOf(plan: Plan, { plugins }: Pick<CliContext, 'plugins'>): Override[] {
   const { name } = metadata;
@@ -19,7 +22,10 @@ export function overridesOf(plan: Plan, { plugins }: Pick<CliContext, 'plugins'>
     value: { plugins: { [name]: value } },
   });
   return [
-    { origin: 'leaks', value: { plugins: Object.fromEntries(others) } },
+    {
+      origin: 'leaks',
+      value: { shutdown_timeout: PATIENCE, plugins: Object.fromEntries(others) },
+    },
     { origin: '--window', value: { interval: `${plan.collect}ms` } },
     own('--window', { judging: { window: `${plan.window}ms` } }),
     own('--top', { top: Math.min(ALL, shownOf(plan) ?? ALL) }),
