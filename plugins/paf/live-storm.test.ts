@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { missedRuns } from '../../core/bpf/stats.js';
 import { runAlone } from '../../test/fakes/alone.js';
 import { exhaust, exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
 import { type LiveOptions, LivePlugin } from '../../test/fakes/live-plugin.js';
@@ -46,17 +47,20 @@ describe('paf under load', { skip, timeout: 600_000 }, () => {
         const took = performance.now() - began;
         const failures = failuresOf(caused);
         assert.equal(failures, 2 * (STORM + 1));
-        const records = await live.until((seen) => counted(seen) >= failures && seen);
-        await live.until(() => sumOf(live.events) >= failures);
-        assert.equal(counted(records), failures);
-        assert.equal(sumOf(live.events), failures);
+        // Newer kernels may preempt a program, and leave out runs of others meanwhile: they count them.
+        const missed = () => missedRuns(live.loaded.object, live.loaded.programs);
+        const records = await live.until((seen) => counted(seen) >= failures - missed() && seen);
+        const lost = failures - counted(records);
+        assert.ok(lost >= 0 && lost <= missed(), `${lost} are lost, ${missed()} are said to be`);
+        await live.until(() => sumOf(live.events) >= failures - lost);
+        assert.equal(sumOf(live.events), failures - lost);
         const { totals } = await live.collect();
-        assert.equal(totals.folded, failures - live.events.length);
+        assert.equal(totals.folded, failures - lost - live.events.length);
         assert.equal(totals.overflowed, 0);
         const seconds = (performance.now() - began) / 1000;
         const bound = (seconds + 1) * EVENTS_PER_SECOND;
         assert.ok(live.events.length <= bound, `${live.events.length} events`);
-        checkOthers(live, caused);
+        checkOthers(live, caused, lost);
         assert.deepEqual(live.self.losses, { ...live.self.losses, ringDrops: 0, mapFull: 0 });
         t.diagnostic(
           `${Math.round((failures / took) * 1000)} failures/s, ${live.events.length} events, ` +
@@ -135,7 +139,7 @@ async function storm(group: MemoryCgroup): Promise<Caused[]> {
 }
 
 /** What an event says of its own process and of others adds up as well. */
-function checkOthers(live: LivePaf, caused: readonly Caused[]): void {
+function checkOthers(live: LivePaf, caused: readonly Caused[], lost: number): void {
   const pids = [...new Set(caused.map(({ pid }) => pid))];
   const own = new Map(pids.map((pid) => [pid, 0]));
   for (const event of eventsOf(live, ...pids)) {
@@ -145,6 +149,7 @@ function checkOthers(live: LivePaf, caused: readonly Caused[]): void {
     for (const other of pids) if (other !== pid) own.set(other, (own.get(other) ?? 0) + others);
   }
   for (const pid of pids) {
-    assert.equal(own.get(pid), failuresOf(caused.filter((one) => one.pid === pid)));
+    const more = failuresOf(caused.filter((one) => one.pid === pid)) - (own.get(pid) ?? 0);
+    assert.ok(more >= 0 && more <= lost, `${more} of ${pid} are not told`);
   }
 }
