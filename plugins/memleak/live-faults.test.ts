@@ -22,7 +22,7 @@ import type { LeakSnapshot } from './model.js';
 
 const MAIN = join(ROOT, 'dist/core/main.js');
 const THREADS = 4;
-const ALLOCATIONS = process.env.MEM_WATCHER_VM === undefined ? 400_000 : 40_000;
+const ALLOCATIONS = process.env.MEM_WATCHER_VM === undefined ? 400_000 : 10_000;
 
 describe('faults', { skip: Allocator.missing() ?? false, timeout: 300_000 }, () => {
   test('the agent is killed while its target is in the middle of it: the target goes on unharmed', async (t) => {

@@ -1,6 +1,7 @@
 /** paf with less room than it needs: no count is lost, and what is lost is said. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { missedRuns } from '../../core/bpf/stats.js';
 import { runAlone } from '../../test/fakes/alone.js';
 import { exhausted, UNKILLABLE } from '../../test/fakes/exhausted.js';
 import { type LiveOptions, LivePlugin } from '../../test/fakes/live-plugin.js';
@@ -57,10 +58,12 @@ describe('paf at its limits', { skip, timeout: 600_000 }, () => {
         const caused = press([...ENTER, group.enter, ...kinds]);
         const more = press([...ENTER, group.enter, ...kinds]);
         const failures = failuresOf([...caused, ...more]);
-        const records = await live.until((seen) => counted(seen) >= failures && seen);
-        await live.until(() => sumOf(live.events) >= failures);
-        assert.equal(counted(records), failures);
-        assert.equal(sumOf(live.events), failures);
+        // A kernel that interrupts a program leaves out its next run there, and says how many.
+        const missed = missedRuns(live.loaded.object, live.loaded.programs);
+        const records = await live.until((seen) => counted(seen) >= failures - missed && seen);
+        await live.until(() => sumOf(live.events) >= counted(records));
+        assert.ok(counted(records) <= failures);
+        assert.equal(sumOf(live.events), counted(records));
         const drops = live.self.losses?.ringDrops ?? 0;
         assert.ok(drops > 0, 'the ring was not full');
         const without = live.events.filter((event) => attribute(event, 'zones') === undefined);
