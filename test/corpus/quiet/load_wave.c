@@ -1,7 +1,7 @@
 /* corpus
  * what: load that rises and falls in waves, as that of days and nights
  * kind: load
- * runs: [waves=4, waves=7, waves=15]
+ * runs: [waves=1.5, waves=4, waves=7, waves=15]
  */
 #include "../corpus.h"
 
