@@ -173,6 +173,11 @@ test('several objects of a plugin have their programs and maps side by side, and
     maps: [...a.maps, ...b.maps],
     losses: { ringDrops: 11, mapFull: 2, readFailures: 4 },
   });
+  const live = (memory: number, fullness?: number) => ({
+    ...a,
+    maps: [{ name: 'live', memory, ...(fullness !== undefined && { fullness }) }],
+  });
+  assert.deepEqual(joinBpf([live(4, 0.2), live(8, 0.5), live(1)])?.maps, live(13, 0.5).maps);
   assert.deepEqual(joinBpf([a, { ...b, losses: undefined }])?.losses, a.losses);
 });
 

@@ -182,7 +182,7 @@ function reportExporter(outcome: ExporterOutcome, out: PointWriter<SelfMetadata>
   }
 }
 
-/** The figures of several objects of one plugin; undefined of none. */
+/** The figures of several objects of one plugin, one row a name; undefined of none. */
 export function joinBpf(objects: readonly BpfSelf[]): BpfSelf | undefined {
   const [first, ...others] = objects;
   if (first === undefined || others.length === 0) return first;
@@ -190,7 +190,7 @@ export function joinBpf(objects: readonly BpfSelf[]): BpfSelf | undefined {
   const sum = (of: keyof ObjectStats) => counted.reduce((total, losses) => total + losses[of], 0);
   return {
     programs: objects.flatMap(({ programs }) => programs),
-    maps: objects.flatMap(({ maps }) => maps),
+    maps: joinMaps(objects.flatMap(({ maps }) => maps)),
     losses:
       counted.length === 0
         ? undefined
@@ -200,6 +200,21 @@ export function joinBpf(objects: readonly BpfSelf[]): BpfSelf | undefined {
             readFailures: sum('readFailures'),
           },
   };
+}
+
+/** Objects may have a map of the same name: its row is the memory of both and the fuller one's fullness. */
+function joinMaps(maps: BpfSelf['maps']): BpfSelf['maps'] {
+  const joined = new Map<string, BpfSelf['maps'][number]>();
+  for (const map of maps) {
+    const { memory, fullness } = joined.get(map.name) ?? { memory: 0 };
+    const fullest = [fullness, map.fullness].filter((share) => share !== undefined);
+    joined.set(map.name, {
+      ...map,
+      memory: memory + map.memory,
+      ...(fullest.length > 0 && { fullness: Math.max(...fullest) }),
+    });
+  }
+  return [...joined.values()];
 }
 
 export function readProcess(): ProcessSelf {
