@@ -8,6 +8,8 @@ export interface Installation {
   /** The folder that holds config/ and dist/bpf/. */
   readonly root: string;
   readonly version: string;
+  /** The least version of Node that it runs on: `22.15`. */
+  readonly leastNode: string;
   /** A plugin's compiled BPF object. */
   bpfObject(plugin: string): string;
   /** The folder of config/kernel/<plugin>.yaml. */
@@ -21,7 +23,7 @@ export function findInstallation(url: string): Installation {
     if (existsSync(profiles)) {
       return {
         root: folder,
-        version: versionOf(folder),
+        ...manifestOf(folder),
         bpfObject: (plugin) => join(folder, 'dist', 'bpf', `${plugin}.bpf.o`),
         profiles,
       };
@@ -34,9 +36,22 @@ export function findInstallation(url: string): Installation {
   }
 }
 
-function versionOf(folder: string): string {
-  const manifest: { version: string } = JSON.parse(
+function manifestOf(folder: string): Pick<Installation, 'version' | 'leastNode'> {
+  const manifest: { version: string; engines: { node: string } } = JSON.parse(
     readFileSync(join(folder, 'package.json'), 'utf8'),
   );
-  return manifest.version;
+  return { version: manifest.version, leastNode: manifest.engines.node.replace('>=', '') };
+}
+
+/** What is wrong with the Node that runs this, for its user; undefined if it is new enough. */
+export function lackOfNode(
+  { leastNode }: Pick<Installation, 'leastNode'>,
+  running: string = process.versions.node,
+): string | undefined {
+  const isOld = running.localeCompare(leastNode, 'en', { numeric: true }) < 0;
+  if (!isOld) return undefined;
+  return (
+    `Node ${running} is too old: it takes ${leastNode} or newer` +
+    '\n  npm installs one beside the agent, which core/mem-watcher takes by itself'
+  );
 }

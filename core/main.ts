@@ -13,7 +13,7 @@ import { tokenValues } from './bindings.js';
 import { runCli } from './cli/cli.js';
 import { processContext } from './cli/process-context.js';
 import { createQuietAgent, createSupervisor, type Foundation } from './compose.js';
-import { findInstallation } from './install.js';
+import { findInstallation, lackOfNode } from './install.js';
 import { readProfile } from './kernel/profile.js';
 import type { Plugin } from './plugin.js';
 
@@ -27,6 +27,11 @@ const build: Foundation['build'] = (module, bindings, kernel) => {
 const STDOUT_DEADLINE_MS = 5000;
 
 const installation = findInstallation(import.meta.url);
+const lack = lackOfNode(installation);
+if (lack !== undefined) {
+  process.stderr.write(`mem-watcher: ${lack}\n`);
+  process.exit(1);
+}
 const foundation: Foundation = { installation, plugins, build };
 
 const context = processContext({
