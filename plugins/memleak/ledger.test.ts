@@ -34,6 +34,7 @@ const judgement = (state: State): Judgement => ({
 class ToldJudge implements Judge {
   readonly observed: string[] = [];
   readonly forgotten: string[] = [];
+  readonly paused: string[] = [];
   readonly states = new Map<string, State>();
   changes: readonly Change[] = [];
 
@@ -54,6 +55,11 @@ class ToldJudge implements Judge {
   forget(key: string): void {
     this.forgotten.push(key);
     this.states.delete(key);
+  }
+
+  pause(key: string): void {
+    this.paused.push(key);
+    this.forget(key);
   }
 }
 
@@ -82,6 +88,14 @@ describe('the ledger', () => {
     assert.deepEqual(round(reading('a', 8)), []);
     assert.deepEqual([judge.observed, judge.forgotten], [['a'], ['b']]);
     assert.deepEqual(keys(), ['a']);
+  });
+
+  it('puts by what is left out while its account is paused', () => {
+    round(reading('a', 8));
+    const paused = { id: 'one', readings: [], surroundings: SURROUNDINGS, isPaused: true };
+    assert.deepEqual(ledger.take([paused], ++time, 0), []);
+    assert.deepEqual(judge.paused, ['a']);
+    assert.deepEqual(keys(), []);
   });
 
   it('observes on what holds nothing any more', () => {

@@ -7,6 +7,8 @@ export interface Account {
   readonly id: string;
   readonly readings: readonly Reading[];
   readonly surroundings: Surroundings;
+  /** It is not watched for a while: its stacks come again, and go on then. */
+  readonly isPaused?: boolean;
   /** By key, of stacks that are seen worse than the rest. */
   readonly coverageByStack?: ReadonlyMap<string, Coverage>;
 }
@@ -57,23 +59,25 @@ export class Ledger {
    *
    * Who watches says of a stack once that it holds nothing any more, and then is silent: it stays
    * empty, and a floor of 0 is evidence. A stack that is left out while it holds something was not
-   * freed: it is not watched any more (another program is executed, it cost too much), and is
-   * forgotten without a verdict.
+   * freed: it is not watched any more, and is forgotten without a verdict, if another program is
+   * executed, or put by, if its account is paused.
    */
   take(accounts: readonly Account[], time: number, now: number): JudgedChange[] {
     this.#round++;
-    const present = new Set<string>();
-    for (const { id, readings, surroundings, coverageByStack } of accounts) {
-      present.add(id);
+    const present = new Map<string, Account>();
+    for (const account of accounts) {
+      const { id, readings, surroundings, coverageByStack } = account;
+      present.set(id, account);
       for (const reading of readings) {
         const coverage = coverageByStack?.get(reading.key);
         this.#put(reading, id, coverage ? { ...surroundings, coverage } : surroundings);
       }
     }
     for (const [key, entry] of this.#entries) {
-      if (!present.has(entry.account)) continue;
+      const account = present.get(entry.account);
+      if (!account) continue;
       if (entry.round !== this.#round && holds(entry.reading)) {
-        this.#forget(key);
+        this.#leave(key, account);
         continue;
       }
       if (!holds(entry.reading)) entry.emptySince ??= time;
@@ -122,6 +126,12 @@ export class Ledger {
     if (emptySince === undefined || time - emptySince < this.#keepEmpty) return false;
     const state = this.#judge.judgement(key)?.state;
     return state === undefined || state === 'watching' || state === 'resolved';
+  }
+
+  #leave(key: string, { isPaused = false }: Account): void {
+    if (isPaused) this.#judge.pause(key);
+    else this.#judge.forget(key);
+    this.#entries.delete(key);
   }
 
   #forget(key: string): void {

@@ -78,6 +78,9 @@ class Stage implements Source, Judge {
   forget(key: string) {
     this.states.delete(key);
   }
+  pause(key: string) {
+    this.forget(key);
+  }
   becomes(key: string, state: State) {
     const before = judgement(this.states.get(key) ?? 'watching');
     this.states.set(key, state);

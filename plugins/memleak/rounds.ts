@@ -125,12 +125,13 @@ export class Rounds {
 const idOf = ({ id }: SourceAccount) => id;
 
 function judgedAccount(account: SourceAccount): Account {
-  const { id, readings, target, coverageByStack } = account;
+  const { id, readings, target, coverageByStack, isPaused } = account;
   const { coverage, rssAnon } = target;
   return {
     id,
     readings,
     ...(coverageByStack && { coverageByStack }),
+    ...(isPaused && { isPaused }),
     surroundings: {
       coverage,
       outstandingBytes: target.bytes,

@@ -16,6 +16,8 @@ export interface SourceAccount {
   readonly coverageByStack?: ReadonlyMap<string, Coverage>;
   /** Absent of the kernel. */
   readonly map?: ProcessMap;
+  /** It costs too much, and is not watched for a while. */
+  readonly isPaused?: true;
   /** It is gone, and this its last account. */
   readonly ended: boolean;
 }
@@ -115,6 +117,7 @@ function accountOf(
     },
     readings,
     ...(followed.map && { map: followed.map }),
+    ...(followed.state === 'left' && { isPaused: true as const }),
     ended: followed.state === 'ended',
   };
 }

@@ -135,6 +135,17 @@ test('after a restart the usual traffic that is seen anew is no growth', () => {
   assert.ok((second.judgement('k')?.growth ?? 0) < 1);
 });
 
+test('who was not watched for a while goes on where it was', () => {
+  const judge = createJudge({ window: WINDOW });
+  watch(judge, [1, 40], (time) => time);
+  assert.equal(judge.judgement('k')?.state, 'suspected');
+  judge.pause('k');
+  assert.deepEqual(judge.conclude(41, 41_000), []);
+  assert.equal(judge.judgement('k'), undefined);
+  const states = watch(judge, [100, 130], (time) => time - 99).map(({ after }) => after.state);
+  assert.deepEqual(states, ['confirmed']);
+});
+
 test('another process of the same pid does not go on with what was saved', () => {
   const first = createJudge({ window: WINDOW });
   watch(first, [1, 40], (time) => time);

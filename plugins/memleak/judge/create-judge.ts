@@ -25,7 +25,7 @@ class StackJudge implements LastingJudge {
   readonly #stacks = new Map<string, StackRecord>();
   readonly #examiner: Examiner;
 
-  /** By identity: stacks of before the restart that were not seen again yet. */
+  /** By identity: stacks of before the restart, and paused ones, that were not seen again yet. */
   readonly #before = new Map<string, SavedStack>();
   /** By key. */
   readonly #identities = new Map<string, string>();
@@ -84,9 +84,20 @@ class StackJudge implements LastingJudge {
     if (stack) stack.gone = true;
   }
 
+  pause(key: string): void {
+    const stack = this.#stacks.get(key);
+    const saved = stack && isWorthKeeping(stack) && stack.save(this.#identities.get(key) ?? key);
+    if (saved) this.#before.set(saved.identity, saved);
+    for (const identity of this.#before.keys()) {
+      if (this.#before.size <= MOST_SAVED) break;
+      this.#before.delete(identity);
+    }
+    this.forget(key);
+  }
+
   save(lives: (identity: string) => boolean = () => true, most = MOST_SAVED): SavedJudge {
     const seen = [...this.#stacks.values()]
-      .filter(({ horizons, judgement }) => judgement && (horizons[0]?.length ?? 0) >= 4)
+      .filter(isWorthKeeping)
       .sort((a, b) => RANK[stateOf(b)] - RANK[stateOf(a)] || b.bytes - a.bytes)
       .slice(0, most)
       .flatMap((stack) => stack.save(this.#identities.get(stack.key) ?? stack.key) ?? []);
@@ -107,6 +118,10 @@ class StackJudge implements LastingJudge {
 }
 
 const stateOf = (stack: StackRecord) => stack.judgement?.state ?? 'watching';
+
+/** Of fewer slots nothing can be said, and as much is soon seen again. */
+const isWorthKeeping = ({ horizons, judgement }: StackRecord): boolean =>
+  judgement !== undefined && (horizons[0]?.length ?? 0) >= 4;
 
 /** Stacks. */
 const MOST_SAVED = 500;

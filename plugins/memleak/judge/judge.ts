@@ -26,4 +26,6 @@ export interface Judge {
   judgement(key: string): Judgement | undefined;
   /** A stack that is gone, or no longer watched: what was held of it is held no more, and none told. */
   forget(key: string): void;
+  /** As `forget`, but if the stack of the same process is seen again, it goes on where it was. */
+  pause(key: string): void;
 }

@@ -1,9 +1,10 @@
 /** What a hunt came to: its exit code, and what its reader should know of it. */
 import { ExitCode } from '../../../core/cli/context.js';
 import { harmless } from '../../../core/cli/text.js';
+import { JUDGE_DEFAULTS } from '../judge/options.js';
 import type { LeakSnapshot, Target } from '../model.js';
 import type { Plan } from './options.js';
-import { formatAge } from './units.js';
+import { formatAge, formatSize } from './units.js';
 
 /** `gone`: every process that was asked for has ended; `refused`: none of them can be followed. */
 export type End = 'done' | 'interrupted' | 'gone' | 'refused';
@@ -25,7 +26,11 @@ interface Ended {
 
 export function resultOf(plan: Plan, { by, elapsed, snapshot, said }: Ended): Result {
   const targets = snapshot?.targets ?? [];
-  const notes = [...endNotes(plan, by, elapsed), ...targetNotes(plan, targets, said)];
+  const notes = [
+    ...endNotes(plan, by, elapsed),
+    ...targetNotes(plan, targets, said),
+    ...samplingNotes(plan, snapshot),
+  ];
   if (targets.length === 0) {
     return { code: ExitCode.failure, notes: [...notes, 'no process was there to be watched'] };
   }
@@ -48,6 +53,30 @@ function endNotes({ duration }: Plan, by: End, elapsed: number): string[] {
     ? [`interrupted after ${time}${planned}: the report is of what was seen until then`]
     : [];
 }
+
+/** Samples were too few for a verdict of what holds the most: how to get more. */
+function samplingNotes({ sampling, duration }: Plan, snapshot: LeakSnapshot | undefined): string[] {
+  const interval = Math.max(
+    0,
+    ...(snapshot?.targets ?? []).map(({ coverage }) => coverage.samplingInterval),
+  );
+  const open = (snapshot?.stacks ?? []).filter(
+    ({ judgement, reading }) =>
+      reading.bytesError > 0 && judgement.coverage < JUDGE_DEFAULTS.minCoverage,
+  );
+  const bytes = open.reduce((sum, { reading }) => sum + reading.bytes, 0);
+  const all = (snapshot?.targets ?? []).reduce((sum, target) => sum + target.bytes, 0);
+  if (interval === 0 || bytes < WORTH_A_NOTE * all) return [];
+  const longer = Number.isFinite(duration) ? ', or a longer --duration' : '';
+  const finer = sampling === undefined ? '--sampling full' : 'a finer --sampling';
+  return [
+    `no verdict of ${formatSize(bytes)} in ${open.length} ${open.length === 1 ? 'stack' : 'stacks'}: ` +
+      `one sample in ${formatSize(interval)} shows too little of them; try ${finer}, which costs the target more${longer}`,
+  ];
+}
+
+/** Share of all that is outstanding. */
+const WORTH_A_NOTE = 0.1;
 
 /** What the table says in its footers, for who reads another format. */
 function targetNotes({ format }: Plan, targets: readonly Target[], said = ''): string[] {

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { LeakStack } from '../model.js';
+import { fakeSnapshot, fakeTarget, STACKS } from './fake.js';
+import { planOf } from './options.js';
+import { resultOf } from './result.js';
+
+const SAMPLED = { samplingInterval: 65_536, missedAllocations: 0, missedFrees: 0, recorded: 9 };
+
+const snapshotOf = (bytes: number, coverage: number) => {
+  const [stack] = STACKS;
+  assert.ok(stack);
+  const seen: LeakStack = {
+    ...stack,
+    reading: { ...stack.reading, bytes, bytesError: bytes / 2 },
+    judgement: { ...stack.judgement, coverage },
+  };
+  const target = fakeTarget({ bytes: 1024 * 1024, coverage: SAMPLED });
+  return fakeSnapshot({ targets: [target], stacks: [seen] });
+};
+
+const notes = (options: Record<string, unknown>, bytes: number, coverage: number) =>
+  resultOf(planOf(options), {
+    by: 'done',
+    elapsed: 60_000,
+    snapshot: snapshotOf(bytes, coverage),
+    said: undefined,
+  }).notes;
+
+test('who has too few samples of what holds the most is told how to get more', () => {
+  assert.deepEqual(notes({ duration: '60s' }, 512 * 1024, 0.4), [
+    'no verdict of 512 KiB in 1 stack: one sample in 64.0 KiB shows too little of them; ' +
+      'try --sampling full, which costs the target more, or a longer --duration',
+  ]);
+  assert.match(notes({ sampling: '64KiB' }, 512 * 1024, 0.4)[0] ?? '', /try a finer --sampling/);
+});
+
+test('nothing is said of sampling where it shows enough, or where little is held', () => {
+  assert.deepEqual(notes({ duration: '60s' }, 512 * 1024, 0.6), []);
+  assert.deepEqual(notes({ duration: '60s' }, 64 * 1024, 0.4), []);
+});
