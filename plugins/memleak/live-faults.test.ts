@@ -130,10 +130,11 @@ function startAgent(t: TestContext, pid: number): ChildProcess {
   return agent;
 }
 
-/** Lets the target work until the agent says that it has recorded something of it. */
+/** Lets the target work, over and over, until the agent says that it has recorded something of it. */
 async function recording(agent: ChildProcess, pid: number, work: () => Promise<unknown>) {
   if (!agent.stdout) throw new Error('the agent has no output');
-  let working: Promise<unknown> | undefined;
+  const stopped = new AbortController();
+  const worked = repeat(work, stopped.signal);
   for await (const line of createInterface({ input: agent.stdout })) {
     const record = JSON.parse(line) as {
       readonly name?: string;
@@ -141,11 +142,14 @@ async function recording(agent: ChildProcess, pid: number, work: () => Promise<u
       readonly attributes: Readonly<Record<string, unknown>>;
     };
     const isOwn = record.attributes['process.pid'] === pid;
-    // It has an account: so it is followed.
-    if (isOwn) working ??= work();
     if (isOwn && record.name === 'memwatcher.allocation.recorded' && (record.value ?? 0) > 0) {
-      return working;
+      stopped.abort();
+      return worked;
     }
   }
   throw new Error('the agent ended before it saw anything');
+}
+
+async function repeat(work: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) await work();
 }
