@@ -20,7 +20,7 @@ import { busyness } from './quiet.js';
 
 export const title = 'memleak: what it costs a compile (g++)';
 
-const ROUNDS = Number(process.env.MEMLEAK_COMPILES ?? 5);
+const ROUNDS = Number(process.env.MEMLEAK_COMPILES ?? 9);
 const ALONE = 'by itself';
 /** It calls calloc and realloc as well, which those who follow it must probe. */
 const FLOOR_OF_ALL = 'four empty probes';
