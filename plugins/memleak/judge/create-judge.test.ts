@@ -146,6 +146,23 @@ test('who was not watched for a while goes on where it was', () => {
   assert.deepEqual(states, ['confirmed']);
 });
 
+test('who is watched for moments only loses nothing of what was known', () => {
+  const judge = createJudge({ window: WINDOW });
+  watch(judge, [1, 40], (time) => time);
+  judge.pause('k');
+  judge.conclude(41, 41_000);
+  const [before] = judge.save().stacks;
+  assert.ok(before);
+  for (let time = 100; time < 2000; time += 100) {
+    watch(judge, [time, time + 1], () => 1);
+    judge.pause('k');
+    judge.conclude(time + 2, (time + 2) * 1000);
+  }
+  assert.deepEqual(judge.save().stacks, [before]);
+  const states = watch(judge, [2000, 2030], (time) => time - 1999).map(({ after }) => after.state);
+  assert.deepEqual(states, ['confirmed']);
+});
+
 test('another process of the same pid does not go on with what was saved', () => {
   const first = createJudge({ window: WINDOW });
   watch(first, [1, 40], (time) => time);

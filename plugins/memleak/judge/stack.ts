@@ -29,6 +29,8 @@ export class StackRecord {
   /** Frees of the source that may have been missed since this stack is watched. */
   missedFrees = 0;
   readonly #missedBefore: number;
+  /** Seconds: its age when it went on with what was saved; the clock stands until that is reached. */
+  #ageBefore = 0;
   /** Bytes that the process had beyond what is outstanding, first and last. */
   surplusBefore: number | undefined;
   surplus: number | undefined;
@@ -93,6 +95,7 @@ export class StackRecord {
    */
   resume(saved: SavedStack, time: number): void {
     this.since = time + this.options.window - saved.age;
+    this.#ageBefore = saved.age;
     this.horizons = saved.horizons.slice(0, this.options.horizons).map((rows, n) => {
       const horizon = new Horizon((this.options.window / 2) * 4 ** n);
       horizon.resume(
@@ -111,7 +114,7 @@ export class StackRecord {
     if (!judgement) return undefined;
     return {
       identity,
-      age: this.time - this.since,
+      age: Math.max(this.time - this.since, this.#ageBefore),
       confirmedBytes: this.confirmedBytes,
       judgement,
       horizons: this.horizons.map((horizon) =>
