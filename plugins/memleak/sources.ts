@@ -16,7 +16,7 @@ export interface SourceAccount {
   readonly coverageByStack?: ReadonlyMap<string, Coverage>;
   /** Absent of the kernel. */
   readonly map?: ProcessMap;
-  /** It costs too much, and is not watched for a while. */
+  /** It costs too much, as a whole or in part, and that is not watched for a while. */
   readonly isPaused?: true;
   /** It is gone, and this its last account. */
   readonly ended: boolean;
@@ -77,7 +77,18 @@ export class KernelSource implements Source {
       coverage,
       ...outstandingOf(readings),
     };
-    return [{ id: 'kernel', target, readings, coverageByStack, ended: false }];
+    // What it costs is by allocator, and so is who is left: those that are followed have readings.
+    const isPaused = this.#watch.tooCostly !== undefined;
+    return [
+      {
+        id: 'kernel',
+        target,
+        readings,
+        coverageByStack,
+        ...(isPaused && { isPaused }),
+        ended: false,
+      },
+    ];
   }
 }
 
