@@ -32,7 +32,9 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /usr/local/bin/node /usr/local/bin/node
 COPY --from=build /src/dist/package /opt/mem-watcher
-RUN ln -s /opt/mem-watcher/core/mem-watcher /usr/local/bin/mem-watcher
+# Run once: what it compiles to is kept beside it.
+RUN ln -s /opt/mem-watcher/core/mem-watcher /usr/local/bin/mem-watcher \
+ && mem-watcher --version
 # Root inside, as BPF asks for capabilities; which ones suffice is in `mem-watcher doctor`.
 ENTRYPOINT ["mem-watcher"]
 CMD ["run"]
