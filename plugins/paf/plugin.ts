@@ -13,6 +13,7 @@ import { nodeCount } from '../../core/memory/numa.js';
 import { type NodeZones, zoneMetrics } from '../../core/memory/zones.js';
 import type { Plugin } from '../../core/plugin.js';
 import { KernelSymbols } from '../../core/symbolize/kallsyms.js';
+import { everyTick } from '../../core/ticks.js';
 import { BpfLoader, Config, Emitter, Health, Kernel, Metrics, Scope } from '../../core/tokens.js';
 import { Attempts } from './attempts.js';
 import { constantsOf } from './constants.js';
@@ -83,8 +84,7 @@ export class Paf implements Plugin<PafRecords> {
     this.#running = running;
     // What has failed since the last look is told of as well, before the object is closed.
     this.scope.defer(() => this.#look(running, true));
-    const timer = setInterval(() => this.#look(running), DRAIN_EVERY).unref();
-    this.scope.defer(() => clearInterval(timer));
+    this.scope.defer(everyTick(DRAIN_EVERY, () => this.#look(running)));
   }
 
   collect(): PafRecords {

@@ -8,6 +8,7 @@ import { type Who, WhoIs } from '../../core/identity/who.js';
 import { GfpFlags } from '../../core/memory/gfp.js';
 import { nodeCount } from '../../core/memory/numa.js';
 import type { Plugin } from '../../core/plugin.js';
+import { everyTick } from '../../core/ticks.js';
 import { BpfLoader, Config, Emitter, Health, Kernel, Metrics, Scope } from '../../core/tokens.js';
 import {
   cgroupOf,
@@ -114,8 +115,7 @@ export class Pr implements Plugin<ReclaimSnapshot> {
     this.health.lacks([...lacksOf(loaded), ...swap.lacks]);
     // What has come since the last look is sent as well, before the object is closed.
     this.scope.defer(() => this.#drain(spans));
-    const timer = setInterval(() => this.#drain(spans), DRAIN_INTERVAL).unref();
-    this.scope.defer(() => clearInterval(timer));
+    this.scope.defer(everyTick(DRAIN_INTERVAL, () => this.#drain(spans)));
   }
 
   collect(): ReclaimSnapshot {
