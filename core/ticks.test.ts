@@ -15,7 +15,7 @@ test('tasks of one interval are called together, each until it is called off', (
   endA();
   endA();
   t.mock.timers.tick(200);
-  assert.deepEqual(called.splice(0), ['b', 'slow', 'b']);
+  assert.deepEqual(called.splice(0), ['b', 'b', 'slow']);
   endB();
   endSlow();
   t.mock.timers.tick(1000);

@@ -31,7 +31,7 @@ import { judge } from './verdict/verdict.js';
 import { FailureWatch } from './watch.js';
 
 /** How soon a failure is told of, ms. */
-const DRAIN_EVERY = 100;
+const DRAIN_EVERY = 200;
 
 /** What `start` made. */
 interface Running {

@@ -44,7 +44,7 @@ import { Totals } from './totals.js';
 /** ms after which what did not change may leave a table. */
 const RETENTION = 600_000;
 /** How often the ring is emptied, ms: who is gone cannot be asked for its cgroup. */
-const DRAIN_INTERVAL = 100;
+const DRAIN_INTERVAL = 200;
 /** Seconds' worth of spans that may come at once. */
 const BURST = 10;
 const TABLES = ['cgroups', 'requests', 'processes'] as const;
