@@ -33,6 +33,8 @@ export interface GuestResult {
 }
 
 const MEMORY_MIB = 2048;
+/** What a guest says after it broke is waited for as long. */
+const LOOK_EVERY_MS = 10_000;
 const MODULES: Partial<Record<Scenario, readonly string[]>> = {
   swap: ['lzo', 'lzo_rle', 'zram'],
 };
@@ -59,6 +61,12 @@ export async function runGuest(options: GuestOptions): Promise<GuestResult> {
       timedOut = true;
       qemu.kill('SIGKILL');
     }, options.timeoutMs);
+    // What it would still say counts for nothing, and a guest that is stuck says nothing for long.
+    let broken = false;
+    const watch = setInterval(() => {
+      if (broken) qemu.kill('SIGKILL');
+      broken = splatsOf(readIfThere(consoleFile)).length > 0;
+    }, LOOK_EVERY_MS);
     const exit = new Promise<void>((resolve, reject) => {
       qemu.once('error', reject);
       qemu.once('close', () => resolve());
@@ -72,13 +80,18 @@ export async function runGuest(options: GuestOptions): Promise<GuestResult> {
       else if (line === '@@end') ended = true;
       else options.onLine(line);
     });
-    await exit.finally(() => clearTimeout(timer));
-    const log = (existsSync(consoleFile) ? readFileSync(consoleFile, 'utf8') : '') + complaint;
+    await exit.finally(() => {
+      clearTimeout(timer);
+      clearInterval(watch);
+    });
+    const log = readIfThere(consoleFile) + complaint;
     return { started, ended, timedOut, console: log, splats: splatsOf(log) };
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
 }
+
+const readIfThere = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
 
 /** Boots into a shell on this terminal; resolves when the guest is down. */
 export async function runShell(kernel: KernelFiles, scenario: Scenario): Promise<void> {
