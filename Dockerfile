@@ -1,7 +1,7 @@
 # The agent in an image: built here, run with Node, libbpf and libdw only.
 #
 #   podman build -t mem-watcher .
-#   podman run --rm --privileged --pid=host --net=host mem-watcher
+#   podman run --rm --privileged --pid=host --net=host --cgroupns=host mem-watcher
 #
 # See docs/development.md for a build without an image registry.
 ARG BASE=docker.io/library/debian:bookworm-slim

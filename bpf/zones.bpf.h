@@ -15,6 +15,7 @@
 #define MAX_NODES 1024
 #define MAX_ZONES 8 /* of a node */
 #define MAX_ZONES_OF_ALL 1024
+#define ZONES_AT_ONCE 32 /* of those, by one call */
 #define MAX_ORDERS 16
 #define MAX_MIGRATE_TYPES 8
 #define MAX_DEPTH 64 /* of nested cgroups */
@@ -92,9 +93,10 @@ static __always_inline struct zone *zone_of_node(struct pglist_data *node, __u32
 	return (void *)&node->node_zones + index * size;
 }
 
-/* Which migrate types have a block in `area`, as bits. */
-static __always_inline __u32 types_of_area(const struct free_area *area)
+/* Which migrate types have a block in the free area at `address`, as bits. Global: see VISIT_NODES. */
+__noinline __u32 types_of_area(__u64 address)
 {
+	const struct free_area *area = (void *)address;
 	/* of a size that the kernel's list heads have: two pointers */
 	__u64 heads[MAX_MIGRATE_TYPES][2];
 	const void *lists = &area->free_list;
@@ -144,7 +146,7 @@ static __always_inline void read_free_areas(struct zone_detail *to, struct zone 
 			break;
 		to->blocks[order] = BPF_CORE_READ(area, nr_free);
 		if (to->blocks[order])
-			to->types[order] = types_of_area(area);
+			to->types[order] = types_of_area((__u64)area);
 	}
 }
 
@@ -184,45 +186,82 @@ static __always_inline struct zone *zone_in_list(struct pglist_data *node, __u32
 	return zone;
 }
 
-/* Calls `visit` with the address of every node that has memory, nearest to `first` first; adds up
- * what it returns. `visit` had better be a global function: it is inlined otherwise. */
-static __always_inline int visit_nodes(__u64 first, __u64 argument,
-				       int (*visit)(__u64 node, __u64 argument))
+/* The node of entry `index` of that list; NULL behind the last. */
+static __always_inline struct pglist_data *node_in_list(struct pglist_data *node, __u32 index)
 {
-	struct pglist_data *node, *last = NULL;
-	int sum = 0;
+	struct zone *zone = zone_in_list(node, index);
 
-	if (!first)
-		return 0;
-	for (__u32 i = 0; i < MAX_ZONES_OF_ALL; i++) {
-		struct zone *zone = zone_in_list((void *)first, i);
-
-		if (!zone)
-			return sum;
-		node = BPF_CORE_READ(zone, zone_pgdat);
-		if (node && node != last)
-			sum += visit((__u64)node, argument);
-		last = node;
-	}
-	COUNT(read_failures);
-	return sum;
+	return zone ? BPF_CORE_READ(zone, zone_pgdat) : NULL;
 }
 
-/* The node of that number, if it has memory, by the list of zones of any one; 0 if there is none.
- * Global, so that the verifier walks it once and not once for each place that calls it. */
+/*
+ * VISIT_NODES(name, visit): int name(__u64 first, __u64 argument) calls `visit` with the address of
+ * every node that has memory, nearest to `first` first, and adds up what it returns.
+ *
+ * `visit` and the loop over some of the zones are global functions: the verifier walks each once, and
+ * not once for every turn of the loop that calls it.
+ */
+#define VISIT_NODES(name, visit)                                                             \
+	/* the sum; its complement if the list ends there */                                 \
+	__noinline int name##_some(__u64 first, __u32 from, __u64 argument)                  \
+	{                                                                                    \
+		struct pglist_data *last = from ? node_in_list((void *)first, from - 1) : NULL; \
+		int sum = 0;                                                                 \
+                                                                                             \
+		for (__u32 i = 0; i < ZONES_AT_ONCE; i++) {                                  \
+			struct pglist_data *node = node_in_list((void *)first, from + i);    \
+                                                                                             \
+			if (!node)                                                           \
+				return ~sum;                                                 \
+			if (node != last)                                                    \
+				sum += visit((__u64)node, argument);                         \
+			last = node;                                                         \
+		}                                                                            \
+		return sum;                                                                  \
+	}                                                                                    \
+	static __always_inline int name(__u64 first, __u64 argument)                         \
+	{                                                                                    \
+		int sum = 0;                                                                 \
+                                                                                             \
+		if (!first)                                                                  \
+			return 0;                                                            \
+		for (__u32 from = 0; from < MAX_ZONES_OF_ALL; from += ZONES_AT_ONCE) {       \
+			int some = name##_some(first, from, argument);                       \
+                                                                                             \
+			if (some < 0)                                                        \
+				return sum + ~some;                                          \
+			sum += some;                                                         \
+		}                                                                            \
+		COUNT(read_failures);                                                        \
+		return sum;                                                                  \
+	}
+
+#define LIST_ENDS 1 /* no node has that address */
+
+/* For node_with_id(): the node, if one of some zones from `from` on is its; 0: none of them is. */
+__noinline __u64 node_of_some(__u64 any, __u32 id, __u32 from)
+{
+	for (__u32 i = 0; i < ZONES_AT_ONCE; i++) {
+		struct pglist_data *node = node_in_list((void *)any, from + i);
+
+		if (!node)
+			return LIST_ENDS;
+		if (BPF_CORE_READ(node, node_id) == (int)id)
+			return (__u64)node;
+	}
+	return 0;
+}
+
+/* The node of that number, if it has memory, by the list of zones of any one; 0 if there is none. */
 __noinline __u64 node_with_id(__u64 any, __u32 id)
 {
 	if (!any)
 		return 0;
-	for (__u32 i = 0; i < MAX_ZONES_OF_ALL; i++) {
-		struct zone *zone = zone_in_list((void *)any, i);
-		struct pglist_data *node;
+	for (__u32 from = 0; from < MAX_ZONES_OF_ALL; from += ZONES_AT_ONCE) {
+		__u64 node = node_of_some(any, id, from);
 
-		if (!zone)
-			return 0;
-		node = BPF_CORE_READ(zone, zone_pgdat);
-		if (BPF_CORE_READ(node, node_id) == (int)id)
-			return (__u64)node;
+		if (node)
+			return node == LIST_ENDS ? 0 : node;
 	}
 	return 0;
 }
@@ -262,10 +301,9 @@ __noinline __u64 node_of_cgroup(__u64 address)
 	return 0;
 }
 
-/* Through the memory cgroup of the task that runs this, or of one further up. */
-static __always_inline __u64 node_by_cgroup(void)
+/* Through the memory cgroup of the task, or of one further up. */
+static __always_inline __u64 node_by_cgroup(struct task_struct *task)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
 	struct cgroup_subsys_state *css;
 	__u64 node = 0;
 
@@ -294,10 +332,10 @@ static __always_inline __u64 node_by_address(void)
 	return 0;
 }
 
-/* Some node, by what user space found out, else through the cgroup; 0 if none can be found. */
-static __always_inline __u64 any_node(void)
+/* Some node, by what user space found out, else through the cgroup of `task`; 0 if none is found. */
+static __always_inline __u64 any_node(struct task_struct *task)
 {
 	if (contig_page_data)
 		return contig_page_data;
-	return node_data ? node_by_address() : node_by_cgroup();
+	return node_data ? node_by_address() : node_by_cgroup(task);
 }

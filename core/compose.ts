@@ -4,17 +4,19 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { Agent } from './agent.js';
-import { createBpfHost } from './bpf/libbpf.js';
+import type { BpfHost } from './bpf/host.js';
+import { bpfHostFor } from './bpf/host-for.js';
 import type { CreateAgentOptions } from './cli/context.js';
 import type { AgentConfig, ExportersConfig } from './config/schema.js';
+import { steadyNow } from './identity/boot-moment.js';
 import type { Installation } from './install.js';
-import type { Kernel } from './kernel/kernel.js';
+import type { Kernel, KernelProfile } from './kernel/kernel.js';
 import { createBpfLoader } from './kernel/loader.js';
 import { readProfile } from './kernel/profile.js';
 import { RunningKernel } from './kernel/running-kernel.js';
 import { createLogger, type LogOptions } from './log.js';
 import { type Logger, silentLogger } from './logger.js';
-import { objectName } from './metadata.js';
+import { objectName, objectNames } from './metadata.js';
 import type { Plugin, PluginModule } from './plugin.js';
 import type { PluginBindings } from './plugin-runner.js';
 import { type Assemble, type Assembly, Supervisor, type SupervisorOptions } from './supervisor.js';
@@ -26,6 +28,8 @@ export interface Foundation {
   readonly installation: Installation;
   readonly plugins: readonly PluginModule[];
   readonly build: (module: PluginModule, bindings: PluginBindings, kernel: Kernel) => Plugin;
+  /** Instead of libbpf's. */
+  readonly bpfHost?: BpfHost;
 }
 
 /**
@@ -66,10 +70,27 @@ export function createSupervisor(
 ): Supervisor {
   const { log, ...listeners } = options;
   const target = log ? ({ format: 'text', write: log } as const) : stderrLog();
-  const loggerOf = ({ log: { level } }: AgentConfig) => createLogger({ ...target, level });
+  let { level } = config.log;
+  const logger = createLogger({ ...target, level: () => level });
+  const startTime = steadyNow();
   const assemble: Assemble = (next, previous) =>
-    assembleAgent(foundation, next, loggerOf(next), previous as ExportingAssembly | undefined);
-  return new Supervisor({ assemble, logger: loggerOf(config), ...listeners });
+    assembleAgent(
+      foundation,
+      next,
+      { logger, startTime },
+      previous as ExportingAssembly | undefined,
+    );
+  const onConfig = ({ log }: AgentConfig) => {
+    level = log.level;
+  };
+  return new Supervisor({ assemble, logger, onConfig, ...listeners });
+}
+
+/** What is the same for every agent of one supervisor. */
+interface Shared {
+  readonly logger: Logger;
+  /** Unix ms: since when the agent's own counters count, over reloads. */
+  readonly startTime: number;
 }
 
 /** An assembly that knows its sinks, so that a successor can take them over. */
@@ -82,7 +103,7 @@ interface ExportingAssembly extends Assembly {
 async function assembleAgent(
   foundation: Foundation,
   config: AgentConfig,
-  logger: Logger,
+  { logger, startTime }: Shared,
   previous: ExportingAssembly | undefined,
 ): Promise<ExportingAssembly> {
   const { certificatesOf } = await import('./telemetry/certificates.js');
@@ -93,7 +114,8 @@ async function assembleAgent(
   };
   let agent: Agent;
   try {
-    agent = createAgent(foundation, config, { logger, sinks });
+    const following = previous && { previous: previous.agent };
+    agent = createAgent(foundation, config, { logger, sinks, startTime, ...following });
   } catch (error) {
     await closeAllBut(previous?.sinks ?? []);
     throw error;
@@ -154,19 +176,22 @@ function split({ otlp, prometheus }: ExportersConfig): ExportersConfig[] {
 }
 
 function createAgent(
-  { installation, plugins, build }: Foundation,
+  { installation, plugins, build, bpfHost }: Foundation,
   config: AgentConfig,
   {
     logger,
     sinks,
+    startTime = steadyNow(),
+    previous,
     onStrategies,
   }: {
     logger: Logger;
     sinks: readonly Telemetry[];
+    startTime?: number;
+    previous?: Agent;
     onStrategies?: NonNullable<CreateAgentOptions['onStrategies']>;
   },
 ): Agent {
-  const startTime = Date.now();
   const btfFile = config.kernel.btf;
   const profiles = config.kernel.profiles ?? installation.profiles;
   const kernel = new RunningKernel({ btfFile, profiles });
@@ -180,7 +205,7 @@ function createAgent(
         const name = objectName(plugin, options?.object);
         const configured = options?.object === undefined && config.plugins[plugin]?.strategy;
         return createBpfLoader({
-          host: createBpfHost(),
+          host: bpfHost ?? bpfHostFor(process.env),
           kernel,
           profile: readProfile(profiles, name),
           objectFile: installation.bpfObject(name),
@@ -191,6 +216,11 @@ function createAgent(
         }).load(options);
       },
     }),
+    dependencies: ({ metadata }) => ({
+      btfFile,
+      profiles: objectNames(metadata).map((name) => profileIfAny(profiles, name)),
+    }),
+    previous,
     describe: (described, time) =>
       selfBatch(
         {
@@ -204,6 +234,15 @@ function createAgent(
     sinks,
     logger,
   });
+}
+
+/** One that cannot be read is the plugin's failure, when it asks for it. */
+function profileIfAny(folder: string, name: string): KernelProfile | undefined {
+  try {
+    return readProfile(folder, name);
+  } catch {
+    return undefined;
+  }
 }
 
 function stderrLog(): Omit<LogOptions, 'level'> {

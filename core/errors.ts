@@ -36,6 +36,8 @@ export interface ErrorOptions {
   readonly detail?: string;
   /** The BPF program that was refused, where it was one alone. */
   readonly program?: string;
+  /** What the kernel refused, where it was one thing: `BPF programs of type iter/task (EPERM)`. */
+  readonly refused?: string;
 }
 
 export class MemWatcherError extends Error {
@@ -43,6 +45,7 @@ export class MemWatcherError extends Error {
   readonly hint: string | undefined;
   readonly detail: string | undefined;
   readonly program: string | undefined;
+  readonly refused: string | undefined;
 
   constructor(
     readonly code: ErrorCode,
@@ -53,6 +56,7 @@ export class MemWatcherError extends Error {
     this.hint = options.hint;
     this.detail = options.detail;
     this.program = options.program;
+    this.refused = options.refused;
   }
 }
 
@@ -75,4 +79,10 @@ export function describeError(error: unknown): string {
   return error.cause === undefined
     ? error.message
     : `${error.message}: ${describeError(error.cause)}`;
+}
+
+/** `ENOENT` and the like, of an error of Node's; undefined of any other. */
+export function errnoCode(error: unknown): string | undefined {
+  const { code } = (error instanceof Error ? error : {}) as NodeJS.ErrnoException;
+  return typeof code === 'string' ? code : undefined;
 }

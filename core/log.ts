@@ -5,7 +5,8 @@ import type { Logger } from './logger.js';
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 export interface LogOptions {
-  readonly level: LogLevel;
+  /** A function is asked at every line, so that the level can change. */
+  readonly level: LogLevel | (() => LogLevel);
   /** JSON lines for programs, or `time LEVEL message: fields` for people. */
   readonly format: 'json' | 'text';
   /** Takes one line, its newline included. */
@@ -15,12 +16,31 @@ export interface LogOptions {
 /** The agent's own log. Data is never on it: data is on stdout. */
 export function createLogger({ level, format, write }: LogOptions): Logger {
   const options: pino.LoggerOptions = {
-    level,
+    level: 'debug',
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
   };
-  return pino(options, { write: format === 'json' ? write : (line) => write(asText(line)) });
+  const lines = pino(options, {
+    write: format === 'json' ? write : (line) => write(asText(line)),
+  });
+  return leveled(lines, typeof level === 'function' ? level : () => level);
+}
+
+const RANKS: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
+
+/** pino's loggers each keep the level that they were made with. */
+function leveled(lines: pino.Logger, current: () => LogLevel): Logger {
+  const at = (level: LogLevel) => (fields: object, message: string) => {
+    if (RANKS[level] >= RANKS[current()]) lines[level](fields, message);
+  };
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: (fields) => leveled(lines.child(fields), current),
+  };
 }
 
 /** pino's JSON line as a person reads it. */

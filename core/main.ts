@@ -13,6 +13,7 @@ import { tokenValues } from './bindings.js';
 import { runCli } from './cli/cli.js';
 import { processContext } from './cli/process-context.js';
 import { createQuietAgent, createSupervisor, type Foundation } from './compose.js';
+import { skipFileWaits } from './file-waits.js';
 import { findInstallation, lackOfNode } from './install.js';
 import { readProfile } from './kernel/profile.js';
 import type { Plugin } from './plugin.js';
@@ -24,7 +25,13 @@ const build: Foundation['build'] = (module, bindings, kernel) => {
   return child.resolve(module.Plugin as InjectionToken<Plugin>);
 };
 
-const STDOUT_DEADLINE_MS = 5000;
+function end(code: number): never {
+  skipFileWaits();
+  process.exit(code);
+}
+
+/** With the default `shutdown_timeout` it is less than container runtimes wait. */
+const STDOUT_DEADLINE_MS = 1000;
 
 const installation = findInstallation(import.meta.url);
 const lack = lackOfNode(installation);
@@ -47,7 +54,7 @@ const context = processContext({
   },
   createAgent: (config, options) => createQuietAgent(foundation, config, options),
   createSupervisor: (config, options) => createSupervisor(foundation, config, options),
-  forceExit: (code) => process.exit(code),
+  forceExit: end,
 });
 
 const code = await runCli(process.argv.slice(2), context);
@@ -55,4 +62,4 @@ const code = await runCli(process.argv.slice(2), context);
 // cannot hold the agent for ever.
 const written = new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
 await Promise.race([written, sleep(STDOUT_DEADLINE_MS)]);
-process.exit(context.exitCode(code));
+end(context.exitCode(code));

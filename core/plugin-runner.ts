@@ -2,13 +2,18 @@ import type { BpfLoader, LoadedBpf, LoadOptions } from './bpf/host.js';
 import type { PluginConfig } from './config/schema.js';
 import { withDeadline } from './deadline.js';
 import { describeError, MemWatcherError } from './errors.js';
+import { EventWindow } from './event-window.js';
+import { steadyNow } from './identity/boot-moment.js';
 import type { Logger } from './logger.js';
+import { PatientReader } from './patient-reader.js';
 import type { Metrics, Plugin, PluginModule, PluginStatus } from './plugin.js';
 import { Scope } from './scope.js';
 import { StatusKeeper } from './status.js';
-import type { Emitter } from './telemetry/events.js';
+import { Baseline, gained, type Unsent } from './telemetry/baseline.js';
+import type { Emitter, EventRecord, SpanIds, SpanRecord } from './telemetry/events.js';
 import { type PointBatch, PointBatchBuilder } from './telemetry/points.js';
 import { joinBpf, type PluginSelf, readBpf } from './telemetry/self.js';
+import { newSpanIds } from './telemetry/span-ids.js';
 
 /** What the composition root binds in a plugin's child container. */
 export interface PluginBindings {
@@ -23,18 +28,25 @@ export interface PluginBindings {
 
 export type PluginBuilder = (module: PluginModule, bindings: PluginBindings) => Plugin;
 
+/** The agent that a runner works for: an agent that follows another takes its runners over. */
+export interface RunnerPort {
+  event(event: EventRecord): void;
+  /** Undefined if nobody takes spans. */
+  span(span: SpanRecord): SpanIds | undefined;
+  status(status: PluginStatus): void;
+  /** Whether another plugin that runs reports this metric. */
+  reportedElsewhere(plugin: string, metric: string): boolean;
+}
+
 export interface RunnerOptions {
   readonly module: PluginModule;
   readonly config: PluginConfig;
   readonly build: PluginBuilder;
   readonly loader: BpfLoader;
-  readonly emitter: Emitter;
+  readonly port: RunnerPort;
   readonly logger: Logger;
-  readonly onStatus: (status: PluginStatus) => void;
-  /** Whether another plugin that runs reports this metric. */
-  readonly reportedElsewhere?: (metric: string) => boolean;
-  /** Bound on start, on one collection, and on close; milliseconds. */
-  readonly deadline: number;
+  /** It is tried, perhaps beside another instance: it reports nothing before `takeOver`. */
+  readonly onTrial?: boolean;
 }
 
 /** One plugin's part in one collection. */
@@ -47,27 +59,45 @@ export interface PluginCollection {
 
 /**
  * One plugin's life: built, started, asked for snapshots, closed. Nothing that it throws gets past
- * here: it becomes the plugin's status.
+ * here: it becomes the plugin's status. It outlives the agent that made it, if the next one runs the
+ * same plugin with the same configuration.
  */
 export class PluginRunner {
   readonly name: string;
-  readonly #options: RunnerOptions;
+  readonly #options: Omit<RunnerOptions, 'port'>;
   readonly #scope = new Scope();
   readonly #status: StatusKeeper;
+  readonly #window: EventWindow;
+  #port: RunnerPort;
+  /** Its changes of status are the agent's to report. */
+  #reportsStatus: boolean;
   #plugin: Plugin | undefined;
+  #reader: PatientReader<PluginCollection> | undefined;
   /** By object, '' being its own; those that the plugin has closed leave. */
   readonly #loaded = new Map<string, LoadedBpf>();
-  #startTime = 0;
-  #busy = false;
+  #startTime: number | undefined;
+  #baseline: Baseline | undefined;
+  /** It took over, and could not yet read what it had counted up to then. */
+  #needsBaseline = false;
+  /** Its predecessor's. */
+  #unsent: Unsent | undefined;
+  /** The last that was collected. */
+  #collected: PointBatch | undefined;
   #collections = 0;
-  /** Threw, or were skipped because the one before had not ended. */
+  /** Failed, or had not ended in time. */
   #missedCollections = 0;
   #lastDurationMs: number | undefined;
 
-  constructor(options: RunnerOptions) {
+  constructor({ port, ...options }: RunnerOptions) {
+    const { module, onTrial = false } = options;
     this.#options = options;
-    this.name = options.module.metadata.name;
-    this.#status = new StatusKeeper(this.name, options.onStatus);
+    this.#port = port;
+    this.#reportsStatus = !onTrial;
+    this.#window = onTrial ? EventWindow.closed() : EventWindow.open();
+    this.name = module.metadata.name;
+    this.#status = new StatusKeeper(this.name, (status) => {
+      if (this.#reportsStatus) this.#port.status(status);
+    });
   }
 
   get status(): PluginStatus {
@@ -76,9 +106,9 @@ export class PluginRunner {
 
   /** Whether it reports this metric: see `Metrics`. */
   readonly isOn = (metric: string): boolean => {
-    const { module, config, reportedElsewhere } = this.#options;
+    const { module, config } = this.#options;
     const spec = module.metadata.metrics[metric];
-    if (spec === undefined || reportedElsewhere?.(metric) === true) return false;
+    if (spec === undefined || this.#port.reportedElsewhere(this.name, metric)) return false;
     return config.metrics[metric] ?? spec.enabled !== false;
   };
 
@@ -86,6 +116,7 @@ export class PluginRunner {
   describe(): PluginSelf {
     return {
       status: this.status,
+      startTime: this.#startTime,
       collections: this.#collections,
       missedCollections: this.#missedCollections,
       lastDurationMs: this.#lastDurationMs,
@@ -95,70 +126,192 @@ export class PluginRunner {
     };
   }
 
-  /** Resolves in any case; the status says how it went. */
-  async start(): Promise<void> {
-    const { module, config, build, emitter, logger, deadline } = this.#options;
+  /** Within `milliseconds`, or until `signal` aborts. Resolves in any case; the status says how it went. */
+  async start(milliseconds: number, signal?: AbortSignal): Promise<void> {
+    const { module, config, build, logger } = this.#options;
     try {
       const plugin = build(module, {
         scope: this.#scope,
         config: config.options,
         logger,
-        emitter,
+        emitter: this.#emitter(),
         loader: { load: (options) => this.#load(options) },
         health: this.#status,
         metrics: { isOn: this.isOn },
       });
-      await withDeadline(() => plugin.start(), deadline, `starting ${this.name}`);
-      this.#startTime = Date.now();
+      const start = async () => {
+        await plugin.start();
+        if (!this.#options.onTrial) await plugin.takeOver?.();
+      };
+      await withDeadline(start, milliseconds, `starting ${this.name}`, signal);
+      this.#startTime = steadyNow();
       this.#plugin = plugin;
+      this.#reader = new PatientReader(() => this.#snapshot(plugin));
       this.#status.running();
     } catch (error) {
       this.#status.failed(reasonOf(error));
-      await this.#release();
+      await this.#release(milliseconds, signal);
     }
   }
 
-  /** One snapshot; undefined if the plugin does not run or could not read. */
-  async collect(): Promise<PluginCollection | undefined> {
-    const plugin = this.#plugin;
-    if (!plugin) return undefined;
-    if (this.#busy) {
-      this.#missedCollections++;
-      this.#status.degraded('collect', 'the previous collection has not ended yet');
-      return undefined;
-    }
-    this.#busy = true;
+  /** Resolves in any case. */
+  async lookCloser(): Promise<void> {
     try {
-      const collection = await this.#snapshot(plugin);
-      this.#collections++;
-      this.#lastDurationMs = collection.durationMs;
-      this.#status.clear('collect');
-      return collection;
+      await this.#plugin?.lookCloser?.();
     } catch (error) {
-      this.#missedCollections++;
-      this.#status.degraded('collect', `collecting failed: ${reasonOf(error)}`);
-      return undefined;
-    } finally {
-      this.#busy = false;
+      this.#status.degraded('look', reasonOf(error));
     }
   }
 
-  /** Detaches and frees. Resolves in any case; twice is harmless. */
-  async close(): Promise<void> {
+  /** Works for another agent from now on. */
+  attach(port: RunnerPort): void {
+    this.#port = port;
+  }
+
+  /**
+   * The trial is over: what happens from now on is its own to report, and what it has seen before is
+   * its predecessor's. Its status is reported by `announce`. If nothing could be read within
+   * `milliseconds`, or before `signal` aborts, its first collection says what it had counted.
+   */
+  async takeOver(
+    predecessor: PluginRunner | undefined,
+    milliseconds: number,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    this.#settle();
+    const now = Date.now();
+    this.#window.openFrom(now);
+    if (predecessor) {
+      predecessor.#leave(now);
+      this.#unsent = await predecessor.#readUnsent(milliseconds, signal);
+      await predecessor.#hand('handing over', (old) => old.handOver?.(), milliseconds);
+    }
+    await this.#hand('taking over', (plugin) => plugin.takeOver?.(), milliseconds);
+    if (!predecessor || !this.#reader || predecessor.status.state === 'failed') return;
+    this.#startTime = this.#unsent?.since ?? steadyNow();
+    this.#needsBaseline = true;
+    const taken = await this.#reader.take(milliseconds, signal);
+    if (taken.kind === 'read') this.#withoutTrial(taken.value.batch);
+  }
+
+  /** Its predecessor is closed: reports its status, and every change from now on. */
+  announce(): void {
+    if (this.#reportsStatus) return;
+    this.#reportsStatus = true;
+    this.#port.status({ ...this.status, since: Date.now() });
+  }
+
+  /**
+   * One snapshot within `milliseconds`, or until `hurry` aborts; undefined if the plugin does not
+   * run or could not read.
+   */
+  async collect(milliseconds: number, hurry?: AbortSignal): Promise<PluginCollection | undefined> {
+    const taken = await this.#reader?.take(milliseconds, hurry);
+    if (!taken || !this.#plugin) return undefined;
+    if (taken.kind === 'failed') {
+      this.#missedCollections++;
+      this.#status.degraded('collect', `collecting failed: ${reasonOf(taken.error)}`);
+      return undefined;
+    }
+    const isLate = taken.kind === 'late' || taken.previous;
+    if (isLate) {
+      const seconds = Math.round(milliseconds) / 1000;
+      this.#status.degraded('collect', `collecting took longer than ${seconds} s`);
+    } else {
+      this.#status.clear('collect');
+    }
+    if (taken.kind === 'late') {
+      this.#missedCollections++;
+      return undefined;
+    }
+    this.#collections++;
+    this.#lastDurationMs = taken.value.durationMs;
+    this.#collected = this.#withoutTrial(taken.value.batch);
+    return { ...taken.value, batch: this.#collected };
+  }
+
+  /** Without what it had counted when it took over. */
+  #withoutTrial(batch: PointBatch): PointBatch {
+    if (this.#needsBaseline) {
+      const at = this.#startTime ?? steadyNow();
+      this.#baseline = new Baseline(batch, at, this.#unsent?.metrics);
+      this.#needsBaseline = false;
+      this.#unsent = undefined;
+    }
+    return this.#baseline?.subtractFrom(batch) ?? batch;
+  }
+
+  /** Detaches and frees, within `milliseconds`. Resolves in any case; twice is harmless. */
+  async close(milliseconds: number): Promise<void> {
     this.#plugin = undefined;
-    await this.#release();
+    await this.#release(milliseconds);
     if (this.status.state !== 'failed') this.#status.stopped();
+  }
+
+  /** What it has counted since its last collection; undefined if nothing can be read in time. */
+  async #readUnsent(milliseconds: number, signal?: AbortSignal): Promise<Unsent | undefined> {
+    const last = this.#collected;
+    const taken = last && (await this.#reader?.take(milliseconds, signal));
+    if (!last || taken?.kind !== 'read') return undefined;
+    const now = this.#withoutTrial(taken.value.batch);
+    return { since: last.steadyTime, metrics: gained(last, now) };
+  }
+
+  /** What happens from `time` on is a successor's to report. */
+  #leave(time: number): void {
+    this.#settle();
+    this.#window.closeAt(time);
+  }
+
+  /** The state that outlives an instance: without it the successor begins anew. */
+  async #hand(
+    what: string,
+    step: (plugin: Plugin) => void | Promise<void>,
+    milliseconds: number,
+  ): Promise<void> {
+    const plugin = this.#plugin;
+    if (!plugin) return;
+    try {
+      await withDeadline(() => step(plugin), milliseconds, `${what} ${this.name}`);
+    } catch (error) {
+      this.#options.logger.warn({ error: describeError(error) }, `${what} failed`);
+    }
+  }
+
+  /** Between collections nobody catches an error. */
+  #settle(): void {
+    try {
+      this.#plugin?.settle?.();
+    } catch (error) {
+      this.#status.degraded('settle', `what waited could not be reported: ${reasonOf(error)}`);
+    }
   }
 
   async #snapshot(plugin: Plugin): Promise<PluginCollection> {
     const { module } = this.#options;
     const began = performance.now();
-    const time = Date.now();
+    const [time, steadyTime] = [Date.now(), steadyNow()];
     const records = await plugin.collect();
     const builder = new PointBatchBuilder(module.metadata, this.isOn);
     module.report(records, builder);
-    const batch = builder.build(time, this.#startTime);
+    const batch = builder.build(time, this.#startTime ?? steadyTime, steadyTime);
     return { name: this.name, records, batch, durationMs: performance.now() - began };
+  }
+
+  #emitter(): Emitter {
+    const { name: plugin, events } = this.#options.module.metadata;
+    return {
+      event: (event, body, attributes, options = {}) => {
+        const severity = options.severity ?? events[event]?.severity ?? 'INFO';
+        const time = options.time ?? Date.now();
+        if (!this.#window.has(time)) return;
+        this.#port.event({ plugin, event, time, severity, attributes, body });
+      },
+      span: (name, span) =>
+        this.#window.has(span.endTime)
+          ? this.#port.span({ plugin, ids: newSpanIds(), name, ...span })
+          : undefined,
+    };
   }
 
   /** A closed or refused object costs its own figures, not the collection. */
@@ -196,22 +349,20 @@ export class PluginRunner {
     return kept;
   }
 
-  async #release(): Promise<void> {
+  async #release(milliseconds: number, signal?: AbortSignal): Promise<void> {
     this.#loaded.clear();
     try {
-      await withDeadline(() => this.#scope.close(), this.#options.deadline, `closing ${this.name}`);
+      const close = () => this.#scope.close();
+      await withDeadline(close, milliseconds, `closing ${this.name}`, signal);
     } catch (error) {
       this.#options.logger.error({ error: describeError(error) }, 'closing the plugin failed');
     }
   }
 }
 
-/** A status is read where a stack trace cannot be: one paragraph, the evidence included. */
+/** What failed and what to do, in the first line; the evidence below it. */
 function reasonOf(error: unknown): string {
-  const parts = [describeError(error)];
-  if (error instanceof MemWatcherError) {
-    if (error.detail) parts.push(error.detail);
-    if (error.hint) parts.push(error.hint);
-  }
-  return parts.join('; ');
+  const { detail, hint } = error instanceof MemWatcherError ? error : {};
+  const sentence = [describeError(error), hint].filter((text) => text).join('; ');
+  return detail ? `${sentence}\n${detail}` : sentence;
 }

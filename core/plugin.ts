@@ -5,7 +5,8 @@
  * memory with one BPF object, and is told apart from the agent by four things:
  *
  *   metadata   what it sees and emits: names, units, attributes, configuration (pure data)
- *   Plugin     the live part, built by dependency injection, one instance an agent
+ *   Plugin     the live part, built by dependency injection; it outlives a reload that does not change
+ *              its configuration
  *   report     records → metric points: pure, so that it can be tested without a kernel
  *   view       records → a table for people
  *
@@ -15,7 +16,8 @@
  * closes the scope, whether the plugin started, failed half way or ran for a year.
  *
  * What goes wrong stays with the plugin: an error from `start()` makes its status `failed`, one
- * from `collect()` makes it `degraded` until a collection succeeds; the others run on.
+ * from `collect()` makes it `degraded` until a collection succeeds; the others run on. So does a
+ * `collect()` that takes longer than `collect_timeout`; it is never called while one is under way.
  */
 
 import type { PluginCommand } from './cli/plugin-command.js';
@@ -31,6 +33,22 @@ export interface Plugin<Records = unknown> {
    * Throws if nothing could be read.
    */
   collect(): Records | Promise<Records>;
+  /** Looks once more and harder than usual, for a command's last collection. What fails is a reason, not thrown. */
+  lookCloser?(): Promise<void>;
+  /**
+   * Reports at once what it has seen and not yet reported, where that waits between collections for
+   * more of its kind. On a reload, the old instance reports it before its successor takes over; what
+   * the successor has seen until then is dropped.
+   */
+  settle?(): void;
+  /**
+   * Before the first collection: state that outlives an instance (a file) is its own from now on, to
+   * be loaded and saved. On a reload, the old instance has handed over by then. Never called of an
+   * instance whose trial is abandoned.
+   */
+  takeOver?(): void | Promise<void>;
+  /** A successor is about to take over: saves what that one goes on with, and nothing after it. */
+  handOver?(): void | Promise<void>;
 }
 
 /** What a plugin's folder exports by the name of the plugin, and `plugins/index.ts` lists. */
@@ -100,7 +118,7 @@ export interface Health {
 /**
  * Which of the plugin's metrics are reported: switched on, and not reported by another plugin that
  * runs. A metric that two plugins declare is the first one's in `plugins/index.ts`: it is read once
- * and has one series.
+ * and has one series. Of such a metric the answer changes when a reload starts or stops the other.
  */
 export interface Metrics {
   isOn(metric: string): boolean;

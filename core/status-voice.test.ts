@@ -64,6 +64,27 @@ test('what lasts is told in the end, whichever way it ends', () => {
   }
 });
 
+test('one that is started again is reported at once, however short ago it was ok', () => {
+  const { told, pass, be } = voice();
+  be('ok');
+  pass(1);
+  be('stopped');
+  be('ok');
+  assert.deepEqual(told, ['ok', 'stopped', 'ok']);
+});
+
+test('a successor does not report again what was reported', () => {
+  const told: string[] = [];
+  const first = new StatusVoice(({ state }) => told.push(`first: ${state}`));
+  const status = { plugin: 'pool', reason: undefined, strategy: 'only', lacks: [], since: 0 };
+  first.changed({ ...status, state: 'ok' });
+  const second = first.handOver(({ state }) => told.push(`second: ${state}`));
+  second.settle();
+  second.changed({ ...status, state: 'ok' });
+  second.changed({ ...status, state: 'stopped' });
+  assert.deepEqual(told, ['first: ok', 'second: stopped']);
+});
+
 test('failing and stopping never wait', () => {
   const { told, be } = voice();
   be('failed', 'refused');

@@ -16,12 +16,19 @@ interface Plugin {
  * collection: what was told within the last minute waits, and is told if it has lasted till then.
  */
 export class StatusVoice {
-  readonly #plugins = new Map<string, Plugin>();
+  #plugins = new Map<string, Plugin>();
 
   constructor(
     private readonly tell: (status: PluginStatus) => void,
     private readonly clock: () => number = () => performance.now(),
   ) {}
+
+  /** One that remembers what this one has told, and does not tell it again. */
+  handOver(tell: (status: PluginStatus) => void): StatusVoice {
+    const successor = new StatusVoice(tell, this.clock);
+    successor.#plugins = this.#plugins;
+    return successor;
+  }
 
   changed(status: PluginStatus): void {
     const plugin = this.#plugins.get(status.plugin) ?? {
@@ -45,7 +52,9 @@ export class StatusVoice {
     const news = newsOf(status);
     const now = this.clock();
     const flaps = status.state === 'ok' || status.state === 'degraded';
-    if (flaps && now - (plugin.at.get(news) ?? Number.NEGATIVE_INFINITY) < QUIET) return;
+    const wasRunning = /^(ok|degraded) /.test(plugin.last);
+    if (flaps && wasRunning && now - (plugin.at.get(news) ?? Number.NEGATIVE_INFINITY) < QUIET)
+      return;
     plugin.untold = undefined;
     // It went and came back while nobody was told.
     if (flaps && news === plugin.last) return;

@@ -17,6 +17,10 @@ function diary(states: Record<number, PluginState>) {
       start: async () => void lines.push(`start ${id}`),
       schedule: () => void lines.push(`schedule ${id}`),
       finish: async () => void lines.push(`finish ${id}`),
+      takeOver: async () => void lines.push(`take over ${id}`),
+      announce: () => void lines.push(`announce ${id}`),
+      retire: async () => void lines.push(`retire ${id}`),
+      abandon: async () => void lines.push(`abandon ${id}`),
       stop: async () => void lines.push(`stop ${id}`),
       onCollection: () => undefined,
       onEvent: () => undefined,
@@ -46,8 +50,10 @@ test('a reload starts the new agent before it stops the old', async () => {
     'assemble 102 after 101',
     'start 102',
     'finish 101',
+    'take over 102',
     'schedule 102',
-    'stop 101',
+    'retire 101',
+    'announce 102',
     'release 101 to 102',
     'stop 102',
     'release 102 to nobody',
@@ -101,7 +107,7 @@ test('a plugin that worked and would fail now keeps the old agent', async () => 
   assert.deepEqual(lines.slice(3), [
     'assemble 102 after 101',
     'start 102',
-    'stop 102',
+    'abandon 102',
     'release 102 to 101',
   ]);
 });
@@ -112,9 +118,10 @@ test('a plugin that had failed already may fail again', async () => {
   assert.equal(await supervisor.reload(() => config(102)), true);
 });
 
-test('a stop during a reload waits for it and stops the new agent', async () => {
+test('a stop before a reload has begun comes first', async () => {
   const { lines, supervisor } = diary({});
   await supervisor.start(config(101));
-  await Promise.all([supervisor.reload(() => config(102)), supervisor.stop()]);
-  assert.deepEqual(lines.slice(-2), ['stop 102', 'release 102 to nobody']);
+  const [taken] = await Promise.all([supervisor.reload(() => config(102)), supervisor.stop()]);
+  assert.equal(taken, false);
+  assert.deepEqual(lines.slice(-2), ['stop 101', 'release 101 to nobody']);
 });

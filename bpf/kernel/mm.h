@@ -58,11 +58,6 @@ enum zone_type {
 	ZONE_MOVABLE,
 };
 
-struct list_head {
-	struct list_head *next; /* the head itself if the list is empty */
-	struct list_head *prev;
-};
-
 /* The free blocks of one size: 2^order pages. */
 struct free_area {
 	struct list_head free_list[1]; /* by enum migratetype, whose numbers differ */

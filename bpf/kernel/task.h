@@ -76,7 +76,13 @@ struct task_rss_stat {
 	int count[NR_MM_COUNTERS];
 };
 
+struct list_head {
+	struct list_head *next; /* the head itself if the list is empty */
+	struct list_head *prev;
+};
+
 struct signal_struct {
+	struct list_head thread_head; /* of the threads' thread_node */
 	/* what threads that have exited left behind; live threads keep their own */
 	unsigned long nvcsw;
 	unsigned long nivcsw;
@@ -130,8 +136,11 @@ struct task_struct {
 	int pid;
 	int tgid;
 	char comm[16];
+	void *stack;
 	struct mm_struct *mm;
 	struct signal_struct *signal;
+	struct list_head tasks;	      /* of a leader: in the ring of all processes */
+	struct list_head thread_node; /* in the list of its process's threads */
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
 	const struct cred *real_cred;

@@ -80,6 +80,11 @@ export interface BpfObject extends BpfClosable {
   /** Runs a raw_tp or syscall program once, on this CPU unless `cpu` is given. */
   run(program: string, options?: RunOptions): RunResult;
   map(name: string): BpfMap;
+  /**
+   * An integer variable of `.bss` or `.data` by its name, wherever the compiler put it.
+   * LAYOUT_INVALID if there is none.
+   */
+  global(name: string): BpfGlobal;
   /** Layout of a struct or of a global's type in the object's own BTF. */
   layout(struct: string): StructLayout;
   /** Figures that the kernel keeps of a loaded program. */
@@ -132,9 +137,11 @@ export interface BpfLink extends BpfClosable {
   readonly program: string;
   /**
    * Iterators only: runs one pass and gives what the program wrote by bpf_seq_write. The bytes are
-   * valid until the next pass of this link.
+   * valid until the next pass of this link. `step`: the kernel ends a read(2) after so many bytes; the
+   * next read continues after the last element. Half of the kernel's buffer (16 KiB) at most: an
+   * element that finds the buffer full is visited again.
    */
-  readAll(): Uint8Array;
+  readAll(step?: number): Uint8Array;
 }
 
 export interface RunOptions {
@@ -154,6 +161,8 @@ export interface ProgramInfo {
   readonly runTimeNs: number;
   /** undefined on kernels before 5.12. */
   readonly recursionMisses: number | undefined;
+  /** Instructions that the verifier walked; undefined on kernels before 5.16. */
+  readonly verifiedInstructions: number | undefined;
 }
 
 export interface BpfMap {
@@ -169,10 +178,41 @@ export interface BpfMap {
   update(key: Uint8Array, value: Uint8Array): void;
   delete(key: Uint8Array): boolean;
   keys(): IterableIterator<Uint8Array>;
+  /**
+   * All elements of a hash, about `size` of them by each system call. An element that is there from
+   * beginning to end comes once, whatever is added or deleted meanwhile.
+   */
+  batches(size: number): IterableIterator<MapBatch>;
+  /** Keys one after another; tells of each whether it was there (1) or not (0). */
+  deleteMany(keys: Uint8Array): Uint8Array;
+  /**
+   * Removes the element of a hash if its value is the one that is meant, and returns that value. A
+   * program that reuses the key in between keeps its element.
+   */
+  takeIf(key: Uint8Array, isMeant: (value: Uint8Array) => boolean): Uint8Array | undefined;
+  /** Tells how many were written, from the first on, before one was refused (the map is full). */
+  updateMany(keys: Uint8Array, values: Uint8Array): number;
+  /** Takes the next element of a queue or stack. */
+  pop(): Uint8Array | undefined;
   /** A BPF_F_MMAPABLE array (or .bss) as memory that is live: the kernel writes while you read. */
   mapped(): MappedArray;
   /** This ring buffer's reader; one reader a ring. */
   ring(): RingReader;
+}
+
+/** Elements of a hash, one after another; valid until the next batch. */
+export interface MapBatch {
+  readonly count: number;
+  readonly keys: Uint8Array;
+  readonly values: Uint8Array;
+}
+
+/** A variable that programs and the agent share. Closed with its object, if not before. */
+export interface BpfGlobal extends BpfClosable {
+  /** Its bits as an unsigned integer. */
+  get(): bigint;
+  /** LAYOUT_INVALID if the value does not fit the variable's type. */
+  set(value: number | bigint | boolean): void;
 }
 
 export interface MappedArray extends BpfClosable {

@@ -127,6 +127,27 @@ function declare() {
       fd: number,
       key: Uint8Array,
     ) => number,
+    lookupAndDelete: bpf.func(
+      'int bpf_map_lookup_and_delete_elem(int fd, void *key, _Out_ void *value)',
+    ) as (fd: number, key: Uint8Array | null, value: Uint8Array) => number,
+    /** `from` and `to` hold the kernel's place in the map; null: its beginning. */
+    lookupBatch: bpf.func(
+      'int bpf_map_lookup_batch(int fd, void *from, _Out_ void *to, _Out_ void *keys, _Out_ void *values, _Inout_ uint32_t *count, void *opts)',
+    ) as (
+      fd: number,
+      from: Uint8Array | null,
+      to: Uint8Array,
+      keys: Uint8Array,
+      values: Uint8Array,
+      count: [number],
+      opts: null,
+    ) => number,
+    updateBatch: bpf.func(
+      'int bpf_map_update_batch(int fd, void *keys, void *values, _Inout_ uint32_t *count, void *opts)',
+    ) as (fd: number, keys: Uint8Array, values: Uint8Array, count: [number], opts: null) => number,
+    deleteBatch: bpf.func(
+      'int bpf_map_delete_batch(int fd, void *keys, _Inout_ uint32_t *count, void *opts)',
+    ) as (fd: number, keys: Uint8Array, count: [number], opts: null) => number,
     nextKey: bpf.func('int bpf_map_get_next_key(int fd, void *key, _Out_ void *next)') as (
       fd: number,
       key: Uint8Array | null,

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
 import { MemWatcherError, NotSupported } from '../errors.js';
+import { programType } from './feature.js';
 import type { AttachTarget, ProgramSpec } from './host.js';
 import type { LibbpfApi, Pointer } from './libbpf-api.js';
-import { errnoText, isAbsent, refusal } from './refusal.js';
+import { featureRefusal } from './libbpf-load.js';
+import { errnoText, isAbsent, isDenied, refusal } from './refusal.js';
 import { parseSection } from './section.js';
 
 const TRACEFS = ['/sys/kernel/tracing/events', '/sys/kernel/debug/tracing/events'];
@@ -48,7 +50,7 @@ export function attachProgram(
       throw unable(program.spec, `programs of the section ${program.spec.section} are only run`);
   }
   if (link !== null) return link;
-  throw refused(program.spec, kind, hook, api.errno(), warnings);
+  throw attachRefused(api, program.spec, hook, api.errno(), warnings);
 }
 
 /** struct bpf_iter_attach_opts of libbpf 1.0, and union bpf_iter_link_info with a map. */
@@ -70,15 +72,17 @@ function attachIterator(
   return api.attachIterator(program, new Uint8Array(opts.buffer));
 }
 
-function refused(
+/** Why the kernel does not attach a program, uprobes aside. */
+export function attachRefused(
+  api: Pick<LibbpfApi, 'probeHelper'>,
   spec: ProgramSpec,
-  kind: string,
   hook: string,
   errno: number,
   warnings: readonly string[],
 ): MemWatcherError {
   const detail = warnings.length > 0 ? { detail: warnings.join('\n') } : {};
   const evidence = { ...detail, program: spec.name };
+  const { kind } = parseSection(spec.section);
   if (isAbsent(errno)) {
     const fact = `the hook ${kind} ${hook} (${errnoText(errno)})`;
     const blind =
@@ -86,7 +90,9 @@ function refused(
     return new NotSupported(fact, blind ? { ...evidence, hint: MOUNT_TRACEFS } : evidence);
   }
   const what = `cannot attach ${spec.name} to ${kind} ${hook}`;
-  return refusal('BPF_ATTACH_FAILED', what, errno, ['CAP_BPF', 'CAP_PERFMON'], evidence);
+  if (!isDenied(errno)) return refusal('BPF_ATTACH_FAILED', what, errno, [], evidence);
+  const feature = { kind: 'attach', name: programType(spec.section) } as const;
+  return featureRefusal(api, 'BPF_ATTACH_FAILED', what, feature, errno, evidence);
 }
 
 export function unable(spec: ProgramSpec, why: string): MemWatcherError {

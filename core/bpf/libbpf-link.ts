@@ -30,14 +30,14 @@ export class LibbpfLink implements BpfLink {
     owned.add(this);
   }
 
-  readAll(): Uint8Array {
+  readAll(step = Number.POSITIVE_INFINITY): Uint8Array {
     if (!this.#isIterator || this.#pointer === undefined) {
       throw this.#failed(this.#isIterator ? 'it is detached' : 'it is no iterator');
     }
     const fd = this.#api.createIterator(this.#api.linkFd(this.#pointer));
     if (fd < 0) throw this.#failed(errnoText(fd));
     try {
-      const length = this.#readToEnd(fd);
+      const length = this.#readToEnd(fd, step);
       return this.#buffer.subarray(0, length);
     } finally {
       closeSync(fd);
@@ -57,23 +57,23 @@ export class LibbpfLink implements BpfLink {
     }
   }
 
-  #readToEnd(fd: number): number {
+  #readToEnd(fd: number, step: number): number {
     for (let length = 0; ; ) {
       if (length === this.#buffer.length) {
         const larger = new Uint8Array(Math.max(FIRST_BUFFER, 2 * length));
         larger.set(this.#buffer);
         this.#buffer = larger;
       }
-      const read = this.#read(fd, length);
+      const read = this.#read(fd, length, step);
       if (read === 0) return length;
       if (read > 0) length += read;
     }
   }
 
   /** Bytes read; -1 if the kernel wants to be asked again after many skipped objects. */
-  #read(fd: number, at: number): number {
+  #read(fd: number, at: number, step: number): number {
     try {
-      return readSync(fd, this.#buffer, at, this.#buffer.length - at, null);
+      return readSync(fd, this.#buffer, at, Math.min(step, this.#buffer.length - at), null);
     } catch (cause) {
       if (!(cause instanceof Error && 'errno' in cause)) throw cause;
       if (cause.errno === -EAGAIN) return -1;
@@ -82,6 +82,7 @@ export class LibbpfLink implements BpfLink {
   }
 
   #failed(why: string): MemWatcherError {
-    return new MemWatcherError('BPF_RUN_FAILED', `cannot read by ${this.program}: ${why}`);
+    const { program } = this;
+    return new MemWatcherError('BPF_RUN_FAILED', `cannot read by ${program}: ${why}`, { program });
   }
 }

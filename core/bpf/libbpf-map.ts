@@ -1,8 +1,10 @@
 import { MemWatcherError } from '../errors.js';
 import { fdInfo } from './fdinfo.js';
-import type { BpfClosable, BpfMap, MappedArray, MapSpec, RingReader } from './host.js';
+import type { BpfClosable, BpfMap, MapBatch, MappedArray, MapSpec, RingReader } from './host.js';
 import type { LibbpfApi, Pointer } from './libbpf-api.js';
+import { type BatchTarget, batchesOf, deleteMany, updateMany } from './libbpf-batch.js';
 import { type Mapping, mapMemory } from './libbpf-memory.js';
+import { takeIf } from './libbpf-take.js';
 import { ENOENT, errnoText } from './refusal.js';
 import { MappedRing } from './ring.js';
 
@@ -123,6 +125,30 @@ export class LibbpfMap implements BpfMap {
     }
   }
 
+  batches(size: number): IterableIterator<MapBatch> {
+    return batchesOf(this.#api, this.#target, size);
+  }
+
+  deleteMany(keys: Uint8Array): Uint8Array {
+    return deleteMany(this.#api, this.#target, keys);
+  }
+
+  takeIf(key: Uint8Array, isMeant: (value: Uint8Array) => boolean): Uint8Array | undefined {
+    return takeIf(this.#api, this.#target, this.#checked(key, 'key'), isMeant);
+  }
+
+  updateMany(keys: Uint8Array, values: Uint8Array): number {
+    return updateMany(this.#api, this.#target, keys, values);
+  }
+
+  pop(): Uint8Array | undefined {
+    const value = new Uint8Array(this.#valueBytes);
+    const error = this.#api.lookupAndDelete(this.#fd, null, value);
+    if (error === -ENOENT) return undefined;
+    if (error < 0) throw this.#failed('take an element of', error);
+    return value;
+  }
+
   mapped(): MappedArray {
     const { mmapable, valueSize, maxEntries: entries } = this.spec;
     if (!mmapable) {
@@ -186,6 +212,11 @@ export class LibbpfMap implements BpfMap {
     throw new MemWatcherError('BPF_MAP_FAILED', `the map ${this.#name} is not in the kernel`, {
       hint: 'it is there from load to close, unless the strategy omits it',
     });
+  }
+
+  get #target(): BatchTarget {
+    const { keySize, valueSize, maxEntries } = this.spec;
+    return { fd: this.#fd, name: this.#name, keySize, valueSize, maxEntries };
   }
 
   get #name(): string {

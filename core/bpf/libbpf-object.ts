@@ -2,9 +2,11 @@ import { MemWatcherError } from '../errors.js';
 import { Btf } from './btf.js';
 import { writeConstant } from './constant.js';
 import { fdInfo } from './fdinfo.js';
+import { openGlobal } from './global.js';
 import type {
   AttachTarget,
   BpfClosable,
+  BpfGlobal,
   BpfLink,
   BpfMap,
   BpfObject,
@@ -21,7 +23,7 @@ import type { StructLayout } from './layout.js';
 import type { LibbpfApi, Pointer } from './libbpf-api.js';
 import { attachProgram, unable } from './libbpf-attach.js';
 import { LibbpfLink } from './libbpf-link.js';
-import { loadFailed } from './libbpf-load.js';
+import { type LoadAttempt, loadFailed } from './libbpf-load.js';
 import { listening } from './libbpf-log.js';
 import { LibbpfMap } from './libbpf-map.js';
 import { runProgram } from './libbpf-run.js';
@@ -145,9 +147,18 @@ export class LibbpfObject implements BpfObject {
     listening(this.#log, (warnings) => {
       const error = this.#api.load(pointer);
       this.#state = error < 0 ? 'refused' : 'loaded';
-      if (error < 0) throw loadFailed(this.#api, this.#file, error, warnings);
+      if (error < 0) throw loadFailed(this.#api, this.#attempt(), error, warnings);
     });
     for (const map of this.#maps.values()) map.loaded();
+  }
+
+  #attempt(): LoadAttempt {
+    return {
+      file: this.#file,
+      programs: this.programs,
+      maps: [...this.#maps.values()].map((map) => map.spec),
+      uprobeKind: (program) => this.#uprobeKinds.get(program) ?? 'perf',
+    };
   }
 
   attach(name: string, target: AttachTarget = {}): BpfLink {
@@ -194,11 +205,18 @@ export class LibbpfObject implements BpfObject {
 
   run(program: string, options: RunOptions = {}): RunResult {
     this.#expect('loaded');
-    return runProgram(this.#api, program, this.#fd(program), options);
+    return runProgram(this.#api, this.#program(program).spec, this.#fd(program), options);
   }
 
   map(name: string): BpfMap {
     return this.#map(name);
+  }
+
+  global(name: string): BpfGlobal {
+    this.#expect('loaded');
+    const { maps } = this;
+    const map = (section: string) => this.#map(section);
+    return openGlobal({ file: this.#file, types: this.#types(), maps, map }, name);
   }
 
   layout(struct: string): StructLayout {
@@ -213,6 +231,7 @@ export class LibbpfObject implements BpfObject {
       runCount: info.get('run_cnt') ?? 0,
       runTimeNs: info.get('run_time_ns') ?? 0,
       recursionMisses: info.get('recursion_misses'),
+      verifiedInstructions: info.get('verified_insns'),
     };
   }
 

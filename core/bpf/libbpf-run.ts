@@ -1,6 +1,9 @@
-import type { RunOptions, RunResult } from './host.js';
+import type { MemWatcherError } from '../errors.js';
+import { programType } from './feature.js';
+import type { ProgramSpec, RunOptions, RunResult } from './host.js';
 import type { LibbpfApi } from './libbpf-api.js';
-import { refusal } from './refusal.js';
+import { featureRefusal } from './libbpf-load.js';
+import { isDenied, refusal } from './refusal.js';
 
 /** struct bpf_test_run_opts of libbpf 1.0. */
 const SIZE = 80;
@@ -14,7 +17,7 @@ const RUN_ON_CPU = 1;
 /** BPF_PROG_TEST_RUN of a raw_tp or syscall program: the kernel takes a context, and no data. */
 export function runProgram(
   api: LibbpfApi,
-  program: string,
+  program: ProgramSpec,
   fd: number,
   { cpu, context }: RunOptions,
 ): RunResult {
@@ -33,8 +36,17 @@ export function runProgram(
     opts.setUint32(CPU, cpu, true);
   }
   const error = api.testRun(fd, new Uint8Array(buffer));
-  if (error < 0) {
-    throw refusal('BPF_RUN_FAILED', `cannot run ${program}`, error, ['CAP_BPF', 'CAP_PERFMON']);
-  }
+  if (error < 0) throw runRefused(api, program, error);
   return { retval: opts.getInt32(RETVAL, true) };
+}
+
+export function runRefused(
+  api: Pick<LibbpfApi, 'probeHelper'>,
+  { name: program, section }: ProgramSpec,
+  errno: number,
+): MemWatcherError {
+  const what = `cannot run ${program}`;
+  if (!isDenied(errno)) return refusal('BPF_RUN_FAILED', what, errno, [], { program });
+  const feature = { kind: 'run', name: programType(section) } as const;
+  return featureRefusal(api, 'BPF_RUN_FAILED', what, feature, errno, { program });
 }

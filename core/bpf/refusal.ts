@@ -24,6 +24,9 @@ export function errnoText(errno: number): string {
   return known ? `${known[0]} (${known[1]})` : `errno ${code}`;
 }
 
+/** `EPERM` for 1 or -1. */
+export const errnoCode = (errno: number): string => errnoText(errno).split(' (')[0] ?? '';
+
 /** Whether errno says that the hook, type or feature does not exist here. */
 export function isAbsent(errno: number): boolean {
   // ENOENT, ESRCH, ENODEV, EOPNOTSUPP, EADDRNOTAVAIL

@@ -1,8 +1,9 @@
 /** Why functions of a file could not be probed, in words that say what to do. */
 import { statSync } from 'node:fs';
 import { type ErrorOptions, MemWatcherError } from '../errors.js';
+import { describeFeature, howToAllow, programType } from './feature.js';
 import type { UprobeKind, UprobeTarget } from './host.js';
-import { ENOENT, errnoText, isDenied, refusal } from './refusal.js';
+import { ENOENT, errnoCode, errnoText, isDenied, refusal } from './refusal.js';
 
 const ESRCH = 3;
 const EIO = 5;
@@ -56,7 +57,10 @@ export function uprobeRefusal(
   if (isDenied(errno)) {
     const needed = ['CAP_BPF', 'CAP_PERFMON'] as const;
     const all = kind === 'perf' ? ([...needed, 'CAP_SYS_ADMIN'] as const) : needed;
-    return refusal('BPF_ATTACH_FAILED', what, errno, all, evidence);
+    const feature = { kind: 'attach', name: programType('uprobe', kind) } as const;
+    const refused = `${describeFeature(feature)} (${errnoCode(errno)})`;
+    const allow = howToAllow(feature, true);
+    return refusal('BPF_ATTACH_FAILED', what, errno, all, { hint: allow, ...evidence, refused });
   }
   const hint = hintOf(kind, errno, path, Math.max(...offsets.slice(0, 1000)));
   const options = hint === undefined ? evidence : { ...evidence, hint };

@@ -38,6 +38,7 @@ export interface Output {
 export interface CliAgent {
   start(): Promise<void>;
   collect(): Promise<Collection>;
+  lookCloser(): Promise<void>;
   stop(): Promise<void>;
   readonly statuses: readonly PluginStatus[];
   onEvent(listener: (event: EventRecord) => void): void;

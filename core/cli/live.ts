@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import type { Override } from '../config/load.js';
@@ -83,8 +84,9 @@ async function live(module: PluginModule, context: CliContext, options: LiveOpti
     if (status?.state === 'failed') throw failure(status);
     for (let round = 1; !context.interrupted.aborted; round++) {
       const began = performance.now();
-      const { plugins } = await agent.collect();
-      const own = plugins.find((plugin) => plugin.name === name);
+      const collection = await unlessInterrupted(agent.collect(), context.interrupted);
+      if (!collection) break;
+      const own = collection.plugins.find((plugin) => plugin.name === name);
       if (own) seen = true;
       if (!context.interrupted.aborted) show.collection(own, statusOf(agent, name));
       if (round >= rounds) break;
@@ -245,12 +247,18 @@ function redrawing(
 export const statusOf = (agent: CliAgent, name: string): PluginStatus | undefined =>
   agent.statuses.find(({ plugin }) => plugin === name);
 
-/** A plugin that did not start is all that the command was for. */
-export function failure({ plugin, reason }: PluginStatus): MemWatcherError {
-  return new MemWatcherError('KERNEL_NOT_SUPPORTED', `${plugin} could not start: ${reason}`, {
-    hint: 'mem-watcher doctor says what this machine lacks',
-  });
+/**
+ * A plugin that did not start is all that the command was for. The evidence below the first line of
+ * the reason is for `doctor` and the log.
+ */
+export function failure({ plugin, reason = '' }: PluginStatus): MemWatcherError {
+  const [sentence = ''] = reason.split('\n', 1);
+  const hint = sentence.includes(DOCTOR) ? {} : { hint: `${DOCTOR} says what this machine lacks` };
+  const message = `${plugin} could not start: ${sentence}`;
+  return new MemWatcherError('KERNEL_NOT_SUPPORTED', message, hint);
 }
+
+const DOCTOR = 'mem-watcher doctor';
 
 /** Says a thing once, until it is another. */
 export function onChange(say: (text: string) => void): (text: string | undefined) => void {
@@ -259,6 +267,21 @@ export function onChange(say: (text: string) => void): (text: string | undefined
     if (text !== undefined && text !== last) say(text);
     last = text;
   };
+}
+
+/** Undefined as soon as the signal aborts: a plugin that hangs must not hold up the end. */
+async function unlessInterrupted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  if (signal.aborted) return undefined;
+  const over = new AbortController();
+  const interrupted = once(signal, 'abort', { signal: over.signal }).then(
+    () => undefined,
+    () => undefined,
+  );
+  try {
+    return await Promise.race([work, interrupted]);
+  } finally {
+    over.abort();
+  }
 }
 
 /** Ends early, without an error, when the signal does. */

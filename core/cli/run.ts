@@ -58,16 +58,18 @@ async function run(context: CliContext, options: RunOptions): Promise<number> {
   });
   const ignoreReload = context.onReload(() => void supervisor.reload(load));
   try {
-    await supervisor.start(config);
+    const interrupted = context.interrupted.aborted || once(context.interrupted, 'abort');
+    await Promise.race([supervisor.start(config), interrupted]);
     const failed = supervisor.statuses.filter(({ state }) => state === 'failed');
-    if (failed.length > 0 && failed.length === supervisor.statuses.length) {
+    const isOver = context.interrupted.aborted;
+    if (!isOver && failed.length > 0 && failed.length === supervisor.statuses.length) {
       const reasons = failed.map(({ plugin, reason }) => `${plugin}: ${reason}`).join('\n');
       throw new MemWatcherError('KERNEL_NOT_SUPPORTED', 'no plugin could start', {
         detail: reasons,
         hint: 'mem-watcher doctor says what this machine lacks',
       });
     }
-    if (!context.interrupted.aborted) await once(context.interrupted, 'abort');
+    await interrupted;
   } finally {
     ignoreReload();
     display.close();

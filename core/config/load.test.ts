@@ -194,8 +194,8 @@ const table: readonly [what: string, yaml: string, lines: readonly string[]][] =
     'several mistakes, in the order of the file',
     'zzz: 1\nlog:\n  level: 5\ninterval: x\n',
     [
-      'agent.yaml:1:1: unknown key `zzz`; valid: interval, exporters, resource, kernel, log, ' +
-        'shutdown_timeout, plugins',
+      'agent.yaml:1:1: unknown key `zzz`; valid: interval, collect_timeout, exporters, resource, ' +
+        'kernel, log, start_timeout, shutdown_timeout, plugins',
       'agent.yaml:3:10: `log.level` cannot be 5; valid: debug, info, warn, error',
       'agent.yaml:4:11: `interval` must be a duration: a number and its unit (ms, s, m, h, d), ' +
         'for instance 10s, got "x"',

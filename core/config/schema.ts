@@ -149,6 +149,12 @@ export interface PluginConfig extends CommonPluginConfig {
 
 export const Agent = z.strictObject({
   interval: duration({ min: 100 }).default(10_000).describe('time between collections'),
+  collect_timeout: duration({ min: 1 })
+    .optional()
+    .describe(
+      'maximum time that a collection waits for one plugin; the part of a plugin that is late is ' +
+        'left out, counted as missed, and published with the next collection. Default: 80% of interval',
+    ),
   exporters: Exporters.prefault({}).describe('where everything goes'),
   resource: z
     .record(z.string(), z.string())
@@ -170,9 +176,17 @@ export const Agent = z.strictObject({
     })
     .prefault({})
     .describe("the agent's own log"),
-  shutdown_timeout: duration({ min: 100 })
+  start_timeout: duration({ min: 100 })
     .default(10_000)
-    .describe('bound on each step of start and stop, the last export included'),
+    .describe(
+      'maximum time that one plugin may take to start; a plugin that takes longer has failed',
+    ),
+  shutdown_timeout: duration({ min: 100 })
+    .default(8000)
+    .describe(
+      'maximum time of a whole stop: last collection, closing the plugins, last export. What is ' +
+        'not done by then is dropped, counted. Container runtimes kill after 10s',
+    ),
 });
 
 export interface AgentConfig extends z.output<typeof Agent> {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { BtfWriter } from '../../test/fakes/btf.js';
 import { MemWatcherError } from '../errors.js';
+import type { CgroupNamespace } from '../identity/cgroup-namespace.js';
 import type { KernelProfile, StrategyReport } from '../kernel/kernel.js';
 import { type KernelOptions, RunningKernel } from '../kernel/running-kernel.js';
 import type { PluginStatus } from '../plugin.js';
@@ -134,6 +135,27 @@ describe('the kernel', () => {
     assert.equal(of(v2), 'v2');
     assert.equal(of(`${v1}\n${v2}`), 'hybrid (v1 controllers)');
     assert.equal(of('22 1 0:20 / /proc rw - proc proc rw'), 'not mounted');
+  });
+});
+
+describe('the cgroup namespace', () => {
+  const check = (namespace: CgroupNamespace | undefined) =>
+    one(
+      privilegeChecks(kernelWith([]), files({}), () => namespace),
+      'cgroup_namespace',
+    );
+
+  it('of the host is in order, and so is a private one that sees the host', () => {
+    assert.equal(check('host').status, 'ok');
+    assert.equal(check('private, host mounted').status, 'ok');
+    assert.equal(check(undefined).status, 'skip');
+  });
+
+  it('that hides the host is a warning that names the option', () => {
+    const { status, detail, hint } = check('private');
+    assert.equal(status, 'warn');
+    assert.match(detail ?? '', /container\.id/);
+    assert.match(hint ?? '', /--cgroupns=host/);
   });
 });
 

@@ -1,5 +1,11 @@
 import { describeError, MemWatcherError } from '../errors.js';
-import type { Kernel, KernelProfile, Strategy, StrategyReport } from '../kernel/kernel.js';
+import type {
+  Kernel,
+  KernelProfile,
+  Strategy,
+  StrategyReport,
+  StrategyVerdict,
+} from '../kernel/kernel.js';
 import { explain } from '../kernel/loader.js';
 import type { PluginStatus } from '../plugin.js';
 import { lacksText } from '../status.js';
@@ -17,13 +23,14 @@ export function startedCheck(
   // A plugin that found no strategy has no more to say than the strategies' own reasons.
   const isRejected = report?.chosen === undefined && report?.verdicts.some(wasTried) === true;
   const words = reason === undefined || isRejected ? [] : [reason];
+  const without = (state: string) => (isRejected ? nothingWorks(wanted, report) : state);
   const lacking = lacksText(lacks);
   if (lacking !== undefined) words.push(lacking);
   const parts = report?.chosen === undefined ? [] : report.parts;
   return {
     check: `plugin.${plugin}`,
     status: state === 'ok' ? 'ok' : state === 'degraded' ? 'warn' : 'fail',
-    value: strategy ?? (isRejected ? nothingWorks(wanted) : state),
+    value: strategy === undefined ? without(state) : inUse(strategy, report?.verdicts),
     detail: [
       ...words,
       ...strategyLines(kernel, profile, report),
@@ -47,7 +54,7 @@ export function objectCheck(
   return {
     check: `plugin.${profile.plugin}`,
     status: chosen === undefined ? 'fail' : 'ok',
-    value: chosen ?? nothingWorks('auto'),
+    value: chosen === undefined ? nothingWorks('auto', report) : inUse(chosen, report.verdicts),
     detail: [...strategyLines(kernel, profile, report), ...partLines(kernel, profile, report)].join(
       '\n',
     ),
@@ -89,8 +96,22 @@ export function failedCheck(plugin: string, error: unknown): Check {
   return { check: `plugin.${plugin}`, status: 'fail', value: 'failed', detail, hint: known?.hint };
 }
 
-const nothingWorks = (wanted: string) =>
-  wanted === 'auto' ? 'no strategy works' : `${wanted}, which is configured, does not work`;
+function nothingWorks(wanted: string, report?: StrategyReport): string {
+  const refused = report?.verdicts.find((verdict) => verdict.refused !== undefined)?.refused;
+  const because = refused === undefined ? '' : `: the kernel refused ${refused}`;
+  return wanted === 'auto'
+    ? `no strategy works${because}`
+    : `${wanted}, which is configured, does not work${because}`;
+}
+
+/** The way in use, and what it stands in for because the kernel refused that. */
+function inUse(chosen: string, verdicts: readonly StrategyVerdict[] = []): string {
+  const [first, ...others] = verdicts.filter(({ refused }) => refused !== undefined);
+  if (first === undefined) return chosen;
+  const same = others.filter(({ refused }) => refused === first.refused);
+  const instead = [first, ...same].map(({ strategy }) => strategy).join(', ');
+  return `${chosen} instead of ${instead}: the kernel refused ${first.refused}`;
+}
 
 /** One strategy a line, in order of preference. */
 function strategyLines(
@@ -125,9 +146,9 @@ function partLines(
     const open = verdicts.find(({ outcome }) => outcome === 'not-tried')?.strategy;
     const passed = verdicts.filter(({ outcome }) => outcome === 'rejected');
     const standing = chosen
-      ? `by ${chosen}; ${summary}`
+      ? `by ${inUse(chosen, verdicts)}; ${summary}`
       : passed.length === choices.length
-        ? `not on this kernel; without it: ${lacks.join(', ')}`
+        ? `${whyNone(verdicts)}; without it: ${lacks.join(', ')}`
         : started
           ? `not asked for; ${summary}`
           : `${open} possible; ${summary}`;
@@ -135,6 +156,12 @@ function partLines(
     const indented = rejections.flatMap((text) => text.split('\n')).map((line) => `    ${line}`);
     return [`part ${name}: ${standing}`, ...indented];
   });
+}
+
+/** Why a part is in use in none of its ways. */
+function whyNone(verdicts: readonly StrategyVerdict[]): string {
+  const refused = verdicts.find((verdict) => verdict.refused !== undefined)?.refused;
+  return refused === undefined ? 'not on this kernel' : `the kernel refused ${refused}`;
 }
 
 const rejection = (name: string, reasons: readonly string[]) =>

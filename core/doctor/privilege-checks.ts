@@ -1,3 +1,4 @@
+import { type CgroupNamespace, cgroupNamespace } from '../identity/cgroup-namespace.js';
 import { hasCapability } from '../kernel/capabilities.js';
 import type { Choice, Fact, Kernel, KernelProfile, Strategy } from '../kernel/kernel.js';
 import { ALWAYS_NEEDED, grantCommands } from '../kernel/permission.js';
@@ -16,10 +17,15 @@ const USES: Readonly<Record<string, string>> = {
 };
 
 /** This process, and what it may do. */
-export function privilegeChecks(kernel: RunningKernel, read: ReadText): Check[] {
+export function privilegeChecks(
+  kernel: RunningKernel,
+  read: ReadText,
+  cgroups = cgroupNamespace,
+): Check[] {
   return [
     userCheck(),
     ...namespaceCheck(read),
+    cgroupNamespaceCheck(cgroups()),
     capabilitiesCheck(kernel.capabilities),
     memlockCheck(kernel, read),
   ];
@@ -43,6 +49,22 @@ function namespaceCheck(read: ReadText): Check[] {
       hint: 'run on the host, or in a rootful container (--privileged or --cap-add)',
     },
   ];
+}
+
+/** From a private one the paths of other containers cannot be confirmed (decision 0094). */
+function cgroupNamespaceCheck(namespace: CgroupNamespace | undefined): Check {
+  const check = 'cgroup_namespace';
+  if (namespace === undefined) return { check, status: 'skip', value: 'unknown' };
+  if (namespace !== 'private') return { check, status: 'ok', value: namespace };
+  return {
+    check,
+    status: 'warn',
+    value: namespace,
+    detail: 'the agent sees no cgroup outside its own: processes there have no container.id',
+    hint:
+      'podman run --cgroupns=host (docker likewise);\n' +
+      'in Kubernetes mount the host’s /sys/fs/cgroup at /sys/fs/cgroup',
+  };
 }
 
 function capabilitiesCheck(held: ReadonlySet<string>): Check {

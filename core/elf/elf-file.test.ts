@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { code } from '../../test/fakes/kit.js';
+import { code } from '../../test/fakes/error-code.js';
 import { ElfFile } from './elf-file.js';
 import { hasObjdump, LIBRARIES } from './testing/objdump.js';
 

@@ -15,6 +15,7 @@ export const PT_NOTE = 4;
 export const PT_GNU_EH_FRAME = 0x6474e550;
 export const PF_X = 1;
 export const PF_W = 2;
+export const SHF_EXECINSTR = 4;
 export const SHT_SYMTAB = 2;
 export const SHT_DYNSYM = 11;
 export const SHT_NOBITS = 8;
@@ -46,6 +47,7 @@ export interface Segment {
 export interface Section {
   readonly name: string;
   readonly type: number;
+  readonly flags: number;
   readonly address: number;
   readonly offset: number;
   readonly size: number;
@@ -134,6 +136,8 @@ export function readSections(bytes: ElfBytes, { sectionTable }: Header): Section
     return {
       name: nameAt(text, table.getUint32(at, true)),
       type: table.getUint32(at + 4, true),
+      // The upper half is for processors and operating systems to use.
+      flags: table.getUint32(at + 8, true),
       address: tryU64(table, at + 16) ?? 0,
       ...range(n),
       link: table.getUint32(at + 40, true),

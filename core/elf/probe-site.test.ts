@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { casesOf } from '../../test/fakes/cases.js';
 import { ElfFile } from './elf-file.js';
 import { findSite, type ProbeOptions, probeSite } from './probe-site.js';
 import { disassemble, hasObjdump, LIBRARIES } from './testing/objdump.js';
@@ -142,7 +143,10 @@ const EMULATED = /^(push +%|j[a-z]+ +(0x)?[0-9a-f]+|call +(0x)?[0-9a-f]+|nop$)/;
 const ONLY_FLAGS = /^(cmp|test)[bwlq]? /;
 const NOTHING = /^(endbr64|nop[wl]? |data16|xchg +%ax,%ax)/;
 
-for (const library of LIBRARIES.filter((path) => existsSync(path))) {
+for (const library of casesOf(
+  'a library',
+  LIBRARIES.filter((path) => existsSync(path)),
+)) {
   describe(`functions of ${library}`, { skip: hasObjdump ? false : 'needs objdump' }, () => {
     const elf = ElfFile.open(library);
     for (const fn of elf.functions(Object.keys(FUNCTIONS))) {

@@ -2,12 +2,16 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
+import { casesOf } from '../../test/fakes/cases.js';
 import { disassemble, hasObjdump, LIBRARIES } from './testing/objdump.js';
 import { decode } from './x86-decode.js';
 
 const skip = hasObjdump ? false : 'needs objdump of x86-64';
 
-for (const library of LIBRARIES.filter((path) => existsSync(path))) {
+for (const library of casesOf(
+  'a library',
+  LIBRARIES.filter((path) => existsSync(path)),
+)) {
   test(`every instruction of ${library} is as long as objdump says`, { skip }, async () => {
     let known = 0;
     let unknown = 0;

@@ -3,13 +3,23 @@ import { it } from 'node:test';
 import { StatusKeeper } from '../status.js';
 import { CgroupPaths, type CgroupSearch } from './cgroup-paths.js';
 
-/** Where no folder of a cgroup can be seen. */
-const nowhere: CgroupSearch = { find: () => undefined, confirms: () => undefined };
+/** Where no folder of a cgroup can be seen, as in a container with a cgroup namespace of its own. */
+const nowhere: CgroupSearch = {
+  find: () => undefined,
+  confirms: () => undefined,
+  idOf: () => undefined,
+};
+/** Folders that confirm whatever /proc says. */
+const everywhere: CgroupSearch = {
+  find: () => undefined,
+  confirms: () => true,
+  idOf: () => undefined,
+};
 
-const fakePaths = (read: (pid: number | 'self') => string, tree = nowhere) =>
+const fakePaths = (read: (pid: number | 'self') => string, tree = everywhere) =>
   new CgroupPaths({ read, tree: () => tree });
 
-it('asks once a cgroup, and again after it was forgotten', () => {
+it('reads /proc once per cgroup, and again after the cgroup was forgotten', () => {
   const asked: (number | 'self')[] = [];
   const paths = fakePaths((pid) => {
     asked.push(pid);
@@ -47,6 +57,10 @@ const A = 'a1b2c3d4'.repeat(8);
 const found = (paths: Readonly<Record<number, string>>): CgroupSearch => ({
   find: (id) => paths[id],
   confirms: (path, id) => (Object.values(paths).includes(path) ? paths[id] === path : undefined),
+  idOf: (path) => {
+    const id = Object.keys(paths).find((each) => paths[Number(each)] === path);
+    return id === undefined ? undefined : Number(id);
+  },
 });
 
 it('searches the cgroup of a process that is gone', () => {
@@ -73,12 +87,22 @@ it('does not take the cgroup that a process has moved to for the one it was in',
   assert.equal(paths.of(9, 100), undefined);
 });
 
-it('believes /proc where no folder says otherwise', () => {
+it('does not report a path that no folder confirms', () => {
   const paths = fakePaths(() => '0::/../outside (deleted)\n', found({ 7: '/then' }));
-  assert.equal(paths.of(9, 100)?.path, '/../outside');
+  assert.equal(paths.of(9, 100), undefined);
+  assert.equal(paths.unknown, 1);
 });
 
-it('counts each cgroup that it cannot tell, once while it is asked for', () => {
+it('does not label a cgroup with the container that one of its processes moved to', () => {
+  const SERVICE = 7;
+  // 100 was in the service when the kernel saw it, and is in the container when /proc is read.
+  const read = (pid: number | 'self') =>
+    pid === 100 ? `0::/../docker/${A}\n` : '0::/../containerd.service\n';
+  const paths = fakePaths(read, nowhere);
+  for (const pid of [100, 101, 100]) assert.equal(paths.of(SERVICE, pid)?.containerId, undefined);
+});
+
+it('counts each unknown cgroup once for as long as it is asked for', () => {
   const status = new StatusKeeper('pool', () => undefined);
   status.running();
   const paths = fakePaths(() => '');
@@ -91,4 +115,17 @@ it('counts each cgroup that it cannot tell, once while it is asked for', () => {
     assert.equal(status.current.state, 'ok');
   }
   assert.equal(paths.unknown, 2);
+});
+
+it('tells where a process is now, of what a folder here confirms', () => {
+  let text = '0::/system.slice/containerd.service\n';
+  const paths = fakePaths(
+    () => text,
+    found({ 7: '/system.slice/containerd.service', 8: `/docker/${A}` }),
+  );
+  assert.equal(paths.ofProcess(100)?.containerId, undefined);
+  text = `0::/docker/${A}\n`;
+  assert.equal(paths.ofProcess(100)?.containerId, A);
+  text = `0::/../docker/${A}\n`;
+  assert.equal(paths.ofProcess(100), undefined);
 });

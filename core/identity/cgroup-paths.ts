@@ -6,7 +6,7 @@ import { CgroupTree } from './cgroup-tree.js';
 export interface CgroupIdentity extends CgroupLine, ContainerIdentity {}
 
 /** What a search by id must offer; `CgroupTree` is the running system's. */
-export type CgroupSearch = Pick<CgroupTree, 'find' | 'confirms'>;
+export type CgroupSearch = Pick<CgroupTree, 'find' | 'confirms' | 'idOf'>;
 
 export interface CgroupSources {
   /** The text of /proc/PID/cgroup; throws if the process is gone. */
@@ -19,12 +19,13 @@ const readLive = (pid: number | 'self') => readFileSync(`/proc/${pid}/cgroup`, '
 
 /**
  * Paths and containers of cgroups, by the id that the kernel gives them (kernfs node id; one id
- * space a hierarchy). A host has few cgroups and many processes: /proc/PID/cgroup is read once a
- * cgroup, not once a process, and not again as long as the cgroup is seen.
+ * space per hierarchy). A host has few cgroups and many processes: /proc/PID/cgroup is read once per
+ * cgroup, not once per process, and not again as long as the cgroup is seen.
  *
- * Who asks about the past may find the process gone, in another cgroup, or its pid used again:
- * what /proc says must agree with the id of the cgroup's folder, and where it cannot, the cgroup is
- * searched by that id.
+ * By the time an event is decoded, its process may be gone, in another cgroup, or its pid may be
+ * another's. So a path from /proc counts only if the folder of that path has the cgroup's id as its
+ * inode; otherwise the hierarchy is searched for that inode. In a private cgroup namespace no folder
+ * may be visible that confirms the path: then the cgroup is unknown, not assumed.
  */
 export class CgroupPaths {
   readonly #read: (pid: number | 'self') => string;
@@ -64,6 +65,20 @@ export class CgroupPaths {
     return known;
   }
 
+  /**
+   * The cgroup that `pid` is in now, for those of which no hook tells an id: the memory controller's
+   * where that is v1. undefined if it is gone, or where no folder here is that cgroup.
+   */
+  ofProcess(pid: number): CgroupIdentity | undefined {
+    for (const controller of ['memory', undefined]) {
+      const line = this.#lineOf(pid, controller);
+      if (!line) continue;
+      const id = this.#treeOf(controller).idOf(line.path);
+      return id === undefined ? undefined : this.of(id, pid, controller);
+    }
+    return undefined;
+  }
+
   /** Cgroups that were asked for and could not be told, since the beginning. */
   get unknown(): number {
     return this.#unknown;
@@ -90,7 +105,7 @@ export class CgroupPaths {
   #ask(id: number, pid: number, controller: string | undefined): CgroupIdentity | undefined {
     const tree = this.#treeOf(controller);
     const line = this.#lineOf(pid, controller);
-    if (line && tree.confirms(line.path, id) !== false) return identityOf(line);
+    if (line && tree.confirms(line.path, id)) return identityOf(line);
     const path = tree.find(id);
     if (path === undefined) return undefined;
     return identityOf({ line: `${this.#prefix(controller)}${path}`, path });

@@ -74,10 +74,16 @@ export class CgroupTree {
    * it: removed, or not visible from here.
    */
   confirms(path: string, id: number): boolean | undefined {
+    const own = this.idOf(path);
+    return own === undefined ? undefined : own === id;
+  }
+
+  /** The id of the cgroup of that path, as its folder says; undefined if no folder says it. */
+  idOf(path: string): number | undefined {
     for (const mount of this.#mounts) {
       const folder = folderOf(mount, path);
       const inode = folder === undefined ? undefined : this.files.inode(folder);
-      if (inode !== undefined) return Number(inode) === id;
+      if (inode !== undefined) return Number(inode);
     }
     return undefined;
   }

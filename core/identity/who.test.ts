@@ -13,7 +13,7 @@ const BOOT = Date.UTC(2026, 10, 23);
 const cgroups = () =>
   new CgroupPaths({
     read: () => `${V1}\n${V2}\n`,
-    tree: () => ({ find: () => undefined, confirms: () => undefined }),
+    tree: () => ({ find: () => undefined, confirms: () => true, idOf: () => undefined }),
   });
 const whoIs = new WhoIs(cgroups(), BOOT);
 

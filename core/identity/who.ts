@@ -3,8 +3,8 @@
  * process, a thread and a container. The process may be long gone when its record is decoded.
  */
 import type { AttributeSpec } from '../metadata.js';
+import { bootSecond } from './boot-moment.js';
 import type { CgroupIdentity, CgroupPaths } from './cgroup-paths.js';
-import { bootTime } from './host.js';
 
 /** `struct who` decoded. Names hold whatever the process chose: control characters included. */
 export interface WhoRecord {
@@ -118,7 +118,7 @@ export class WhoIs {
   readonly #bootTime: number;
 
   /** `bootTime` as Unix ms: the one that stays the same, or a process would have two identities. */
-  constructor(cgroups: CgroupPaths, bootedAt = bootTime()) {
+  constructor(cgroups: CgroupPaths, bootedAt = bootSecond()) {
     this.#cgroups = cgroups;
     this.#bootTime = bootedAt;
   }

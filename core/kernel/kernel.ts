@@ -123,6 +123,8 @@ export interface StrategyVerdict {
   readonly outcome: 'chosen' | 'rejected' | 'not-tried';
   /** Empty for the chosen one. */
   readonly reasons: readonly string[];
+  /** What the kernel refused to a rejected one: `BPF programs of type iter/task (EPERM)`. */
+  readonly refused?: string;
 }
 
 export interface StrategyReport {

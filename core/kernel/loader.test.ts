@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import type { BpfHost, BpfLink, BpfObject } from '../bpf/host.js';
+import type { BpfHost, BpfLink, BpfObject, LoadedBpf } from '../bpf/host.js';
 import { MemWatcherError, NotSupported } from '../errors.js';
 import { silentLogger } from '../logger.js';
 import type {
@@ -230,7 +230,10 @@ describe('the loader', () => {
       (error: unknown) => {
         assert(error instanceof MemWatcherError);
         assert.equal(error.code, 'NO_STRATEGY');
-        assert.match(error.message, /demo.*9\.9\.9-test/);
+        assert.match(
+          error.message,
+          /demo.*9\.9\.9-test\): the kernel refuses a: R1 invalid mem access$/,
+        );
         assert.match(error.detail ?? '', /^a: lacks thing t\nb: the kernel refuses a\n/);
         return true;
       },
@@ -420,6 +423,25 @@ describe('parts', () => {
     assert.deepEqual(reasons('p'), ['refused p1', 'refused p2', '']);
     assert.deepEqual(reasons('q'), ['refused q1']);
     assert.equal(openObjects, 1);
+  });
+
+  it('try the next choice where the plugin names their program as one that does not run', () => {
+    const verify = ({ parts }: LoadedBpf) => {
+      if (parts.get('p') !== 'p1') return;
+      throw new MemWatcherError('BPF_RUN_FAILED', 'cannot run p1', { program: 'p1' });
+    };
+    const loaded = withParts([part('p', strategy('p1'), strategy('p2'))]).load({ verify });
+    assert.deepEqual([...loaded.parts], [['p', 'p2']]);
+    assert.deepEqual(reasons('p'), ['cannot run p1', '']);
+    assert.equal(openObjects, 1);
+  });
+
+  it('may have a last choice that needs no program', () => {
+    failing.set('load p1', new MemWatcherError('BPF_LOAD_FAILED', 'refused', { program: 'p1' }));
+    const loaded = withParts([part('p', strategy('p1'), strategy('p2', { programs: [] }))]).load();
+    assert.deepEqual(loads(), ['load s+p1', 'load s']);
+    assert.deepEqual([...loaded.parts], [['p', 'p2']]);
+    assert.deepEqual(loaded.lacks, []);
   });
 
   it('are found out where the program that is named is not theirs alone', () => {

@@ -5,7 +5,7 @@
  */
 import type { BpfLoader, LoadedBpf, LoadOptions } from '../bpf/host.js';
 import { nearest } from '../config/nearest.js';
-import { MemWatcherError, NotSupported } from '../errors.js';
+import { describeError, MemWatcherError, NotSupported } from '../errors.js';
 import type { Ground } from './combination.js';
 import { missingFacts } from './facts.js';
 import type {
@@ -19,7 +19,7 @@ import type {
 } from './kernel.js';
 import { loadWithParts, untriedParts } from './parts.js';
 import { permissionShortage } from './permission.js';
-import { isOurMistake, reasonOf } from './rejection.js';
+import { isOurMistake, reasonOf, refusedOf } from './rejection.js';
 
 export interface BpfLoaderOptions extends Ground {
   /** `auto`, or the name of the only strategy to try. */
@@ -135,7 +135,8 @@ function reportOf(profile: KernelProfile, attempts: ReadonlyMap<string, Attempt>
     const attempt = attempts.get(name);
     if (attempt === undefined) return { strategy: name, outcome: 'not-tried', reasons: [] };
     const outcome = attempt.loaded === undefined ? 'rejected' : 'chosen';
-    return { strategy: name, outcome, reasons: attempt.reasons };
+    const refused = refusedOf(attempt.error);
+    return { strategy: name, outcome, reasons: attempt.reasons, ...(refused && { refused }) };
   });
   const chosen = verdicts.find(({ outcome }) => outcome === 'chosen')?.strategy;
   const parts = attempts.get(chosen ?? '')?.parts ?? untriedParts(profile);
@@ -152,9 +153,10 @@ function nothingWorks(
   if (denied instanceof MemWatcherError && thrown.every(isDenied)) return denied;
   const which = strategy === 'auto' ? 'no strategy' : `strategy ${strategy}`;
   const verb = strategy === 'auto' ? 'works' : 'does not work';
+  const because = obstacle(thrown);
   return new MemWatcherError(
     'NO_STRATEGY',
-    `${which} of ${profile.plugin} ${verb} on this kernel (${kernel.release})`,
+    `${which} of ${profile.plugin} ${verb} on this kernel (${kernel.release})${because}`,
     {
       detail: [...attempts]
         .map(([name, { reasons }]) => `${name}: ${reasons.join('; ')}`)
@@ -162,6 +164,22 @@ function nothingWorks(
       hint: `mem-watcher doctor says more; config/kernel/${profile.plugin}.yaml has the strategies`,
     },
   );
+}
+
+/** What the kernel refused to the best strategy that it has the facts for, and how to allow it. */
+function obstacle(thrown: readonly unknown[]): string {
+  const first = thrown.find((error) => refusedOf(error) !== undefined);
+  if (!(first instanceof MemWatcherError)) return firstCause(thrown);
+  const allow = first.hint === undefined ? '' : `; ${first.hint}`;
+  return `: the kernel refused ${first.refused}${allow}`;
+}
+
+/** What the best strategy that was tried failed with, and the verifier's last word on it. */
+function firstCause([first]: readonly unknown[]): string {
+  if (first === undefined) return '';
+  const detail = first instanceof MemWatcherError ? (first.detail ?? '') : '';
+  const last = detail.trim().split('\n').at(-1);
+  return `: ${describeError(first)}${last ? `: ${last}` : ''}`;
 }
 
 const isDenied = (error: unknown) =>

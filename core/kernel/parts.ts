@@ -18,7 +18,7 @@ import type {
   Strategy,
   StrategyVerdict,
 } from './kernel.js';
-import { isOurMistake, reasonOf } from './rejection.js';
+import { isOurMistake, reasonOf, refusedOf } from './rejection.js';
 
 /** Throws what refused the strategy; a refused part is said in `parts`. */
 export function loadWithParts(
@@ -99,10 +99,12 @@ function findOut(load: Load, candidates: readonly PartSearch[], logger: Logger):
   return loaded ?? load(working);
 }
 
+type Rejection = Pick<StrategyVerdict, 'reasons' | 'refused'>;
+
 /** One part's way through its choices. */
 class PartSearch {
   readonly #kernel: Kernel;
-  readonly #rejected = new Map<Choice, readonly string[]>();
+  readonly #rejected = new Map<Choice, Rejection>();
   #choice: Choice | undefined;
 
   constructor(
@@ -122,7 +124,8 @@ class PartSearch {
     const reason = reasonOf(error);
     const { part, choice } = this;
     logger.debug({ part: part.name, choice: choice?.name, reason }, 'part rejected');
-    if (choice) this.#rejected.set(choice, [reason]);
+    const refused = refusedOf(error);
+    if (choice) this.#rejected.set(choice, { reasons: [reason], ...(refused && { refused }) });
     this.#choice = this.#next();
   }
 
@@ -130,10 +133,9 @@ class PartSearch {
     const { name: part, choices } = this.part;
     const chosen = parts.get(part);
     const verdicts = choices.map((choice): StrategyVerdict => {
-      const reasons = this.#rejected.get(choice) ?? [];
-      const outcome =
-        choice.name === chosen ? 'chosen' : reasons.length > 0 ? 'rejected' : 'not-tried';
-      return { strategy: choice.name, outcome, reasons };
+      const rejection = this.#rejected.get(choice);
+      const outcome = choice.name === chosen ? 'chosen' : rejection ? 'rejected' : 'not-tried';
+      return { strategy: choice.name, outcome, reasons: [], ...rejection };
     });
     return { part, chosen, verdicts };
   }
@@ -142,7 +144,7 @@ class PartSearch {
     return this.part.choices.find((choice) => {
       if (this.#rejected.has(choice)) return false;
       const missing = missingFacts(this.#kernel, choice);
-      if (missing.length > 0) this.#rejected.set(choice, missing);
+      if (missing.length > 0) this.#rejected.set(choice, { reasons: missing });
       return missing.length === 0;
     });
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, it } from 'node:test';
+import { casesOf } from '../../test/fakes/cases.js';
 import { ConfigError } from '../config/problem.js';
 import { parseProfile, readProfile } from './profile.js';
 
@@ -95,7 +96,7 @@ parts:
 
   // gfp.yaml has flags, not ways to see; core/memory reads it.
   const isProfile = (name: string) => name.endsWith('.yaml') && name !== 'gfp.yaml';
-  for (const file of readdirSync(FOLDER).filter(isProfile)) {
+  for (const file of casesOf(FOLDER, readdirSync(FOLDER).filter(isProfile))) {
     it(`${file} is right`, () => {
       const plugin = basename(file, '.yaml');
       assert.equal(readProfile(FOLDER, plugin).plugin, plugin);
@@ -153,6 +154,11 @@ describe('a mistake in a profile', () => {
       /demo\.yaml:5:.*names q, which is not among/,
     ],
     ['no programs', 'strategies:\n  - name: s\n    summary: x\n', /programs.*is missing/],
+    [
+      'an empty list of programs of a strategy',
+      'strategies:\n  - name: s\n    summary: x\n    programs: []\n',
+      /demo\.yaml:4:15: .*at least 1/,
+    ],
     ['no strategy', 'strategies: []\n', /demo\.yaml:1:13: .*at least 1/],
     ['a name twice', `${strategy('')}  - name: s\n    summary: x\n    programs: [p]\n`, /earlier/],
     ['another plugin', `plugin: other\n${strategy('')}`, /demo\.yaml:1:9: is other/],

@@ -82,7 +82,7 @@ const name = () => z.string().regex(/^[a-z0-9][a-z0-9_-]*$/, 'write a-z, 0-9, - 
 const programs = {
   name: name(),
   summary: text().describe('one sentence for doctor: how it sees, and at what price'),
-  programs: z.array(text()).min(1).describe('programs of the BPF object to load'),
+  programs: z.array(text()).describe('programs of the BPF object to load'),
   attach: z.array(text()).optional().describe('those that are attached; default all'),
   needs: z.array(FactSchema).optional(),
   constants: z.record(z.string(), ParameterSchema).optional().describe('const volatile → value'),
@@ -96,6 +96,7 @@ const programs = {
 const StrategySchema = z
   .strictObject({
     ...programs,
+    programs: programs.programs.min(1),
     omit_maps: z.array(text()).optional().describe('maps that it does without'),
     manual: z.boolean().optional().describe('chosen only when configured by name'),
   })

@@ -14,6 +14,10 @@ export function isOurMistake(error: unknown): boolean {
   return !(error instanceof MemWatcherError) || OUR_MISTAKES.includes(error.code);
 }
 
+/** What the kernel refused, in a few words; undefined where it was no one thing. */
+export const refusedOf = (error: unknown): string | undefined =>
+  error instanceof MemWatcherError ? error.refused : undefined;
+
 /** Lines of the verifier that a reason quotes: the last say why, those before say where. */
 const EVIDENCE_LINES = 4;
 

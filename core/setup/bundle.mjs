@@ -1,12 +1,12 @@
 /**
  * Makes one file of the compiled agent: dist/mem-watcher.js, which finds config/ and dist/bpf/
  * where it lies. It starts faster and takes a quarter less memory than its many modules; koffi,
- * whose native part cannot be bundled, stays outside. The process that reads files of others is a
- * program of its own, and so a second file: dist/symbolize-child.js.
+ * whose native part cannot be bundled, stays outside. The processes without rights, which read files and
+ * memory of others, are programs of their own, and so further files.
  */
 import { rename } from 'node:fs/promises';
 import { build } from 'esbuild';
-import { BUNDLE, CHILD_BUNDLE, path } from './paths.mjs';
+import { BUNDLE, CHILD_BUNDLES, path } from './paths.mjs';
 
 // tsc has already made plain JavaScript of the decorators, which esbuild would not do its way.
 const bundle = async (entry, bundled) => {
@@ -33,5 +33,5 @@ const bundle = async (entry, bundled) => {
   await rename(made, bundled);
 };
 
-await bundle('dist/core/symbolize/symbolize-child.js', CHILD_BUNDLE);
+for (const [entry, bundled] of Object.entries(CHILD_BUNDLES)) await bundle(entry, bundled);
 await bundle('dist/core/main.js', BUNDLE);

@@ -5,6 +5,7 @@ import { release } from 'node:os';
 import { NODE, path } from './paths.mjs';
 import { findProgram } from './programs.mjs';
 import { SetupError } from './progress.mjs';
+import { quoted } from './quoted.mjs';
 import { asRoot, isRoot } from './root.mjs';
 
 /** Bits of linux/capability.h. CAP_SYS_ADMIN stands for both that are needed. */
@@ -33,7 +34,7 @@ export function capabilityShortage(missing) {
   const granted = [...NEEDED, ...(countsMemory() ? ['CAP_SYS_RESOURCE'] : [])].filter((name) =>
     has(bounds, BITS[name]),
   );
-  const setcap = `setcap ${granted.join(',').toLowerCase()}=ep ${path('node_modules/node/bin/node')}`;
+  const setcap = `setcap ${granted.join(',').toLowerCase()}=ep ${quoted(path('node_modules/node/bin/node'))}`;
   const install = findProgram('setcap') ? [] : ['apt-get install -y libcap2-bin'];
   return new SetupError(
     message,

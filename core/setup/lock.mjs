@@ -1,33 +1,20 @@
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { path } from './paths.mjs';
-import { interrupt, say } from './progress.mjs';
+import { interrupt, SetupError, say, shareDescriptor } from './progress.mjs';
 
-const POLL_MS = 300;
 const FILE = path('dist/.setup-lock');
+/** Longer than an uncontended lock takes. */
+const TELL_AFTER_MS = 500;
 
-/** One set-up of this folder at a time; a lock whose owner is gone is taken over. */
+/** One set-up of this folder at a time. */
 export async function exclusively(perform) {
   mkdirSync(dirname(FILE), { recursive: true });
-  let told = false;
-  while (!acquire(FILE)) {
-    const owner = ownerOf(FILE);
-    if (owner === undefined) {
-      rmSync(FILE, { force: true });
-      continue;
-    }
-    if (!told) say(`another set-up is at work here (process ${owner}), waiting for it`);
-    told = true;
-    await sleep(POLL_MS);
-  }
-  const release = () => rmSync(FILE, { force: true });
-  process.once('exit', release);
+  const release = await acquire(FILE);
   const interrupted = async (signal) => {
-    // The next one does not wait.
     process.removeAllListeners('SIGINT').removeAllListeners('SIGTERM');
     await interrupt(signal);
-    release();
     process.kill(process.pid, signal);
   };
   process.once('SIGINT', interrupted);
@@ -39,33 +26,50 @@ export async function exclusively(perform) {
   }
 }
 
-/** Whole or not at all: another set-up never sees a lock without its owner. */
-export function acquire(file) {
-  const mine = `${file}.${process.pid}`;
-  writeFileSync(mine, `${process.pid} ${startOf(process.pid)}`);
+/**
+ * Waits for the lock; returns what releases it. flock(2) locks what a descriptor refers to, and the
+ * programs that `run` starts inherit the descriptor: a set-up that is killed leaves the lock to the
+ * program at work, and the kernel releases it when the last of them ends. The file stays; the number
+ * in it only says whom others wait for.
+ */
+export async function acquire(file) {
+  const descriptor = openSync(file, 'a');
+  const child = spawn('flock', ['--exclusive', '3'], {
+    stdio: ['ignore', 'ignore', 'ignore', descriptor],
+  });
+  const timer = setTimeout(() => {
+    const owner = `process ${ownerOf(file)}, or a program that it started`;
+    say(`another set-up is at work here (${owner}): waiting for it to end`);
+  }, TELL_AFTER_MS);
   try {
-    linkSync(mine, file);
-    return true;
-  } catch (error) {
-    if (error.code === 'EEXIST') return false;
-    throw error;
+    await locked(child);
   } finally {
-    rmSync(mine, { force: true });
+    clearTimeout(timer);
   }
+  writeFileSync(file, `${process.pid}\n`);
+  shareDescriptor(descriptor);
+  return () => {
+    shareDescriptor(undefined);
+    closeSync(descriptor);
+  };
 }
 
-/** The process that holds the lock; undefined when it is gone, also if its number is used again. */
-export function ownerOf(file) {
+/** Resolves when flock(1) has the lock; rejects if nobody can have it. */
+function locked(child) {
+  return new Promise((resolve, reject) => {
+    const because = (why) =>
+      reject(new SetupError(`cannot lock ${FILE}: ${why}`, 'install flock (util-linux)'));
+    child.once('error', (error) => because(error.message));
+    child.once('exit', (code, signal) =>
+      code === 0 ? resolve() : because(`flock ended by ${signal ?? code}`),
+    );
+  });
+}
+
+function ownerOf(file) {
   try {
-    const [pid, start] = readFileSync(file, 'utf8').split(' ');
-    return startOf(pid) === start ? pid : undefined;
-  } catch (error) {
-    if (error.code === 'ENOENT' || error.code === 'ESRCH') return undefined;
-    throw error;
+    return readFileSync(file, 'utf8').trim() || 'unknown';
+  } catch {
+    return 'unknown';
   }
-}
-
-/** When a process started, in ticks since boot: field 22 of stat, the 20th after its name. */
-function startOf(pid) {
-  return readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1).split(' ')[19];
 }

@@ -1,12 +1,12 @@
 /**
- * Puts what runs, and nothing else, into dist/package: the agent as one file and its child as another, the BPF objects, the
+ * Puts what runs, and nothing else, into dist/package: the agent as one file and its children as others, the BPF objects, the
  * configuration and koffi. For the image and for packages:
  *
  *   npm run package && dist/package/core/mem-watcher doctor
  */
 import { cpSync, existsSync, globSync, mkdirSync, rmSync } from 'node:fs';
-import { basename } from 'node:path';
-import { path } from './paths.mjs';
+import { basename, relative } from 'node:path';
+import { CHILD_BUNDLES, path } from './paths.mjs';
 
 const OUT = path('dist/package');
 const NATIVE = `koffi-${process.platform}-${process.arch}`;
@@ -18,7 +18,7 @@ rmSync(OUT, { recursive: true, force: true });
 mkdirSync(`${OUT}/dist/bpf`, { recursive: true });
 copy('core/mem-watcher');
 copy('dist/mem-watcher.js');
-copy('dist/symbolize-child.js');
+for (const file of Object.values(CHILD_BUNDLES)) copy(relative(path('.'), file));
 copy('package.json');
 copy('LICENSE');
 copy('config');

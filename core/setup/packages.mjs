@@ -36,12 +36,20 @@ const TEST = {
   'debian-archive-keyring': 'verifies the kernels',
 };
 
+/** Tests that lack these are skipped; a gate runs them. */
+const GATE = {
+  podman: 'starts the containers of the end-to-end tests',
+  runc: 'runs them under hybrid cgroups, which crun refuses',
+  'libmimalloc2.0': 'one more allocator',
+};
+
 const APT = ['-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300'];
 /** Without it apt-get takes lists that it could not read for a success. */
 const APT_UPDATE = ['-o', 'APT::Update::Error-Mode=any', '-o', 'DPkg::Lock::Timeout=300'];
 const ENVIRONMENT = { DEBIAN_FRONTEND: 'noninteractive' };
 
-export const packagesFor = ({ test }) => Object.keys(test ? { ...BUILD, ...TEST } : BUILD);
+export const packagesFor = ({ test, gate }) =>
+  Object.keys({ ...BUILD, ...(test && TEST), ...(gate && GATE) });
 
 /** Those that are not installed; undefined where there is no dpkg. */
 export function missingPackages(names) {

@@ -1,7 +1,9 @@
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-export const ROOT = resolve(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '../..');
+/** Node 18 has no `import.meta.dirname`. */
+export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 export const path = (...parts) => join(ROOT, ...parts);
 
 /** Kernels and tools for tests; the same place as test/cache.ts. */
@@ -15,5 +17,11 @@ export const NODE = path('node_modules/.bin/node');
 /** The agent as it is run: one file. */
 export const BUNDLE = path('dist/mem-watcher.js');
 
-/** What it starts to read files that are not ours; beside it, where it looks for it. */
-export const CHILD_BUNDLE = path('dist/symbolize-child.js');
+/**
+ * What it starts to read files and memory that are not ours, by compiled module; beside it, where it looks
+ * for them.
+ */
+export const CHILD_BUNDLES = {
+  'dist/core/symbolize/symbolize-child.js': path('dist/symbolize-child.js'),
+  'dist/plugins/memleak/reach/scan-child.js': path('dist/scan-child.js'),
+};

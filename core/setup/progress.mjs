@@ -2,10 +2,15 @@
 import { spawn } from 'node:child_process';
 import { createWriteStream, readFileSync } from 'node:fs';
 import { path, ROOT } from './paths.mjs';
+import { quoted } from './quoted.mjs';
 import { asRoot, userName } from './root.mjs';
 
 const LOG_LINES = 15;
-const OWNERSHIP = `${asRoot(`chown -R ${userName()} ${ROOT}`)}, or work in a clone of your own`;
+const QUIET_MS = 5000;
+/** Where output is not a terminal. */
+const PROGRESS_EVERY_MS = 10_000;
+const CLEAR_LINE = '\x1b[K';
+const OWNERSHIP = `${asRoot(`chown -R ${userName()} ${quoted(ROOT)}`)}, or work in a clone of your own`;
 
 export class SetupError extends Error {
   /** `remedy`: what the reader should do about it. */
@@ -23,8 +28,32 @@ export function say(text) {
 export async function timed(title, why, perform) {
   say(`${title} (${why}) ...`);
   const began = Date.now();
-  await perform();
+  const stop = showElapsed(title, began);
+  try {
+    await perform();
+  } finally {
+    stop();
+  }
   say(`${title}: done in ${((Date.now() - began) / 1000).toFixed(1)} s`);
+}
+
+/** A step that takes longer shows that it is alive: one line that changes, or one every 10 s. */
+function showElapsed(title, began) {
+  const isTerminal = process.stderr.isTTY;
+  const everyMs = isTerminal ? 1000 : PROGRESS_EVERY_MS;
+  let isShown = false;
+  const timer = setInterval(() => {
+    const elapsed = Date.now() - began;
+    if (elapsed < QUIET_MS) return;
+    const text = `${title}: ${Math.round(elapsed / 1000)} s so far`;
+    if (!isTerminal) return say(text);
+    isShown = true;
+    process.stderr.write(`\r${CLEAR_LINE}mem-watcher set-up: ${text}`);
+  }, everyMs);
+  return () => {
+    clearInterval(timer);
+    if (isShown) process.stderr.write(`\r${CLEAR_LINE}`);
+  };
 }
 
 export function describeFailure(error) {
@@ -37,25 +66,38 @@ export function describeFailure(error) {
   return `${error.message}${evidence}${remedy}`;
 }
 
-/** The program that is at work, and what comes when it has ended. */
-let current;
+/** The programs at work, each with a promise of its end. */
+const working = new Set();
 
-/** Half an installation is left by nobody: what is at work may end in its own way. */
+/** Passes the signal to the programs at work and waits for them, so that they can clean up. */
 export async function interrupt(signal) {
-  if (!current) return;
-  current.child.kill(signal);
-  say(`${signal}: ending as soon as ${current.file} has ended`);
-  await current.ended;
+  await Promise.all(
+    [...working].map(({ child, file, ended }) => {
+      child.kill(signal);
+      say(`${signal}: ending as soon as ${file} has ended`);
+      return ended;
+    }),
+  );
 }
 
-/** Runs a program with its output in a log file; throws a SetupError with its last lines. */
-export async function run(what, file, args, options = {}) {
-  const log = path('dist/setup.log');
+/** What every program inherits as descriptor 3: the lock of this set-up. */
+let shared = 'ignore';
+
+export function shareDescriptor(descriptor) {
+  shared = descriptor ?? 'ignore';
+}
+
+/**
+ * Runs a program with its output in a log file (`dist/setup.log`, unless another runs beside it); throws
+ * a SetupError with its last lines.
+ */
+export async function run(what, file, args, { log: name = 'setup.log', ...options } = {}) {
+  const log = path('dist', name);
   const out = createWriteStream(log);
   const child = spawn(file, args, {
     ...options,
     env: { ...cleanEnvironment(), ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', shared],
   });
   child.stdout.pipe(out, { end: false });
   child.stderr.pipe(out, { end: false });
@@ -63,9 +105,10 @@ export async function run(what, file, args, options = {}) {
     child.once('error', (error) => resolve({ error }));
     child.once('close', (code, signal) => resolve({ code, signal }));
   });
-  current = { child, file: [file, ...args.slice(0, 1)].join(' '), ended };
+  const one = { child, file: [file, ...args.slice(0, 1)].join(' '), ended };
+  working.add(one);
   const result = await ended;
-  current = undefined;
+  working.delete(one);
   await new Promise((resolve) => out.end(resolve));
   if (result.code === 0) return;
   if (result.error) {

@@ -2,6 +2,7 @@
 import { userInfo } from 'node:os';
 import { ROOT } from './paths.mjs';
 import { findProgram } from './programs.mjs';
+import { quoted } from './quoted.mjs';
 
 export const isRoot = () => process.getuid?.() === 0;
 
@@ -10,7 +11,7 @@ export function asRoot(...commands) {
   if (isRoot()) return commands.join(' && ');
   if (findProgram('sudo')) return commands.map((command) => `sudo ${command}`).join(' && ');
   // Only a login shell has the directories on its PATH that apt needs.
-  return `su - -c '${[`cd ${ROOT}`, ...commands].join(' && ')}'`;
+  return `su - -c ${quoted([`cd ${quoted(ROOT)}`, ...commands].join(' && '))}`;
 }
 
 /** The name, or the number where this user has none (as in many containers). */

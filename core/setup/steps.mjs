@@ -1,18 +1,20 @@
 /** The steps, in order. `pending()` is cheap and says why the step must be done, or nothing. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { capabilityShortage, missingCapabilities } from './capabilities.mjs';
 import { installPackages, missingPackages, missingTools, packagesFor } from './packages.mjs';
-import { BUNDLE, CACHE, CHILD_BUNDLE, NODE, path, ROOT } from './paths.mjs';
+import { BUNDLE, CACHE, CHILD_BUNDLES, NODE, path, ROOT } from './paths.mjs';
 import { run, SetupError, say } from './progress.mjs';
+import { isRoot } from './root.mjs';
 import { hashFiles, hashTree, readStamp, removeStaleOutputs, writeStamp } from './stamp.mjs';
 
 const MODULES_STAMP = path('node_modules/.mem-watcher-stamp');
 const BUILD_STAMP = path('dist/.stamp');
 const SOURCES = ['core', 'plugins', 'test', 'bench'];
 const TEST_PROGRAMS = ['test/fakes', 'test/corpus'];
+const TRACEFS = '/sys/kernel/tracing';
 const MATRIX = ['5.10', '6.1', '6.12', 'newest'];
 
 export function steps(wants) {
@@ -21,10 +23,28 @@ export function steps(wants) {
     dependencies,
     programs,
     agent,
-    ...(wants.test ? [testPrograms, kernels] : []),
+    ...(wants.test ? [together(testPrograms, kernels)] : []),
+    ...(wants.gate ? [tracer] : []),
     ...(wants.run ? [capabilities] : []),
   ];
 }
+
+/** Steps that do not wait for one another: one is at the CPUs while the other is at the network. */
+const together = (...parts) => ({
+  title: parts.map(({ title }) => title).join(', '),
+  pending: () =>
+    parts
+      .map((part) => part.pending())
+      .filter((why) => why)
+      .join('; '),
+  async perform() {
+    const results = await Promise.allSettled(
+      parts.filter((part) => part.pending()).map((part) => part.perform()),
+    );
+    const failed = results.find(({ status }) => status === 'rejected');
+    if (failed) throw failed.reason;
+  },
+});
 
 const packages = (wants) => ({
   title: 'Debian packages',
@@ -103,23 +123,18 @@ const testPrograms = {
 const agent = {
   title: 'TypeScript',
   pending: () =>
-    readStamp(BUILD_STAMP) === sourceStamp() && existsSync(BUNDLE) && existsSync(CHILD_BUNDLE)
+    readStamp(BUILD_STAMP) === sourceStamp() &&
+    [BUNDLE, ...Object.values(CHILD_BUNDLES)].every((file) => existsSync(file))
       ? ''
       : 'sources have changed',
   async perform() {
     const stamp = sourceStamp();
     removeStaleOutputs(path('dist'), ROOT, SOURCES);
-    try {
-      await run('compiling', NODE, [path('node_modules/typescript/bin/tsc'), '-p', ROOT]);
-      await bundle();
-      writeStamp(BUILD_STAMP, stamp);
-    } catch (error) {
-      // The compiler writes what it can in spite of type errors: whoever changes one plugin can
-      // try it while another does not compile. CI takes no such thing.
-      if (process.env.CI || !(error instanceof SetupError)) throw error;
-      say(`${error.message}\n${error.evidence}\ngoing on with what did compile`);
-      await bundle();
-    }
+    // The compiler writes what it can in spite of type errors: what is there has no stamp until all is.
+    rmSync(BUILD_STAMP, { force: true });
+    await run('compiling', NODE, [path('node_modules/typescript/bin/tsc'), '-p', ROOT]);
+    await bundle();
+    writeStamp(BUILD_STAMP, stamp);
   },
 };
 
@@ -144,13 +159,25 @@ const kernels = {
   },
   async perform() {
     try {
-      await run('fetching kernels', NODE, [path('dist/test/vm/main.js'), '--fetch']);
+      await run('fetching kernels', NODE, [path('dist/test/vm/main.js'), '--fetch'], {
+        log: 'setup-kernels.log',
+      });
     } catch (error) {
       // The tests that need no kernel can still run; the matrix will say what it lacks.
       if (!(error instanceof SetupError)) throw error;
       say(`${error.message}\n${error.evidence}`);
     }
   },
+};
+
+/** Tests compare with the kernel's own tracer; those that lack it are skipped, which no gate may do. */
+const tracer = {
+  title: 'the kernel’s tracer',
+  pending: () =>
+    isRoot() && existsSync(TRACEFS) && !existsSync(join(TRACEFS, 'events'))
+      ? `tracefs is not mounted on ${TRACEFS}`
+      : '',
+  perform: () => run('mounting tracefs', 'mount', ['-t', 'tracefs', 'tracefs', TRACEFS]),
 };
 
 const capabilities = {

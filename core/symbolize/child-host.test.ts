@@ -4,7 +4,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { workshop } from '../../test/fakes/compiled.js';
-import { ChildHost, NoAnswer } from './child-host.js';
+import { ChildHost, NoAnswer, type NoAnswerCode } from './child-host.js';
+import { PROTOCOL_EXIT } from './wire.js';
 
 const folder = workshop(after);
 const WIRE = new URL('./wire.js', import.meta.url).href;
@@ -43,8 +44,11 @@ function started(context: { after(end: () => void): void }, file: string, option
   return host;
 }
 
-const failure = (pattern: RegExp, crashed: boolean) => (error: unknown) =>
-  error instanceof NoAnswer && pattern.test(error.message) && error.crashed === crashed;
+const failure = (code: NoAnswerCode, pattern: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof NoAnswer, String(error));
+  assert.deepEqual([error.code, pattern.test(error.message)], [code, true], error.message);
+  return true;
+};
 
 describe('a child', () => {
   it('that answers is asked again', async (context) => {
@@ -61,15 +65,15 @@ describe('a child', () => {
     const host = started(context, script('hang', 'ready(); next(); for (;;);'), {
       questionMs: 300,
     });
-    await assert.rejects(ask(host), failure(/too long/, true));
+    await assert.rejects(ask(host), failure('TIMED_OUT', /longer than 0\.3 s/));
     assert.equal(host.pid, undefined);
     assert.equal(host.restarts, 1);
   });
 
   it('that died rests before the next is started', async (context) => {
     const host = started(context, script('die', 'ready(); next(); process.abort();'));
-    await assert.rejects(ask(host), failure(/SIGABRT|SIGSEGV|134/, true));
-    await assert.rejects(ask(host), failure(/rests/, false));
+    await assert.rejects(ask(host), failure('CRASHED', /SIGABRT|SIGSEGV|134/));
+    await assert.rejects(ask(host), failure('PAUSED', /about to be started again/));
     assert.equal(host.restarts, 1);
   });
 
@@ -77,6 +81,7 @@ describe('a child', () => {
     'no JSON': 'writeSync(1, Buffer.from([3, 0, 0, 0, 0x61, 0x62, 0x63]));',
     'a length beyond all bounds': 'writeSync(1, Buffer.alloc(64, 0xff));',
     'another kind': "say({ kind: 'ready', status: '' });",
+    'fewer answers than questions': 'say(answer({ frames: [] }));',
     'frames that are none': "say(answer({ frames: [[{ inlined: 'no' }]] }));",
     'a name without end':
       "say(answer({ frames: [[{ inlined: false, name: 'x'.repeat(1 << 17) }]] }));",
@@ -89,14 +94,36 @@ describe('a child', () => {
         context,
         script(what.replaceAll(' ', '-'), `ready(); next(); ${speak} next();`),
       );
-      await assert.rejects(ask(host), failure(/nonsense/, true));
+      await assert.rejects(ask(host), failure('PROTOCOL', /do not understand each other/));
       assert.equal(host.pid, undefined);
     });
   }
 
+  it('that does not understand the agent says so', async (context) => {
+    const host = started(
+      context,
+      script('deaf', `ready(); next(); process.exit(${PROTOCOL_EXIT});`),
+    );
+    await assert.rejects(ask(host), failure('PROTOCOL', /ended with 3/));
+  });
+
+  it('that wants a debug file where the agent fails to look for one is not to blame', async (context) => {
+    const want = "say({ kind: 'want', buildId: '', link: '', shared: false }); next();";
+    const file = script('want', `ready(); for (;;) { next(); ${want} say(answer()); }`);
+    const host = started(context, file);
+    const fails = () => {
+      throw new Error('EMFILE: too many open files');
+    };
+    const asked = host.run((child) => child.ask(QUESTION, undefined, fails));
+    await assert.rejects(asked, failure('INTERNAL', /look for debug files: EMFILE/));
+  });
+
   it('that cannot give up its rights says why', async (context) => {
     const file = script('refuse', "throw new Error('rights are left: CapEff');");
-    await assert.rejects(ask(started(context, file)), failure(/does not start: .*CapEff/, false));
+    await assert.rejects(
+      ask(started(context, file)),
+      failure('NOT_STARTED', /does not start: .*CapEff/),
+    );
   });
 
   it('that is tired is replaced, which is no failure', async (context) => {
@@ -124,7 +151,7 @@ describe('a child', () => {
     while (host.status === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
     host.close();
     await assert.rejects(asked, NoAnswer);
-    await assert.rejects(ask(host), failure(/closed/, false));
+    await assert.rejects(ask(host), failure('CLOSED', /closed/));
     assert.equal(host.restarts, 0);
   });
 });

@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { describeError } from '../errors.js';
 import type { Closable } from '../scope.js';
 import { libc } from './libc.js';
 import { parseStatement } from './statement.js';
@@ -14,6 +15,7 @@ import {
   encode,
   type Found,
   MAX_STATEMENT,
+  PROTOCOL_EXIT,
   type Question,
   type Statement,
   type Want,
@@ -35,13 +37,31 @@ export interface ChildHostOptions {
 /** Opens debug files for the child; the descriptors are then ours to close. */
 export type Supply = (wanted: Want) => readonly number[];
 
-/** Why there is no answer. `crashed`: the question may be to blame. */
+/** Why there is no answer. None of them says anything of the file that was asked about. */
+export type NoAnswerCode =
+  /** The child ended by itself or was killed. */
+  | 'CRASHED'
+  | 'TIMED_OUT'
+  /** What one side sent the other cannot read, or did not expect. */
+  | 'PROTOCOL'
+  | 'NOT_STARTED'
+  /** One has failed; the next is not started yet. */
+  | 'PAUSED'
+  | 'CLOSED'
+  /** On the agent's own side. */
+  | 'INTERNAL';
+
 export class NoAnswer extends Error {
   constructor(
+    readonly code: NoAnswerCode,
     message: string,
-    readonly crashed: boolean,
   ) {
     super(message);
+  }
+
+  /** Whether the child was at work on the file: it may be what made it fail. */
+  get wasReading(): boolean {
+    return ['CRASHED', 'TIMED_OUT'].includes(this.code);
   }
 }
 
@@ -49,7 +69,7 @@ interface Running {
   readonly child: ChildProcess;
   readonly socket: number;
   readonly decoder: Decoder;
-  hear: (statement: Statement | Error) => void;
+  hear: (statement: Statement | NoAnswer) => void;
   status: string | undefined;
 }
 
@@ -128,12 +148,16 @@ export class ChildHost implements Closable {
     supply: Supply,
   ): Promise<Found> {
     if (file !== undefined && !libc().sendFile(running.socket, file)) {
-      throw this.#fail(running, 'the child takes no files');
+      throw this.#fail(running, protocol('it takes no files'));
     }
     const heard = this.#hear(running, this.#options.questionMs, supply);
     running.child.stdin?.write(encode(question));
     const statement = await heard;
-    if (statement.kind !== 'found') throw this.#fail(running, 'the child talks nonsense');
+    if (statement.kind !== 'found') throw this.#fail(running, unexpected(statement));
+    if (question.kind === 'look' && statement.frames.length !== question.addresses.length) {
+      const counts = `${statement.frames.length} answers to ${question.addresses.length} questions`;
+      throw this.#fail(running, protocol(counts));
+    }
     this.#failuresInRow = 0;
     if (statement.tired) this.#end();
     return statement;
@@ -142,57 +166,79 @@ export class ChildHost implements Closable {
   /** The next statement that is no `want`. */
   #hear(running: Running, limitMs: number, supply: Supply): Promise<Statement> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => running.hear(new Error('it took too long')), limitMs);
+      const timer = setTimeout(() => running.hear(timedOut(limitMs)), limitMs);
       running.hear = (statement) => {
-        if (!(statement instanceof Error) && statement.kind === 'want') {
-          this.#give(running, supply(statement));
+        if (!(statement instanceof NoAnswer) && statement.kind === 'want') {
+          this.#give(running, statement, supply);
           return;
         }
         clearTimeout(timer);
         running.hear = () => undefined;
-        if (statement instanceof Error) reject(this.#fail(running, statement.message));
+        if (statement instanceof NoAnswer) reject(this.#fail(running, statement));
         else resolve(statement);
       };
     });
   }
 
-  #give(running: Running, files: readonly number[]): void {
+  #give(running: Running, wanted: Want, supply: Supply): void {
+    let files: readonly number[];
+    try {
+      files = supply(wanted);
+    } catch (error) {
+      const why = `the symbolizer cannot look for debug files: ${describeError(error)}`;
+      running.hear(new NoAnswer('INTERNAL', why));
+      return;
+    }
     const sent = files.filter((fd) => libc().sendFile(running.socket, fd)).length;
     for (const fd of files) closeSync(fd);
     running.child.stdin?.write(encode({ kind: 'given', files: sent }));
   }
 
-  #fail(running: Running, why: string): NoAnswer {
-    if (this.#closed) return new NoAnswer('the symbolizer is closed', false);
+  #fail(running: Running, why: NoAnswer): NoAnswer {
+    if (this.#closed) return closed();
     if (this.#running === running) {
       this.#restarts++;
       this.#end();
-      const pause = Math.min(FIRST_PAUSE * 2 ** this.#failuresInRow++, LONGEST_PAUSE);
-      this.#notBefore = performance.now() + pause;
+      this.#pause();
     }
-    return new NoAnswer(why, true);
+    return why;
+  }
+
+  #pause(): void {
+    const pause = Math.min(FIRST_PAUSE * 2 ** this.#failuresInRow++, LONGEST_PAUSE);
+    this.#notBefore = performance.now() + pause;
   }
 
   async #start(): Promise<Running> {
     if (this.#running !== undefined) return this.#running;
-    const wait = this.#notBefore - performance.now();
-    if (this.#closed) throw new NoAnswer('the symbolizer is closed', false);
-    if (wait > 0) throw new NoAnswer('the child that reads files died and rests', false);
-    const [ours, theirs] = libc().socketPair();
-    const running = this.#spawn(ours, theirs);
-    this.#running = running;
-    this.#generation++;
-    closeSync(theirs);
-    const nothing = () => [];
+    if (this.#closed) throw closed();
+    if (performance.now() < this.#notBefore) throw new NoAnswer('PAUSED', PAUSED);
     try {
-      const ready = await this.#hear(running, START_MS, nothing);
-      if (ready.kind !== 'ready') throw this.#fail(running, 'the child talks nonsense');
+      const running = this.#open();
+      const ready = await this.#hear(running, START_MS, () => []);
+      if (ready.kind !== 'ready') throw this.#fail(running, unexpected(ready));
       running.status = ready.status;
+      return running;
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      throw new NoAnswer(`the child that reads files does not start: ${why}`, false);
+      if (this.#closed) throw closed();
+      const why = `the symbol reader does not start: ${describeError(error)}`;
+      throw new NoAnswer('NOT_STARTED', why);
     }
-    return running;
+  }
+
+  #open(): Running {
+    const [ours, theirs] = libc().socketPair();
+    try {
+      this.#running = this.#spawn(ours, theirs);
+      this.#generation++;
+      return this.#running;
+    } catch (error) {
+      closeSync(ours);
+      this.#pause();
+      throw error;
+    } finally {
+      closeSync(theirs);
+    }
   }
 
   #spawn(ours: number, theirs: number): Running {
@@ -215,20 +261,16 @@ export class ChildHost implements Closable {
       words = (words + piece.toString('utf8')).slice(0, MAX_WORDS);
     });
     child.stdout?.on('data', (piece: Buffer) => {
-      try {
-        for (const json of running.decoder.feed(piece)) running.hear(parseStatement(json));
-      } catch {
-        running.hear(new Error('the child talks nonsense'));
-      }
+      for (const statement of statementsOf(running.decoder, piece)) running.hear(statement);
     });
     // Whoever waits is told by `close`; a pipe that breaks says nothing more.
     for (const stream of [child.stdin, child.stdout, child.stderr]) {
       stream?.on('error', () => undefined);
     }
-    child.on('error', (error) => running.hear(error));
+    child.on('error', (error) => running.hear(crashed(error.message)));
     child.on('close', (code, signal) => {
-      const why = /^.*Error: .*$/m.exec(words)?.[0] ?? `ended with ${signal ?? code}`;
-      running.hear(new Error(why));
+      const why = /^.*Error: .*$/m.exec(words)?.[0] ?? `it ended with ${signal ?? code}`;
+      running.hear(code === PROTOCOL_EXIT ? protocol(why) : crashed(why));
       if (this.#running === running) this.#end();
     });
     return running;
@@ -241,9 +283,27 @@ export class ChildHost implements Closable {
     this.#running = undefined;
     closeSync(running.socket);
     running.child.kill('SIGKILL');
-    running.hear(new Error('it was ended'));
+    running.hear(crashed('it was ended'));
   }
 }
+
+/** What a piece of the child's output completes; a failure in place of what makes no sense. */
+function statementsOf(decoder: Decoder, piece: Buffer): (Statement | NoAnswer)[] {
+  try {
+    return decoder.feed(piece).map(parseStatement);
+  } catch {
+    return [protocol('it sent what is no message')];
+  }
+}
+
+const closed = () => new NoAnswer('CLOSED', 'the symbolizer is closed');
+const crashed = (why: string) => new NoAnswer('CRASHED', `the symbol reader died: ${why}`);
+const timedOut = (limitMs: number) =>
+  new NoAnswer('TIMED_OUT', `the symbol reader took longer than ${limitMs / 1000} s`);
+const protocol = (why: string) =>
+  new NoAnswer('PROTOCOL', `the symbol reader and the agent do not understand each other: ${why}`);
+const unexpected = ({ kind }: Statement) => protocol(`it sent \`${kind}\` out of turn`);
+const PAUSED = 'the symbol reader has failed and is about to be started again';
 
 /** A child for the time of an exchange. */
 export interface AskedChild {

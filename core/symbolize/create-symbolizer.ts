@@ -1,13 +1,15 @@
 /** The symbolizer: who is asked what, in which order, and what is remembered of it. */
+import { describeError } from '../errors.js';
 import { ChildHost, type ChildHostOptions, NoAnswer } from './child-host.js';
 import { openDebugFiles } from './debug-files.js';
 import { toFileAddress } from './elf-identity.js';
 import type { Frame } from './frame.js';
 import { FrameCache } from './frame-cache.js';
 import { isJit, JitNames } from './jit-names.js';
-import { type HeldFile, ModuleFiles } from './module-files.js';
+import { ModuleFiles } from './module-files.js';
 import { printable } from './printable.js';
 import { readProcessMap } from './process-map.js';
+import { ReaderFailures } from './reader-failures.js';
 import type { MappedModule, ProcessMap, Symbolizer } from './symbolizer.js';
 import type { FoundFrame } from './wire.js';
 
@@ -18,6 +20,8 @@ export interface SymbolizerOptions extends ChildHostOptions {
   readonly heldFiles?: number;
   /** Files that the child has open at a time. */
   readonly openFiles?: number;
+  /** Milliseconds until a file is read again at which the child failed twice; doubles each time. */
+  readonly fileRetryMs?: number;
   readonly proc?: string;
 }
 
@@ -31,6 +35,22 @@ interface Wanted {
   readonly moduleAddress: bigint;
 }
 
+/** Why there is no name. */
+interface Lack {
+  readonly text: string;
+  /** Nothing that the file can help: it is asked again. */
+  readonly isTemporary: boolean;
+}
+
+/** Where names come from. */
+interface Source {
+  readonly map: ProcessMap;
+  readonly module: MappedModule;
+  /** What its names are remembered by; undefined of a file that was never opened. */
+  readonly key: string | undefined;
+  readonly isOpen: boolean;
+}
+
 class ChildSymbolizer implements Symbolizer {
   readonly #files: ModuleFiles;
   readonly #host: ChildHost;
@@ -38,8 +58,7 @@ class ChildSymbolizer implements Symbolizer {
   readonly #jit: JitNames;
   readonly #proc: string;
   readonly #openFiles: number;
-  /** By the file's key: how often it killed the child. */
-  readonly #blamed = new Map<string, number>();
+  readonly #failures: ReaderFailures;
   /** What the child of `#generation` has open, the least recently asked for first. */
   readonly #numbers = new Map<string, number>();
   #generation = 0;
@@ -50,6 +69,7 @@ class ChildSymbolizer implements Symbolizer {
     cacheBytes = 16 << 20,
     heldFiles = 512,
     openFiles = 32,
+    fileRetryMs = 60_000,
     proc = '/proc',
     ...host
   }: SymbolizerOptions) {
@@ -59,6 +79,7 @@ class ChildSymbolizer implements Symbolizer {
     this.#jit = new JitNames(proc);
     this.#proc = proc;
     this.#openFiles = openFiles;
+    this.#failures = new ReaderFailures(fileRetryMs);
   }
 
   get statistics() {
@@ -154,36 +175,47 @@ class ChildSymbolizer implements Symbolizer {
       const lookup = module.segments && toFileAddress(module.segments, offset - before);
       return lookup === undefined ? [] : [{ address, lookup, moduleAddress: lookup + before }];
     });
-    const key = module.buildId ?? `${module.device} ${module.inode}`;
-    const missing = wanted.filter(
-      ({ lookup }) => this.#cache.get(`${key} ${lookup}`) === undefined,
-    );
-    let lack: string | undefined;
+    const source = this.#sourceOf(map, module);
+    const missing = wanted.filter(({ lookup }) => !this.#framesAt(source, lookup));
+    let lack: Lack | undefined;
     for (let at = 0; at < missing.length && lack === undefined; at += BATCH) {
-      const batch = missing.slice(at, at + BATCH);
-      lack = await this.#lookUp(map.pid, module, key, batch, until);
+      lack = await this.#lookUp(source, missing.slice(at, at + BATCH), until);
     }
     const byAddress = new Map(wanted.map((one) => [one.address, one]));
     for (const address of addresses) {
       const found = byAddress.get(address);
-      const frames = found && this.#cache.get(`${key} ${found.lookup}`);
+      const frames = found && this.#framesAt(source, found.lookup);
       answers.set(address, framesOf(module, address, found, frames, lack));
     }
   }
 
+  /**
+   * A file's names are its own, whatever build id it carries; and those of its debug files depend on
+   * the root that the process looks them up in.
+   */
+  #sourceOf(map: ProcessMap, module: MappedModule): Source {
+    const file = this.#files.open(map.pid, module);
+    const version = file?.id.version ?? module.file;
+    const key = version === undefined ? undefined : keyOf(map, version);
+    return { map, module, key, isOpen: file !== undefined };
+  }
+
+  #framesAt({ key }: Source, lookup: bigint): readonly FoundFrame[] | undefined {
+    return key === undefined ? undefined : this.#cache.get(`${key} ${lookup}`);
+  }
+
   /** Fills the cache; says why it did not. */
   async #lookUp(
-    pid: number,
-    module: MappedModule,
-    key: string,
+    source: Source,
     batch: readonly Wanted[],
     until: number,
-  ): Promise<string | undefined> {
+  ): Promise<Lack | undefined> {
+    const { key, isOpen } = source;
+    if (!isOpen || key === undefined) return lasting(GONE);
     if (performance.now() >= until) return TOO_LATE;
-    if ((this.#blamed.get(key) ?? 0) >= MAX_BLAME) return 'its file made the reader fail twice';
-    const file = this.#files.open(pid, module);
-    if (file === undefined) return 'its file cannot be opened any more';
-    const looking = this.#ask(pid, module, key, file, batch);
+    const failing = this.#failures.of(key);
+    if (failing !== undefined) return passing(failing);
+    const looking = this.#ask(source, key, batch);
     const late = timeout(until);
     try {
       return await Promise.race([looking, late.promise]);
@@ -193,32 +225,33 @@ class ChildSymbolizer implements Symbolizer {
   }
 
   async #ask(
-    pid: number,
-    module: MappedModule,
+    { map, module }: Source,
     key: string,
-    file: HeldFile,
     batch: readonly Wanted[],
-  ): Promise<string | undefined> {
+  ): Promise<Lack | undefined> {
     try {
       return await this.#host.run(async (child) => {
+        // Others were asked about meanwhile, and its descriptor may have been let go for theirs.
+        const file = this.#files.open(map.pid, module);
+        if (file === undefined || keyOf(map, file.id.version) !== key) return CHANGED;
         const { number, fresh } = this.#numberOf(key, child.generation);
         for (const gone of this.#tooMany()) child.tell({ kind: 'forget', file: gone });
         const addresses = batch.map(({ lookup }) => lookup.toString(16));
         const { frames, lack } = await child.ask(
           { kind: 'look', file: number, fresh, addresses },
           fresh ? file.fd : undefined,
-          (wanted) => openDebugFiles(pid, module, wanted, this.#proc),
+          (wanted) => openDebugFiles(map, module, wanted, this.#proc),
         );
-        if (lack !== undefined) return `its file cannot be read: ${lack}`;
+        this.#failures.clear(key);
+        if (lack !== undefined) return lasting(`its file cannot be read: ${lack}`);
         for (const [n, { lookup }] of batch.entries()) {
           this.#cache.set(`${key} ${lookup}`, frames[n] ?? []);
         }
         return undefined;
       });
     } catch (error) {
-      if (!(error instanceof NoAnswer)) throw error;
-      if (error.crashed) this.#blamed.set(key, (this.#blamed.get(key) ?? 0) + 1);
-      return error.message;
+      if (error instanceof NoAnswer && error.wasReading) this.#failures.add(key, error.message);
+      return passing(describeError(error));
     }
   }
 
@@ -248,7 +281,7 @@ function framesOf(
   address: bigint,
   wanted: Wanted | undefined,
   found: readonly FoundFrame[] | undefined,
-  lack: string | undefined,
+  lack: Lack | undefined,
 ): readonly Frame[] {
   const common = {
     address,
@@ -257,7 +290,8 @@ function framesOf(
     ...(wanted !== undefined && { moduleAddress: wanted.moduleAddress }),
   };
   if (wanted === undefined || found === undefined || found.length === 0) {
-    return [{ ...common, inlined: false, lack: lack ?? lackOf(module) }];
+    const { text, isTemporary } = lack ?? lasting(lackOf(module));
+    return [{ ...common, inlined: false, lack: text, ...(isTemporary && { isTemporary }) }];
   }
   return found.map(({ name, begin, file, line, inlined, lack: own }): Frame => {
     const functionAddress = begin === undefined ? undefined : BigInt(`0x${begin}`);
@@ -284,7 +318,7 @@ function lackOf(module: MappedModule): string {
 
 function timeout(until: number) {
   let timer: NodeJS.Timeout | undefined;
-  const promise = new Promise<string>((resolve) => {
+  const promise = new Promise<Lack>((resolve) => {
     if (until === Infinity) return;
     const left = Math.max(0, until - performance.now());
     timer = setTimeout(() => resolve(TOO_LATE), left);
@@ -292,9 +326,16 @@ function timeout(until: number) {
   return { promise, cancel: () => clearTimeout(timer) };
 }
 
-const TOO_LATE = 'there was no time to look it up';
+const lasting = (text: string): Lack => ({ text, isTemporary: false });
+const passing = (text: string): Lack => ({ text, isTemporary: true });
+
+const keyOf = ({ root }: ProcessMap, version: string): string =>
+  root === undefined ? version : `${version} ${root}`;
+
+const CHANGED = passing('its file was closed or changed while it waited to be read');
+const TOO_LATE = passing('there was no time to look it up');
+const GONE = 'its file cannot be opened any more';
 const NO_JIT = 'memory without a file, and no /tmp/perf-PID.map tells of it';
 const NO_SYMBOL = 'its file has no symbol there';
 /** Addresses a question: a file that hangs the child costs so many names at most. */
 const BATCH = 32;
-const MAX_BLAME = 2;

@@ -1,10 +1,19 @@
-/** Whether a debug file belongs to a file: by build id, or by checksum where there is none. */
+/**
+ * Whether a debug file belongs to a file: by build id, or by checksum where there is none, and by
+ * where the code is.
+ */
 import { fstatSync, readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { ElfFile } from '../elf/elf-file.js';
+import { type CodeLayout, codeLayoutOf, isCodeOf } from './code-layout.js';
 import type { DebugWanted } from './libdw.js';
 
-export function belongs(fd: number, { buildId, checksum }: DebugWanted): boolean {
+export function belongs(fd: number, wanted: DebugWanted, code: CodeLayout): boolean {
+  // What several debug files share has no code.
+  return isNamed(fd, wanted) && (wanted.isShared || isCodeOf(codeLayoutOf(fd), code));
+}
+
+function isNamed(fd: number, { buildId, checksum }: DebugWanted): boolean {
   if (buildId.length > 0) return buildIdOfSections(fd)?.equals(buildId) === true;
   return checksum !== 0 && checksumOf(fd) === checksum;
 }

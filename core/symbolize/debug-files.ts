@@ -6,7 +6,8 @@ import { closeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { openRegular } from './module-files.js';
 import { Mounts } from './mounts.js';
-import type { MappedModule } from './symbolizer.js';
+import { foreignRootOf } from './process-root.js';
+import type { MappedModule, ProcessMap } from './symbolizer.js';
 
 export interface WantedDebug {
   /** Hex; empty if unknown. */
@@ -17,32 +18,46 @@ export interface WantedDebug {
 
 /** Descriptors of what there is, the likeliest first. */
 export function openDebugFiles(
-  pid: number,
+  map: Pick<ProcessMap, 'pid' | 'root'>,
   module: MappedModule,
   wanted: WantedDebug,
   proc = '/proc',
 ): number[] {
-  const found: number[] = [];
-  const seen = new Set<string>();
-  const mounts = new Mounts(proc);
-  const roots = [
-    [pid, `${proc}/${pid}/root`],
-    [process.pid, ''],
-  ] as const;
-  for (const [whose, root] of roots) {
-    for (const path of candidates(module.path, wanted)) {
-      if (!mounts.mayLookUp(whose, path)) continue;
+  const search = new Search(new Mounts(proc), candidates(module.path, wanted), module.inode);
+  const inRoot = search.in(map.pid, `${proc}/${map.pid}/root`, []);
+  // Names are remembered by the root that the process had. It may have another by now, or its pid
+  // may be another's.
+  const isStill = foreignRootOf(map.pid, proc) === map.root;
+  if (!isStill) closeAll(inRoot);
+  return search.in(process.pid, '', isStill ? inRoot : []);
+}
+
+class Search {
+  readonly #seen = new Set<string>();
+
+  constructor(
+    private readonly mounts: Mounts,
+    private readonly paths: readonly string[],
+    /** Of the file that has no debug information itself. */
+    private readonly inode: number,
+  ) {}
+
+  /** What is there in a root besides what was `found`. */
+  in(pid: number, root: string, found: readonly number[]): number[] {
+    const files = [...found];
+    for (const path of this.paths) {
+      if (files.length === MOST) break;
+      if (!this.mounts.mayLookUp(pid, path)) continue;
       const file = openRegular(`${root}${path}`, ({ dev, ino, size }) => {
         const key = `${dev} ${ino}`;
-        const isNew = !seen.has(key) && ino !== module.inode && size > 0;
-        seen.add(key);
+        const isNew = !this.#seen.has(key) && ino !== BigInt(this.inode) && size > 0n;
+        this.#seen.add(key);
         return isNew;
       });
-      if (file !== undefined) found.push(file.fd);
-      if (found.length === MOST) return found;
+      if (file !== undefined) files.push(file.fd);
     }
+    return files;
   }
-  return found;
 }
 
 /** Absolute paths. */

@@ -1,6 +1,6 @@
 /** One file as the child sees it: its symbols, and lines and inline chains where there is DWARF. */
 import type { Demangle } from './demangle.js';
-import type { FindDebug, LibDw, Pointer } from './libdw.js';
+import { type FindDebug, type LibDw, LibDwError, type Pointer } from './libdw.js';
 import type { Die } from './libdw-scopes.js';
 import { SymbolIndex } from './symbol-index.js';
 import { UnitIndex } from './unit-index.js';
@@ -20,13 +20,13 @@ export class DwarfFile {
     this.#dw = dw;
     this.#demangle = demangle;
     const session = dw.begin(ask);
-    if (session === undefined) throw new Error(dw.lastError());
+    if (session === undefined) throw new LibDwError(dw.lastError());
     this.#session = session;
     const module = dw.report(session.session, fd);
     if (module === undefined) {
       const reason = dw.lastError();
       session.close();
-      throw new Error(reason);
+      throw new LibDwError(reason);
     }
     this.#module = module;
   }

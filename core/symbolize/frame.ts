@@ -20,4 +20,6 @@ export interface Frame {
   readonly moduleAddress?: bigint;
   /** Why there is no name. */
   readonly lack?: string;
+  /** The reason passes, and is none of the file's: who asks again may get the name. */
+  readonly isTemporary?: true;
 }

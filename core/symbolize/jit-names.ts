@@ -5,11 +5,17 @@ import { Mounts } from './mounts.js';
 import { type JitFunction, PerfMap } from './perf-map.js';
 import type { MappedModule, ProcessMap } from './symbolizer.js';
 
+interface Known {
+  /** The file that it was read from. */
+  readonly id: string;
+  readonly names: PerfMap;
+}
+
 export class JitNames {
   readonly #proc: string;
   readonly #mounts: Mounts;
-  /** By pid and user; the least recently asked for first. */
-  readonly #maps = new Map<string, PerfMap>();
+  /** By process and user; the least recently asked for first. */
+  readonly #maps = new Map<string, Known>();
 
   constructor(proc: string) {
     this.#proc = proc;
@@ -28,20 +34,23 @@ export class JitNames {
   }
 
   async #refreshed(map: ProcessMap): Promise<PerfMap | undefined> {
-    const { pid, innerPid, user } = map;
-    const key = `${pid} ${innerPid} ${user}`;
-    const known = this.#maps.get(key) ?? new PerfMap();
+    const { pid, startTicks, innerPid, user } = map;
+    const key = `${pid}@${startTicks} ${innerPid} ${user}`;
+    const known = this.#maps.get(key);
     const file = this.#open(map);
-    if (file === undefined) return this.#maps.get(key);
+    if (file === undefined) return known?.names;
+    const id = file.id.file;
+    // What is added to one file is not the rest of another.
+    const names = known?.id === id ? known.names : new PerfMap();
     try {
-      await known.refresh(file.fd, file.size);
+      await names.refresh(file.fd, file.size);
     } finally {
       closeSync(file.fd);
     }
     this.#maps.delete(key);
-    this.#maps.set(key, known);
+    this.#maps.set(key, { id, names });
     this.#letGo();
-    return known;
+    return names;
   }
 
   /** As the process sees it, or as we do. Only its own user may have written it. */
@@ -53,7 +62,7 @@ export class JitNames {
       ...(this.#mounts.mayLookUp(process.pid, '/tmp') ? [`/tmp/perf-${pid}.map`] : []),
     ];
     for (const path of paths) {
-      const file = openRegular(path, ({ uid }) => uid === user, { follow: false });
+      const file = openRegular(path, ({ uid }) => uid === BigInt(user), { follow: false });
       if (file !== undefined) return file;
     }
     return undefined;
@@ -61,10 +70,10 @@ export class JitNames {
 
   #letGo(): void {
     let size = 0;
-    for (const map of this.#maps.values()) size += map.size;
-    for (const [key, map] of this.#maps) {
+    for (const { names } of this.#maps.values()) size += names.size;
+    for (const [key, { names }] of this.#maps) {
       if (size <= MAX_BYTES || this.#maps.size === 1) return;
-      size -= map.size;
+      size -= names.size;
       this.#maps.delete(key);
     }
   }

@@ -63,8 +63,12 @@ export class KernelSymbols implements Closable {
     this.#probe();
   }
 
-  /** Why frames have no names, for a plugin's status; undefined if they do. Known at once. */
+  /**
+   * Why frames have no names, for a plugin's status; undefined if they do. Known at once, and looked
+   * at again after a while: permissions change.
+   */
   get reason(): string | undefined {
+    if (this.#reason !== undefined && this.#clock() >= this.#probeAgain) this.#probe();
     return this.#reason;
   }
 
@@ -84,11 +88,11 @@ export class KernelSymbols implements Closable {
    * Addresses not seen before may take seconds, because passes keep their distance.
    */
   async resolve(stack: readonly bigint[]): Promise<readonly KernelFrame[]> {
-    if (this.#reason !== undefined && this.#clock() >= this.#probeAgain) this.#probe();
+    const isHidden = this.reason !== undefined;
     const targets = stack.map((address, n) => (n === 0 ? address : address - 1n));
     const now = this.#clock();
     const unknown = targets.filter((target) => (this.#known.get(target)?.until ?? 0) <= now);
-    if (unknown.length === 0 || this.#closed || this.#reason !== undefined) {
+    if (unknown.length === 0 || this.#closed || isHidden) {
       return this.#frames(stack, targets);
     }
     if (this.#waiting.length >= MAX_WAITING) {

@@ -24,6 +24,17 @@ function declare() {
     name: string,
     flags: number,
   ) => number;
+  const ptrace = c.func('long ptrace(long request, int pid, void *address, void *data)') as (
+    request: number,
+    pid: number,
+    address: bigint,
+    data: bigint,
+  ) => number;
+  const waitpid = c.func('int waitpid(int pid, _Out_ int *status, int options)') as (
+    pid: number,
+    status: Int32Array,
+    options: number,
+  ) => number;
   return {
     /** Two connected ends that keep messages apart; neither is inherited by itself. */
     socketPair(): readonly [number, number] {
@@ -55,6 +66,24 @@ function declare() {
       const fd = memfd(name, MFD_CLOEXEC);
       if (fd < 0) throw failed('memfd_create');
       return fd;
+    },
+
+    /** ptrace(2): 0, or errno. */
+    trace: (request: number, pid: number, address = 0n, data = 0n): number =>
+      ptrace(request, pid, address, data) < 0 ? koffi.errno() : 0,
+
+    /** The status of a thread that is traced; undefined if it has not changed. */
+    statusOf(tid: number): number | undefined {
+      const status = new Int32Array(1);
+      return waitpid(tid, status, WNOHANG | WALL) === tid ? status[0] : undefined;
+    },
+
+    /** Of a thread that is traced and stands still, as the kernel has them (NT_PRSTATUS). */
+    registersOf(tid: number): bigint[] {
+      const words = new BigUint64Array(64);
+      const vector = BigUint64Array.of(koffi.address(words), BigInt(words.byteLength));
+      if (ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, koffi.address(vector)) < 0) return [];
+      return [...words.subarray(0, Number(vector[1] ?? 0n) / 8)];
     },
 
     prctl: c.func(
@@ -139,3 +168,7 @@ const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const MFD_CLOEXEC = 1;
 const SECCOMP_SET_MODE_FILTER = 1;
+const WNOHANG = 1;
+const WALL = 0x40000000;
+const PTRACE_GETREGSET = 0x4204;
+const NT_PRSTATUS = 1n;

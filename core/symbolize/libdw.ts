@@ -10,6 +10,9 @@ type Maybe = Pointer | null;
 /** Memory that a call fills. */
 type Out = BigUint64Array | Int32Array | Uint8Array;
 
+/** What the library says of a file that it cannot read. */
+export class LibDwError extends Error {}
+
 /** A debug file that a module asks for. */
 export interface DebugWanted {
   /** Of the module, or of what is shared; empty if unknown. */

@@ -4,6 +4,8 @@ import {
   closeSync,
   mkdirSync,
   openSync,
+  renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -61,6 +63,14 @@ describe('a JIT map', () => {
     ]);
   });
 
+  it('is read as the JDK writes it', async () => {
+    const jdk = join(folder, 'jdk');
+    writeFileSync(jdk, '0x00007f86b04d0880 0x0000000000000360 void L.leakInflater()\n');
+    const map = new PerfMap();
+    await refresh(map, jdk);
+    assert.equal(map.find(0x7f86b04d08a0n)?.name, 'void L.leakInflater()');
+  });
+
   it('is read on where it grew, and the later of two is believed', async () => {
     const map = new PerfMap();
     await refresh(map, file);
@@ -101,8 +111,9 @@ describe('whose JIT map it is', () => {
     mkdirSync(at, { recursive: true });
     return at;
   };
-  const mapOf = (pid: number, user: number): ProcessMap => ({
+  const mapOf = (pid: number, user: number, startTicks = 1): ProcessMap => ({
     pid,
+    startTicks,
     innerPid: 7,
     user,
     cut: false,
@@ -115,6 +126,27 @@ describe('whose JIT map it is', () => {
     writeFileSync(join(place(70001), 'perf-7.map'), '1000 10 mine\n');
     const found = await new JitNames(proc).find(mapOf(70001, me), [0x1001n]);
     assert.equal(found.get(0x1001n)?.name, 'mine');
+  });
+
+  it('not that of who had its pid before', async () => {
+    const file = join(place(70004), 'perf-7.map');
+    writeFileSync(file, '1000 10 before\n');
+    const names = new JitNames(proc);
+    assert.equal((await names.find(mapOf(70004, me), [0x1001n])).get(0x1001n)?.name, 'before');
+    rmSync(file);
+    assert.equal((await names.find(mapOf(70004, me), [0x1001n])).size, 1, 'it has only gone');
+    assert.equal((await names.find(mapOf(70004, me, 2), [0x1001n])).size, 0);
+  });
+
+  it('no longer the file that was there before', async () => {
+    const file = join(place(70005), 'perf-7.map');
+    writeFileSync(file, '1000 10 before\n');
+    const names = new JitNames(proc);
+    await names.find(mapOf(70005, me), [0x1001n]);
+    writeFileSync(`${file}.new`, '2000 10 a longer one that took its place\n');
+    renameSync(`${file}.new`, file);
+    const found = await names.find(mapOf(70005, me), [0x1001n, 0x2001n]);
+    assert.deepEqual([...found.keys()], [0x2001n]);
   });
 
   it('none that another user wrote', async () => {

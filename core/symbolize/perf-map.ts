@@ -3,8 +3,8 @@
  * it adds as it goes. The file is read once, then what was added; names stay in it as bytes, since
  * of a hundred thousand a few are asked for.
  */
-import { readSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
+import { read } from 'node:fs';
+import { promisify } from 'node:util';
 
 export interface JitFunction {
   readonly name: string;
@@ -39,12 +39,12 @@ export class PerfMap {
     this.#text.copy(grown);
     let length = this.#text.length;
     while (length < wanted) {
-      const read = readSync(fd, grown, length, Math.min(SLICE, wanted - length), length);
-      if (read === 0) break;
-      length += read;
+      const piece = Math.min(SLICE, wanted - length);
+      const { bytesRead } = await readPiece(fd, grown, length, piece, length);
+      if (bytesRead === 0) break;
+      length += bytesRead;
       this.#text = grown.subarray(0, length);
       this.#parse();
-      await setImmediate();
     }
   }
 
@@ -109,8 +109,9 @@ interface Entry {
   readonly nameEnd: number;
 }
 
-/** The name is what follows, blanks and all. */
-const LINE = /^(?:0x)?([0-9a-f]{1,13}) +(?:0x)?([0-9a-f]{1,8}) +/i;
+/** The JDK pads its numbers to 16 digits. The name is what follows, blanks and all. */
+const LINE = /^(?:0x)?0*([0-9a-f]{1,13}) +(?:0x)?0*([0-9a-f]{1,8}) +/i;
+const readPiece = promisify(read);
 const HEAD = 48;
 const NEWLINE = 0x0a;
 const MAX_NAME = 1024;

@@ -81,7 +81,7 @@ describe('the map of a process', () => {
     assert.equal(map.find(0n), undefined);
   });
 
-  it('of a pid in a namespace has the inner one', () => {
+  it('of a pid in a namespace has the inner one, and when it began', () => {
     const proc = join(folder, 'proc');
     mkdirSync(join(proc, '77'), { recursive: true });
     writeFileSync(join(proc, '77/maps'), '');
@@ -89,7 +89,9 @@ describe('the map of a process', () => {
       join(proc, '77/status'),
       'Name:\tx\nPid:\t77\nUid:\t0\t1000\t0\t0\nNSpid:\t77\t12\t3\n',
     );
+    writeFileSync(join(proc, '77/stat'), `77 (a) b) S ${'0 '.repeat(18)}4711 0\n`);
     const map = readProcessMap(77, { proc });
+    assert.equal(map.startTicks, 4711);
     assert.equal(map.innerPid, 3);
     assert.equal(map.user, 1000);
   });

@@ -6,6 +6,7 @@
  */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { ModuleFiles } from './module-files.js';
+import { foreignRootOf } from './process-root.js';
 import type { MappedModule, ProcessMap } from './symbolizer.js';
 
 export interface ReadProcessMapOptions {
@@ -24,27 +25,30 @@ export function readProcessMap(
   const held = files ?? new ModuleFiles({ proc });
   try {
     const modules = parseMaps(text).map((module) => ({ ...module, ...held.hold(pid, module) }));
-    return new SortedMap(pid, modules, cut, readOwner(`${proc}/${pid}/status`));
+    const owner = readOwner(pid, proc);
+    return new SortedMap(pid, modules, cut, owner, foreignRootOf(pid, proc));
   } finally {
     if (files === undefined) held.close();
   }
 }
 
-interface Owner {
-  readonly innerPid: number;
-  readonly user: number;
-}
+type Owner = Pick<ProcessMap, 'startTicks' | 'innerPid' | 'user'>;
 
 class SortedMap implements ProcessMap {
+  readonly startTicks: number;
   readonly innerPid: number;
   readonly user: number;
+  readonly root?: string;
 
   constructor(
     readonly pid: number,
     readonly modules: readonly MappedModule[],
     readonly cut: boolean,
     owner: Owner | undefined,
+    root: string | undefined,
   ) {
+    if (root !== undefined) this.root = root;
+    this.startTicks = owner?.startTicks ?? 0;
     this.innerPid = owner?.innerPid ?? pid;
     this.user = owner?.user ?? NOBODY_AT_ALL;
   }
@@ -130,19 +134,24 @@ function readBounded(file: string): { readonly text: string; readonly cut: boole
   return { text: whole.toString('utf8'), cut };
 }
 
-function readOwner(file: string): Owner | undefined {
+function readOwner(pid: number, proc: string): Owner | undefined {
   try {
-    const text = readFileSync(file, 'latin1');
+    const text = readFileSync(`${proc}/${pid}/status`, 'latin1');
     const user = /^Uid:\s+\d+\s+(\d+)/m.exec(text)?.[1];
     const innerPid = /^NSpid:.*?(\d+)$/m.exec(text)?.[1] ?? /^Pid:\s+(\d+)/m.exec(text)?.[1];
     if (user === undefined || innerPid === undefined) return undefined;
-    return { user: Number(user), innerPid: Number(innerPid) };
+    const stat = readFileSync(`${proc}/${pid}/stat`, 'latin1');
+    // The name before it may hold anything, a bracket too.
+    const startTicks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[STARTTIME]);
+    return { startTicks, user: Number(user), innerPid: Number(innerPid) };
   } catch {
     return undefined;
   }
 }
 
 const NOBODY_AT_ALL = -1;
+/** After the name (proc_pid_stat(5) counts from 1, and two come before). */
+const STARTTIME = 22 - 3;
 const NEWLINE = 0x0a;
 const PIECE = 1 << 16;
 /** Bytes; some 100,000 mappings. */

@@ -3,15 +3,25 @@
  * rights, says so, and answers questions on stdin until it is closed. The files come over a socket.
  */
 import { closeSync, readSync, writeSync } from 'node:fs';
+import { describeError, errnoCode, MemWatcherError } from '../errors.js';
+import { type CodeLayout, codeLayoutOf } from './code-layout.js';
 import { belongs, sharedIdOf } from './debug-check.js';
 import { demangler } from './demangle.js';
 import { DwarfFile } from './dwarf-file.js';
 import { ElfNames } from './elf-names.js';
 import { libc } from './libc.js';
-import { type DebugWanted, type LibDw, openCxxDemangler, openLibDw } from './libdw.js';
+import { type DebugWanted, type LibDw, LibDwError, openCxxDemangler, openLibDw } from './libdw.js';
 import { printable } from './printable.js';
 import { giveUpEverything, mustStartAgain, SOCKET, startAgain } from './sandbox.js';
-import { Decoder, encode, type FoundFrame, type Question, type Statement } from './wire.js';
+import {
+  Decoder,
+  encode,
+  type FoundFrame,
+  PROTOCOL_EXIT,
+  ProtocolError,
+  type Question,
+  type Statement,
+} from './wire.js';
 
 const [memory = '', cpuSeconds = '', files = '', again] = process.argv.slice(2);
 
@@ -39,7 +49,8 @@ class Child {
 
   #look({ file, fresh, addresses }: Question & { kind: 'look' }): void {
     if (fresh) this.#files.set(file, this.#open());
-    const known = this.#files.get(file) ?? 'it was not given';
+    const known = this.#files.get(file);
+    if (known === undefined) throw new ProtocolError(`file ${file} was never handed over`);
     const lack = typeof known === 'string' ? known : undefined;
     const frames = addresses.map((address) =>
       typeof known === 'string' ? [] : known.look(BigInt(`0x${address}`)).map(shown),
@@ -51,7 +62,7 @@ class Child {
 
   #open(): NamedFile | string {
     const fd = libc().receiveFile(SOCKET);
-    if (fd === undefined) return 'it did not come';
+    if (fd === undefined) throw new ProtocolError('the file did not arrive');
     try {
       if (this.#dw !== undefined) return this.#openDwarf(this.#dw, fd);
       const names = new ElfNames(fd, this.#demangle, NO_LIBDW);
@@ -59,15 +70,19 @@ class Child {
       return names;
     } catch (error) {
       closeSync(fd);
-      return error instanceof Error ? error.message : String(error);
+      // What else goes wrong here is no property of the file.
+      if (isOfFile(error)) return describeError(error);
+      throw error;
     }
   }
 
   #openDwarf(dw: LibDw, fd: number): NamedFile {
     let sharedId = sharedIdOf(fd);
+    // Before the library owns the descriptor.
+    const code = codeLayoutOf(fd);
     const ask = (wanted: DebugWanted) => {
       const whole = wanted.isShared ? { ...wanted, buildId: sharedId } : wanted;
-      const found = this.#ask(whole);
+      const found = this.#ask(whole, code);
       if (found >= 0 && !wanted.isShared) sharedId = sharedIdOf(found);
       return found;
     };
@@ -81,7 +96,7 @@ class Child {
   }
 
   /** Gives what belongs to the file, of all that the agent can find. */
-  #ask(wanted: DebugWanted): number {
+  #ask(wanted: DebugWanted, code: CodeLayout): number {
     const { buildId, link, isShared } = wanted;
     this.#say({ kind: 'want', buildId: buildId.toString('hex'), link, shared: isShared });
     const given = this.#next();
@@ -90,7 +105,7 @@ class Child {
     for (let n = 0; n < count; n++) {
       const fd = libc().receiveFile(SOCKET);
       if (fd === undefined) break;
-      if (found < 0 && belongs(fd, wanted)) found = fd;
+      if (found < 0 && belongs(fd, wanted, code)) found = fd;
       else closeSync(fd);
     }
     return found;
@@ -101,7 +116,7 @@ class Child {
       const length = readSync(0, this.#piece);
       if (length === 0) return undefined;
       const messages = this.#decoder.feed(Buffer.from(this.#piece.subarray(0, length)));
-      this.#questions.push(...messages.map((message): Question => JSON.parse(message)));
+      this.#questions.push(...messages.map(parseQuestion));
     }
     return this.#questions.shift();
   }
@@ -109,6 +124,18 @@ class Child {
   #say(statement: Statement): void {
     const bytes = encode(statement);
     for (let at = 0; at < bytes.length; at += writeSync(1, bytes, at));
+  }
+}
+
+/** The library's refusal, ours, or the file system's. */
+const isOfFile = (error: unknown): boolean =>
+  error instanceof LibDwError || error instanceof MemWatcherError || errnoCode(error) !== undefined;
+
+function parseQuestion(message: string): Question {
+  try {
+    return JSON.parse(message);
+  } catch (cause) {
+    throw new ProtocolError(describeError(cause));
   }
 }
 
@@ -127,6 +154,6 @@ try {
   new Child().run();
 } catch (error) {
   writeSync(2, `Error: ${error instanceof Error ? error.message : String(error)}\n`);
-  libc().exit(1);
+  libc().exit(error instanceof ProtocolError ? PROTOCOL_EXIT : 1);
 }
 libc().exit(0);

@@ -9,6 +9,8 @@ import type { Frame } from './frame.js';
 /** The memory map of a process, kept so that its addresses have names after it has gone. */
 export interface ProcessMap {
   readonly pid: number;
+  /** Since boot, clock ticks: a pid is given out again. 0 of who has gone. */
+  readonly startTicks: number;
   /** By address. */
   readonly modules: readonly MappedModule[];
   /** Whether the map was too long to be read whole; then what is missing is not in `modules`. */
@@ -16,6 +18,8 @@ export interface ProcessMap {
   /** Its pid in its own pid namespace, and its effective user: whose JIT map counts. */
   readonly innerPid: number;
   readonly user: number;
+  /** Where its paths lead, if that is not where the agent's do (`foreignRootOf`). */
+  readonly root?: string;
   find(address: bigint): MappedModule | undefined;
 }
 
@@ -31,7 +35,9 @@ export interface MappedModule {
   readonly deleted: boolean;
   readonly device: string;
   readonly inode: number;
-  /** Hex; absent if it has none or was not read. */
+  /** Which file it is and as of when (`fileIdOf`); absent if it could not be opened. */
+  readonly file?: string;
+  /** Hex; absent if it has none or was not read. Not proof: whoever links a file chooses it. */
   readonly buildId?: string;
   /** Where the file's bytes belong by its program headers; absent if it could not be read. */
   readonly segments?: readonly Segment[];

@@ -61,6 +61,13 @@ export type Statement = Ready | Want | Found;
 
 export const MAX_STATEMENT = 1 << 24;
 
+/** The child's exit code when it does not understand the agent. */
+export const PROTOCOL_EXIT = 3;
+
+export class ProtocolError extends Error {
+  override readonly name = 'ProtocolError';
+}
+
 export function encode(message: Question | Statement): Buffer {
   const body = Buffer.from(JSON.stringify(message));
   const length = Buffer.alloc(4);
@@ -82,7 +89,7 @@ export class Decoder {
     const messages: string[] = [];
     while (this.#rest.length >= 4) {
       const length = this.#rest.readUInt32LE(0);
-      if (length > this.#most) throw new Error(`a message of ${length} bytes`);
+      if (length > this.#most) throw new ProtocolError(`a message of ${length} bytes`);
       if (this.#rest.length < 4 + length) break;
       messages.push(this.#rest.toString('utf8', 4, 4 + length));
       this.#rest = this.#rest.subarray(4 + length);

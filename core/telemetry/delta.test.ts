@@ -10,6 +10,8 @@ const values = (batch: PointBatch) => scalars(batch).map(({ value }) => value);
 const converter = (maxSeries?: number) =>
   new DeltaConverter({ createdAt: START - 1, ...(maxSeries !== undefined && { maxSeries }) });
 const at = (seconds: number) => START + seconds * 1000;
+const seriesOf = (delta: DeltaConverter) =>
+  delta.states.reduce((sum, { series }) => sum + series, 0);
 
 test('a counter that began under our eyes is sent whole, then by what it grew', () => {
   const delta = converter();
@@ -68,7 +70,7 @@ test('a process that outlives a restart of the plugin loses nothing of its count
     process(155, at(30), at(20.5)),
   ].map((batch) => values(delta.convert(batch)));
   assert.deepEqual(sent, [[100], [30], [20], [5]]);
-  assert.equal(delta.series, 1);
+  assert.equal(seriesOf(delta), 1);
 });
 
 test('a series that is absent for a while loses nothing and sends nothing twice', () => {
@@ -103,13 +105,13 @@ test('a process that began since the last look is sent whole', () => {
 test('a process that vanished is forgotten, and only sets the mark if it comes back', () => {
   const delta = converter();
   delta.convert(process(7, 10, at(5)));
-  assert.equal(delta.series, 2);
+  assert.equal(seriesOf(delta), 2);
   const without = sampleBatch(
     (out) => out.point('memwatcher.sample.failures', 0, { zone: 'always' }),
     at(20),
   );
   delta.convert(without);
-  assert.equal(delta.series, 1);
+  assert.equal(seriesOf(delta), 1);
   assert.deepEqual(ofProcess(delta.convert(process(9, 30, at(5)))), []);
 });
 
@@ -134,14 +136,98 @@ test('the order in which attributes were set does not matter', () => {
   assert.deepEqual(values(delta.convert(turned)), [1]);
 });
 
-test('series are bounded; what does not fit is counted', () => {
+/** New series a batch, each of which is seen once. */
+function churn(delta: DeltaConverter, batches: number, each: number, began?: number) {
+  for (let n = 0; n < batches; n++) {
+    const time = at(10 * (n + 1));
+    const batch = sampleBatch((out) => {
+      for (let i = 0; i < each; i++) {
+        const attributes = { zone: 'gone', node: n * each + i };
+        out.point('memwatcher.sample.failures', 1, attributes, began && time - began);
+      }
+    }, time);
+    delta.convert(batch);
+  }
+}
+
+const other = (batch: PointBatch): PointBatch => ({ ...batch, plugin: 'other' });
+
+test('series in use are bounded by plugin, and what does not fit is counted by plugin', () => {
   const delta = converter(3);
   const many = sampleBatch((out) => {
     for (let node = 0; node < 5; node++) out.point('memwatcher.sample.failures', 1, { node });
   });
   assert.equal(values(delta.convert(many)).length, 3);
-  assert.equal(delta.series, 3);
-  assert.equal(delta.overflowed, 2);
+  assert.deepEqual(values(delta.convert(other(failures(7)))), [7]);
+  assert.deepEqual(
+    delta.states.map(({ plugin, series, dropped }) => [plugin, series, dropped.series_limit]),
+    [
+      ['sample', 3, 2],
+      ['other', 1, 0],
+    ],
+  );
+});
+
+test('200,000 series that came and went leave room for new ones, of any plugin', () => {
+  for (const began of [undefined, 5000]) {
+    const delta = converter();
+    churn(delta, 100, 2000, began);
+    assert.ok(seriesOf(delta) <= 100_000, `${seriesOf(delta)} series`);
+    assert.deepEqual(values(delta.convert(other(failures(7, at(2000))))), [7]);
+    const late = sampleBatch((out) => {
+      for (let node = -100; node < 0; node++) out.point('memwatcher.sample.failures', 3, { node });
+    }, at(2000));
+    const sent = values(delta.convert(late));
+    // A few may be taken for series that were here before.
+    assert.ok(sent.length >= 80 && sent.every((value) => value === 3), `${sent.length} of 100`);
+    const dropped = delta.states.map((state) => state.dropped.series_limit);
+    assert.deepEqual(dropped.slice(1), [0], 'nothing of the other plugin');
+  }
+});
+
+test('a series that made room for others and comes back is not sent whole again', () => {
+  const delta = converter(10);
+  delta.convert(failures(1_000_000, at(1)));
+  churn(delta, 10, 10);
+  assert.deepEqual(values(delta.convert(failures(1_000_001, at(200)))), []);
+  assert.deepEqual(values(delta.convert(failures(1_000_004, at(210)))), [3]);
+});
+
+test('an older batch after a newer one is dropped and counted, and is no reset', () => {
+  const delta = converter();
+  delta.convert(failures(1_000_000, at(10)));
+  delta.convert(failures(1_000_020, at(30)));
+  assert.deepEqual(delta.convert(failures(1_000_010, at(20))).metrics, []);
+  assert.deepEqual(values(delta.convert(failures(1_000_030, at(40)))), [10]);
+  assert.deepEqual(
+    delta.states.map(({ dropped }) => dropped.out_of_order),
+    [1],
+  );
+});
+
+test('a clock that is set back is no disorder', () => {
+  const delta = converter();
+  const steady = (value: number, seconds: number, steadySeconds: number) => ({
+    ...failures(value, at(seconds)),
+    steadyTime: at(steadySeconds),
+  });
+  delta.convert(steady(100, 3600, 1));
+  assert.deepEqual(values(delta.convert(steady(103, 10, 2))), [3]);
+  assert.deepEqual(values(delta.convert(steady(110, 20, 3))), [7]);
+});
+
+test('a start time that is measured anew is the same counter', () => {
+  const delta = converter();
+  const sent = [at(1), at(1) + 310, at(1) - 6].map((began, n) =>
+    ofProcess(delta.convert(process(1_000_000 + 10 * n, 10 + 10 * n, began))),
+  );
+  assert.deepEqual(sent, [[1_000_000], [10], [10]]);
+});
+
+test('a start time after the last look is a reset, whatever the value', () => {
+  const delta = converter();
+  delta.convert(process(100, 10, at(5)));
+  assert.deepEqual(ofProcess(delta.convert(process(150, 20, at(15)))), [150]);
 });
 
 const histogram = (point: Omit<HistogramPoint, 'attributes'>, seconds: number) =>

@@ -2,206 +2,192 @@
  * Cumulative → delta, for endpoints that take nothing else. Only counters and histograms change;
  * gauges and up-down counters go through.
  *
- * A series is told apart by its metric and attributes. What its first point becomes depends on
- * whether it can have been sent before: a counter that began under our eyes is sent whole; one that
- * is older than our last look (a process that was there before, or that comes back among the top N)
- * only sets the mark for the next.
+ * A series is identified by its metric and attributes. Its first point is sent whole only if nobody
+ * can have sent any of it before: the counter began after our last look. An older one (a process
+ * that was there before, or that comes back among the top N) only sets the mark for the next point.
  *
- * Series that began by themselves (a process) are forgotten once they vanish; those as old as their
- * plugin stay, since a cgroup or an order may come back, and are bounded by `maxSeries`.
+ * A start time that moves is a reset only if the new one is later than our last look: at that moment
+ * the old counter was still counting, so an earlier one is the same counter, measured anew.
+ *
+ * Series with a start time of their own (a process) are forgotten once they vanish. Those as old as
+ * their plugin stay, since a cgroup or an order may come back, until `maxSeries` is reached: then
+ * those that have been absent longest make room, and only set the mark if they do come back.
  */
-import type { Exemplar, HistogramPoint, MetricPoints, PointBatch, ScalarPoint } from './points.js';
+import type { HistogramPoint, MetricPoints, PointBatch, ScalarPoint } from './points.js';
+import { SeriesTable } from './series-table.js';
+import { type Point, seriesKey, subtract, withoutExtremes } from './subtract.js';
 
 export interface DeltaOptions {
-  /** Unix ms: counters that began later were never sent by anyone. */
+  /** Unix ms, steady: counters that began later were never sent by anyone. */
   readonly createdAt: number;
-  /** Series remembered over all metrics. */
+  /** Series remembered of each plugin, over all of its metrics. */
   readonly maxSeries?: number;
 }
 
-type Point = ScalarPoint | HistogramPoint;
+/**
+ * Why a point was not converted. `series_limit`: there was no room to remember its series, or the
+ * series made room for others and came back; `out_of_order`: a later snapshot was converted before.
+ */
+export const DELTA_DROPS = ['series_limit', 'out_of_order'] as const;
+export type DeltaDrop = (typeof DELTA_DROPS)[number];
 
-interface Series<P extends Point> {
-  point: P;
-  /** When the counter began, Unix ms. */
-  began: number;
-  /** When `point` was taken, Unix ms. */
-  time: number;
+/** What the converter holds of one plugin. */
+export interface DeltaState {
+  readonly plugin: string;
+  /** Series remembered now. */
+  readonly series: number;
+  /** Points. */
+  readonly dropped: Readonly<Record<DeltaDrop, number>>;
 }
 
 interface PluginState {
-  readonly startTime: number;
-  /** When this plugin's last batch was taken, Unix ms. */
-  time: number;
-  readonly metrics: Map<string, Map<string, Series<Point>>>;
+  readonly plugin: string;
+  startTime: number;
+  /** `PointBatch.steadyTime` of the last batch. */
+  lookedAt: number;
+  converted: boolean;
+  table: SeriesTable;
+  readonly dropped: Record<DeltaDrop, number>;
 }
 
 const MAX_SERIES = 100_000;
 
 export class DeltaConverter {
-  readonly #createdAt: number;
+  #createdAt: number;
   readonly #maxSeries: number;
   readonly #plugins = new Map<string, PluginState>();
-  #series = 0;
-  #overflowed = 0;
 
   constructor({ createdAt, maxSeries = MAX_SERIES }: DeltaOptions) {
     this.#createdAt = createdAt;
     this.#maxSeries = maxSeries;
   }
 
-  /** Series remembered now. */
-  get series(): number {
-    return this.#series;
+  get states(): readonly DeltaState[] {
+    return [...this.#plugins.values()].map(({ plugin, table, dropped }) => ({
+      plugin,
+      series: table.size,
+      dropped,
+    }));
   }
 
-  /** Points that were not converted because `maxSeries` was reached. */
-  get overflowed(): number {
-    return this.#overflowed;
+  /**
+   * After a reload: `plugins` publish from now on, and series of others are forgotten. If nothing was
+   * converted yet, another converter has sent what began before `since`.
+   */
+  takeOver(plugins: readonly string[], since: number): void {
+    if (this.#plugins.size === 0) this.#createdAt = since;
+    for (const state of this.#plugins.values()) {
+      if (!plugins.includes(state.plugin)) state.table = new SeriesTable(this.#maxSeries);
+    }
   }
 
   convert(batch: PointBatch): PointBatch {
     const state = this.#stateOf(batch);
+    if (state.converted && batch.steadyTime < state.lookedAt) {
+      state.dropped.out_of_order += pointsIn(batch.metrics);
+      return { ...batch, metrics: [] };
+    }
+    state.converted = true;
+    this.#beginAnew(batch, state);
+    state.table.begin();
     const metrics = batch.metrics.map((metric) => this.#convertMetric(metric, batch, state));
-    state.time = batch.time;
-    return {
-      ...batch,
-      metrics: metrics.filter(({ scalars, histograms }) => scalars.length + histograms.length > 0),
-    };
+    state.table.remove(({ began }, isAbsent) => isAbsent && began !== batch.startTime);
+    state.lookedAt = batch.steadyTime;
+    return { ...batch, metrics: metrics.filter((metric) => pointsIn([metric]) > 0) };
   }
 
   #convertMetric(metric: MetricPoints, batch: PointBatch, state: PluginState): MetricPoints {
     const { kind } = metric.spec;
     if (kind === 'gauge' || kind === 'updowncounter') return metric;
-    const known = state.metrics.get(metric.name) ?? new Map<string, Series<Point>>();
-    state.metrics.set(metric.name, known);
     const scalars: ScalarPoint[] = [];
     const histograms: HistogramPoint[] = [];
     for (const point of metric.scalars) {
-      const delta = this.#advance(known, metric, point, batch, state, subtractScalar);
+      const delta = this.#advance(metric, point, batch, state);
       if (delta) scalars.push(delta);
     }
     for (const point of metric.histograms) {
-      const delta = this.#advance(known, metric, point, batch, state, subtractHistogram);
+      const delta = this.#advance(metric, point, batch, state);
       if (delta) histograms.push(delta);
     }
-    this.#forgetVanished(known, batch);
     return { ...metric, scalars, histograms };
   }
 
   #advance<P extends Point>(
-    known: Map<string, Series<Point>>,
     metric: MetricPoints,
     point: P,
     batch: PointBatch,
     state: PluginState,
-    subtract: (now: P, before: P) => P | undefined,
   ): P | undefined {
     const key = seriesKey(metric, point);
     const began = point.startTime ?? batch.startTime;
-    const series = known.get(key) as Series<P> | undefined;
-    if (!series) return this.#begin(known, key, point, began, batch, state);
-    const { point: before, began: beganBefore, time } = series;
+    const series = state.table.find(metric.name, key);
+    if (!series) return this.#begin(metric.name, key, point, began, batch, state);
+    const { point: before, time, lookedAt } = series;
+    const isReset = began !== series.began && began >= lookedAt;
     series.point = point;
-    series.began = began;
     series.time = batch.time;
-    if (began !== beganBefore) return withoutExtremes(point, Math.max(began, time));
-    // A counter that fell was reset without saying so: what it shows came since our last look.
-    return { ...(subtract(point, before) ?? withoutExtremes(point, time)), startTime: time };
+    series.lookedAt = batch.steadyTime;
+    if (isReset) {
+      series.began = began;
+      return withoutExtremes(point, began);
+    }
+    // A counter that fell was reset without a new start time: it counted since our last look.
+    return { ...(subtract(point, before as P) ?? withoutExtremes(point, time)), startTime: time };
   }
 
   #begin<P extends Point>(
-    known: Map<string, Series<Point>>,
+    metric: string,
     key: string,
     point: P,
     began: number,
     batch: PointBatch,
     state: PluginState,
   ): P | undefined {
-    if (this.#series >= this.#maxSeries) {
-      this.#overflowed++;
+    if (
+      !state.table.add(metric, key, {
+        point,
+        began,
+        time: batch.time,
+        lookedAt: batch.steadyTime,
+      })
+    ) {
+      state.dropped.series_limit++;
       return undefined;
     }
-    this.#series++;
-    known.set(key, { point, began, time: batch.time });
-    const neverSentSince = began === batch.startTime ? this.#createdAt : state.time;
-    return began >= neverSentSince ? { ...point, startTime: began } : undefined;
-  }
-
-  #forgetVanished(known: Map<string, Series<Point>>, batch: PointBatch): void {
-    for (const [key, series] of known) {
-      if (series.time === batch.time || series.began === batch.startTime) continue;
-      known.delete(key);
-      this.#series--;
+    if (began !== batch.startTime) {
+      return began >= state.lookedAt ? { ...point, startTime: began } : undefined;
     }
+    if (state.table.mayBeForgotten(metric, key)) {
+      state.dropped.series_limit++;
+      return undefined;
+    }
+    return began >= this.#createdAt ? { ...point, startTime: began } : undefined;
   }
 
-  #stateOf(batch: PointBatch): PluginState {
-    const known = this.#plugins.get(batch.plugin);
-    if (known?.startTime === batch.startTime) return known;
-    if (known) this.#forgetPlugin(known);
-    const { startTime } = batch;
-    const { time = this.#createdAt, metrics = new Map() } = known ?? {};
-    const state = { startTime, time, metrics };
-    this.#plugins.set(batch.plugin, state);
+  #stateOf({ plugin, startTime }: PointBatch): PluginState {
+    let state = this.#plugins.get(plugin);
+    if (!state) {
+      state = {
+        plugin,
+        startTime,
+        lookedAt: this.#createdAt,
+        converted: false,
+        table: new SeriesTable(this.#maxSeries),
+        dropped: { series_limit: 0, out_of_order: 0 },
+      };
+      this.#plugins.set(plugin, state);
+    }
     return state;
   }
 
-  /** The plugin started again, and with it those of its series that are as old as it was. */
-  #forgetPlugin({ startTime, metrics }: PluginState): void {
-    for (const known of metrics.values()) {
-      for (const [key, { began }] of known) {
-        if (began !== startTime) continue;
-        known.delete(key);
-        this.#series--;
-      }
-    }
+  /** If the plugin started again, then so did those of its series that are as old as it was. */
+  #beginAnew({ startTime }: PointBatch, state: PluginState): void {
+    const { startTime: before } = state;
+    if (before === startTime) return;
+    state.startTime = startTime;
+    state.table.remove(({ began }) => began === before);
   }
 }
 
-/** Values in the order of the metadata, so that the order in which they were set does not matter. */
-function seriesKey({ spec }: MetricPoints, { attributes }: Point): string {
-  let key = '';
-  for (const name of spec.attributes) key += `${attributes[name]}\0`;
-  return key;
-}
-
-function subtractScalar(now: ScalarPoint, before: ScalarPoint): ScalarPoint | undefined {
-  const value = now.value - before.value;
-  return value < 0 ? undefined : { ...now, value };
-}
-
-function subtractHistogram(now: HistogramPoint, before: HistogramPoint) {
-  const offset = Math.min(now.offset, before.offset);
-  const end = Math.max(now.offset + now.buckets.length, before.offset + before.buckets.length);
-  const at = (point: HistogramPoint, bucket: number) => point.buckets[bucket - point.offset] ?? 0;
-  const buckets = Array.from(
-    { length: end - offset },
-    (_, i) => at(now, offset + i) - at(before, offset + i),
-  );
-  const count = now.count - before.count;
-  const zeroCount = now.zeroCount - before.zeroCount;
-  if (count < 0 || zeroCount < 0 || buckets.some((bucket) => bucket < 0)) return undefined;
-  const sum = now.sum - before.sum;
-  return withoutExtremes({
-    ...now,
-    count,
-    sum,
-    zeroCount,
-    offset,
-    buckets,
-    ...(now.exemplars && { exemplars: unsent(now.exemplars, before.exemplars) }),
-  });
-}
-
-/** Those that were not with the point before: each belongs to the interval that it came in. */
-function unsent(now: readonly Exemplar[], before: readonly Exemplar[] = []): readonly Exemplar[] {
-  const sent = new Set(before.map(({ span }) => span.spanId));
-  return now.filter(({ span }) => !sent.has(span.spanId));
-}
-
-/** The smallest and largest value since the beginning say nothing about an interval. */
-function withoutExtremes<P extends Point>(point: P, startTime = point.startTime): P {
-  const { min: _min, max: _max, ...rest } = point as HistogramPoint;
-  return { ...rest, startTime } as unknown as P;
-}
+const pointsIn = (metrics: readonly MetricPoints[]): number =>
+  metrics.reduce((sum, { scalars, histograms }) => sum + scalars.length + histograms.length, 0);

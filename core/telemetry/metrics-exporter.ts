@@ -1,7 +1,8 @@
 import { OTLPMetricExporterBase } from '@opentelemetry/exporter-metrics-otlp-http';
 import { AggregationTemporality } from '@opentelemetry/sdk-metrics';
+import type { Logger } from '../logger.js';
 import type { Clock } from './clock.js';
-import { DeltaConverter } from './delta.js';
+import { DELTA_DROPS, DeltaConverter, type DeltaDrop } from './delta.js';
 import { metricsEncoding } from './encodings.js';
 import { PushReader, SnapshotProducer } from './metric-reader.js';
 import { type DelegateContext, SpoolDelegate } from './otlp-exporter.js';
@@ -12,6 +13,11 @@ import { Snapshot } from './snapshot.js';
 /** A collection that comes this share of an interval too early still counts as on time. */
 const TOLERANCE = 0.05;
 
+const DROP_REASONS: Readonly<Record<DeltaDrop, string>> = {
+  series_limit: 'its series have reached the limit',
+  out_of_order: 'a later collection was converted before',
+};
+
 /** Metrics to one endpoint: in its temporality, at its interval. */
 export class MetricsExporter {
   readonly delegate;
@@ -19,21 +25,25 @@ export class MetricsExporter {
   readonly #settings: SignalSettings;
   readonly #clock: Clock;
   readonly #converter: DeltaConverter;
+  readonly #logger: Logger;
+  /** Plugins and reasons that the log has named. */
+  readonly #logged = new Set<string>();
   #snapshot: Snapshot;
   #exported = true;
   #dueAt = 0;
 
   constructor(settings: SignalSettings, context: DelegateContext) {
-    const { clock, version } = context;
+    const { clock, version, logger } = context;
     this.#settings = settings;
     this.#clock = clock;
+    this.#logger = logger;
     this.#snapshot = new Snapshot([], version);
     this.delegate = new SpoolDelegate(settings, metricsEncoding(settings.protocol), context);
     const delta = settings.temporality === 'delta';
     const temporalityPreference = delta
       ? AggregationTemporality.DELTA
       : AggregationTemporality.CUMULATIVE;
-    this.#converter = new DeltaConverter({ createdAt: clock.now() });
+    this.#converter = new DeltaConverter({ createdAt: clock.steady() });
     this.reader = new PushReader(
       new SnapshotProducer(() =>
         delta ? this.#snapshot.delta(this.#converter) : this.#snapshot.cumulative(),
@@ -45,7 +55,14 @@ export class MetricsExporter {
 
   get outcome(): ExporterOutcome {
     const { dropped, ...outcome } = this.delegate.outcome;
-    return { ...outcome, dropped: dropped + this.#converter.overflowed };
+    if (this.#settings.temporality !== 'delta') return { ...outcome, dropped };
+    const delta = this.#converter.states;
+    const unconverted = delta.flatMap((state) => Object.values(state.dropped));
+    return { ...outcome, dropped: unconverted.reduce((sum, n) => sum + n, dropped), delta };
+  }
+
+  takeOver(scopes: readonly string[], since: number): void {
+    this.#converter.takeOver(scopes, since);
   }
 
   /** Exports the snapshot if it is time; else it waits for the next or for `exportPending`. */
@@ -66,5 +83,22 @@ export class MetricsExporter {
     if (this.#exported) return;
     this.#exported = true;
     await this.reader.export();
+    this.#logDrops();
+  }
+
+  /** Once a plugin and reason: the metrics have the counts. */
+  #logDrops(): void {
+    const { exporter } = this.#settings;
+    for (const { plugin, series, dropped } of this.#converter.states) {
+      for (const reason of DELTA_DROPS) {
+        const key = `${plugin} ${reason}`;
+        if (dropped[reason] === 0 || this.#logged.has(key)) continue;
+        this.#logged.add(key);
+        this.#logger.warn(
+          { plugin, series, dropped: dropped[reason] },
+          `points of ${plugin} dropped from the delta export to ${exporter}: ${DROP_REASONS[reason]}`,
+        );
+      }
+    }
   }
 }

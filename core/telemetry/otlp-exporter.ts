@@ -68,7 +68,7 @@ export class SpoolDelegate<Items> implements IOtlpExportDelegate<Items> {
     this.#settings = settings;
     this.#encoding = encoding;
     this.#clock = clock;
-    this.#startTime = clock.now();
+    this.#startTime = clock.steady();
     this.#state = new StateLog({ settings, logger, clock });
     this.#spool = new Spool({
       transport: new HttpTransport(settings, version, env),

@@ -1,4 +1,5 @@
 /** What really became of what was exported, counted where the answer arrives. */
+import type { DeltaState } from './delta.js';
 
 export type Signal = 'metrics' | 'logs' | 'traces';
 
@@ -32,6 +33,8 @@ export interface ExporterOutcome {
   readonly lastError: string | undefined;
   /** Unix ms. */
   readonly lastSuccess: number | undefined;
+  /** By plugin, of metrics that are sent as delta. */
+  readonly delta?: readonly DeltaState[];
 }
 
 /** The counters that grow; the rest is asked of the queue. */

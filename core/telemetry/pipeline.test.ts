@@ -23,6 +23,7 @@ const LONG = 30_000;
 class ImpatientClock implements Clock {
   time = START;
   now = () => this.time;
+  steady = () => this.time;
   wait = () => new Promise<void>((resolve) => setImmediate(resolve));
 }
 

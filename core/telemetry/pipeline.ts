@@ -126,6 +126,11 @@ export class Telemetry implements Closable {
     }
   }
 
+  /** After a reload; `scopes` publish from now on. */
+  takeOver(scopes: readonly string[], since: number): void {
+    for (const exporter of this.#metrics) exporter.takeOver(scopes, since);
+  }
+
   event(event: EventRecord): void {
     if (this.#closing || this.#logs.length === 0) return;
     this.#logQueue.push(this.#records.logRecord(event, this.#clock.now()));

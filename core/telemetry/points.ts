@@ -23,7 +23,16 @@ export interface ScalarPoint {
   readonly value: number;
   /** When this series began, Unix ms; the batch's `startTime` unless set. */
   readonly startTime?: number;
+  /** Who counts: the plugin's instance unless set. */
+  readonly countedBy?: CountedBy;
 }
+
+/**
+ * `kernel`: the kernel keeps this counter whether or not a plugin runs, such as the page faults of a
+ * process. Every instance of the plugin reads the same value. `instance`: it counts what this
+ * instance of the plugin has seen, so two instances that run side by side count the same things.
+ */
+export type CountedBy = 'instance' | 'kernel';
 
 /**
  * A histogram of powers of two as the kernel keeps it. `buckets[i]` counts values in
@@ -66,8 +75,13 @@ export interface PointBatch {
   readonly plugin: string;
   /** When the snapshot was taken, Unix ms. */
   readonly time: number;
-  /** When the plugin's counters began, Unix ms. */
+  /** When the plugin's counters began, Unix ms by the steady clock, as all starts are. */
   readonly startTime: number;
+  /**
+   * When it was taken by the clock that nobody sets (`steadyNow`), Unix ms: comparable with starts, and
+   * growing from snapshot to snapshot, over reloads too.
+   */
+  readonly steadyTime: number;
   /** Metrics in the order of the metadata; those that are off, or have no point, are absent. */
   readonly metrics: readonly MetricPoints[];
 }
@@ -80,6 +94,7 @@ export interface PointWriter<M extends Metadata = Metadata> {
     value: number | undefined,
     attributes: MetricAttributes<M, N>,
     startTime?: number,
+    countedBy?: CountedBy,
   ): void;
   histogram<N extends HistogramMetric<M>>(
     name: N,
@@ -108,13 +123,15 @@ export class PointBatchBuilder implements PointWriter {
     value: number | undefined,
     attributes: PointAttributes,
     startTime?: number,
+    countedBy: CountedBy = 'instance',
   ): void {
     if (value === undefined) return;
-    this.#metrics
-      .get(name)
-      ?.scalars.push(
-        startTime === undefined ? { attributes, value } : { attributes, value, startTime },
-      );
+    this.#metrics.get(name)?.scalars.push({
+      attributes,
+      value,
+      ...(startTime !== undefined && { startTime }),
+      ...(countedBy === 'kernel' && { countedBy }),
+    });
   }
 
   histogram(
@@ -125,10 +142,10 @@ export class PointBatchBuilder implements PointWriter {
     this.#metrics.get(name)?.histograms.push({ ...point, attributes });
   }
 
-  build(time: number, startTime: number): PointBatch {
+  build(time: number, startTime: number, steadyTime = time): PointBatch {
     const metrics = [...this.#metrics.values()].filter(
       (metric) => metric.scalars.length + metric.histograms.length > 0,
     );
-    return { plugin: this.metadata.name, time, startTime, metrics };
+    return { plugin: this.metadata.name, time, startTime, steadyTime, metrics };
   }
 }

@@ -6,6 +6,7 @@ import {
   type ResourceMetrics,
 } from '@opentelemetry/sdk-metrics';
 import { describeError, MemWatcherError } from '../errors.js';
+import { steadyNow } from '../identity/boot-moment.js';
 import { countPoints } from './metric-reader.js';
 import { http } from './node-http.js';
 import { type ExporterOutcome, noOutcome } from './outcome.js';
@@ -21,7 +22,7 @@ const CONTENT_TYPES: Readonly<Record<TextFormat, string>> = {
 export class ScrapeReader extends MetricReader {
   readonly #endpoint: ScrapeEndpoint;
   readonly #lease: ScrapeLease;
-  readonly #startTime = Date.now();
+  readonly #startTime = steadyNow();
   readonly #counts = noOutcome();
   #lastSuccess: number | undefined;
   #lastError: string | undefined;

@@ -35,7 +35,7 @@ export const selfMetadata = defineMetadata({
     },
     'memwatcher.collection.outcome': {
       type: 'string',
-      description: 'missed: it threw, or the one before had not ended',
+      description: 'missed: reading failed, or had not ended at the deadline (collect_timeout)',
       values: ['done', 'missed'],
     },
     'memwatcher.loss.reason': {
@@ -62,6 +62,13 @@ export const selfMetadata = defineMetadata({
         'sent: accepted. failed: the request was refused for good. rejected: refused within an ' +
         'accepted request. dropped: the queue was full, or the agent stopped',
       values: ['sent', 'failed', 'rejected', 'dropped'],
+    },
+    'memwatcher.export.delta.drop_reason': {
+      type: 'string',
+      description:
+        'series_limit: the plugin has too many series to remember. out_of_order: a later ' +
+        'collection was converted before',
+      values: ['series_limit', 'out_of_order'],
     },
     'memwatcher.exporter.state': {
       type: 'string',
@@ -171,6 +178,22 @@ export const selfMetadata = defineMetadata({
       unit: 'By',
       description: 'Memory of what waits, encoded and compressed',
       attributes: ['memwatcher.exporter', 'memwatcher.signal'],
+    },
+    'memwatcher.agent.export.delta.series': {
+      kind: 'gauge',
+      unit: '{series}',
+      description: 'Series of each plugin that are remembered in order to send them as delta',
+      attributes: ['memwatcher.exporter', 'memwatcher.plugin'],
+    },
+    'memwatcher.agent.export.delta.dropped': {
+      kind: 'counter',
+      unit: '{point}',
+      description: 'Points of each plugin that could not be converted to delta',
+      attributes: [
+        'memwatcher.exporter',
+        'memwatcher.plugin',
+        'memwatcher.export.delta.drop_reason',
+      ],
     },
     'memwatcher.agent.export.status': {
       kind: 'gauge',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeObject } from '../../test/fakes/bpf-host.js';
 import type { LoadedBpf, MapSpec } from '../bpf/host.js';
+import { steadyNow } from '../identity/boot-moment.js';
 import type { PluginStatus } from '../plugin.js';
 import { noOutcome } from './outcome.js';
 import {
@@ -53,6 +54,7 @@ const source: SelfSource = {
       queuedBytes: 99,
       lastError: undefined,
       lastSuccess: undefined,
+      delta: [{ plugin: 'pr', series: 9, dropped: { series_limit: 4, out_of_order: 1 } }],
     },
   ],
   process: { rss: 1000, cpuUser: 1.5, cpuSystem: 0.5, startTime: 50 },
@@ -81,6 +83,24 @@ test('reports the state, the losses and the outcomes', () => {
   const items = { sent: 10, failed: 0, rejected: 0, dropped: 3 };
   assert.deepEqual(valuesOf('memwatcher.agent.export.items'), items);
   assert.deepEqual(valuesOf('memwatcher.agent.export.status'), { idle: 0, ok: 0, failing: 1 });
+  assert.deepEqual(valuesOf('memwatcher.agent.export.delta.series'), { pr: 9 });
+  const drops = { series_limit: 4, out_of_order: 1 };
+  assert.deepEqual(valuesOf('memwatcher.agent.export.delta.dropped'), drops);
+});
+
+test('counters of a plugin began when it started, not when the agent did', () => {
+  const started = { ...source, plugins: [{ ...plugin, startTime: 1500 }] };
+  const { metrics } = selfBatch(started, 2000, 1000);
+  const counters = metrics.filter(
+    ({ name, spec }) => spec.kind === 'counter' && /agent\.(plugin|bpf)\./.test(name),
+  );
+  assert.ok(counters.length >= 3);
+  for (const { name, scalars } of counters) {
+    assert.ok(
+      scalars.every(({ startTime }) => startTime === 1500),
+      name,
+    );
+  }
 });
 
 test('what the kernel does not say is absent, not 0', () => {
@@ -117,7 +137,13 @@ test('a loaded object: figures by program and map, losses over all CPUs', () => 
     maps: [spec],
     map: () => ({ memory: () => 512, lookup: () => new Uint8Array(perCpu.buffer) }),
     layout: () => ({ name: 'mw_stats', size: 24, fields }),
-    programInfo: () => ({ id: 1, runCount: 4, runTimeNs: 400, recursionMisses: undefined }),
+    programInfo: () => ({
+      id: 1,
+      runCount: 4,
+      runTimeNs: 400,
+      recursionMisses: undefined,
+      verifiedInstructions: undefined,
+    }),
   };
   const loaded = {
     strategy: 's',
@@ -185,7 +211,8 @@ test('the process: what /proc says', () => {
   const { rss, cpuUser, cpuSystem, startTime } = readProcess();
   assert.ok(rss > 10 * 1024 * 1024 && rss < 4 * 1024 ** 3);
   assert.ok(cpuUser + cpuSystem > 0);
-  assert.ok(startTime <= Date.now());
+  assert.ok(startTime <= steadyNow());
+  assert.equal(readProcess().startTime, startTime);
 });
 
 test('a change of status says what the kernel does not give, where it does not', () => {
@@ -195,4 +222,12 @@ test('a change of status says what the kernel does not give, where it does not',
   assert.deepEqual(event.attributes['memwatcher.plugin.lacks'], lacks);
   assert.equal(event.body, 'procstat is ok: not on this kernel: wake-ups, sizes');
   assert.equal(statusEvent(status).attributes['memwatcher.plugin.lacks'], undefined);
+});
+
+test('batches are in order where the clock was set back', () => {
+  const orders = [3_600_000, 10_000, 20_000].map((time) => selfBatch(source, time, 1).steadyTime);
+  assert.deepEqual(
+    orders.toSorted((a, b) => a - b),
+    orders,
+  );
 });

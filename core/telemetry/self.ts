@@ -1,9 +1,11 @@
 /** The agent's own telemetry: facts in, points out. Pure but for `readBpf` and `readProcess`. */
 import type { LoadedBpf } from '../bpf/host.js';
 import { type ObjectStats, readStats } from '../bpf/stats.js';
+import { steadyNow } from '../identity/boot-moment.js';
 import type { EventAttributes, Severity } from '../metadata.js';
 import type { PluginState, PluginStatus } from '../plugin.js';
 import { lacksText } from '../status.js';
+import { DELTA_DROPS, type DeltaState } from './delta.js';
 import type { EventRecord } from './events.js';
 import type { ExporterOutcome, ExporterState } from './outcome.js';
 import { type PointBatch, PointBatchBuilder, type PointWriter } from './points.js';
@@ -19,6 +21,8 @@ export interface SelfSource {
 /** Counters are since the plugin started. */
 export interface PluginSelf {
   readonly status: PluginStatus;
+  /** Unix ms; undefined of a plugin that did not start. */
+  readonly startTime?: number | undefined;
   /** Collections that gave a snapshot. */
   readonly collections: number;
   readonly missedCollections: number;
@@ -66,11 +70,11 @@ export interface ProcessSelf {
   readonly startTime: number;
 }
 
-/** `startTime`: when the agent's plugins started, Unix ms. */
+/** `startTime`: when the agent started, Unix ms; the same over its reloads. */
 export function selfBatch(source: SelfSource, time: number, startTime: number): PointBatch {
   const builder = new PointBatchBuilder(selfMetadata);
   report(source, builder);
-  return builder.build(time, startTime);
+  return builder.build(time, startTime, steadyNow());
 }
 
 export function report(source: SelfSource, out: PointWriter<SelfMetadata>): void {
@@ -111,7 +115,7 @@ const EXPORTER_STATES: readonly ExporterState[] = ['idle', 'ok', 'failing'];
 const LOSSES = ['ring_full', 'map_full', 'read_failure', 'decode_error', 'cgroup_gone'] as const;
 
 function reportPlugin(self: PluginSelf, out: PointWriter<SelfMetadata>): void {
-  const { status, collections, missedCollections, lastDurationMs, bpf } = self;
+  const { status, startTime, collections, missedCollections, lastDurationMs, bpf } = self;
   const plugin = { 'memwatcher.plugin': status.plugin };
   for (const state of PLUGIN_STATES) {
     out.point('memwatcher.agent.plugin.status', status.state === state ? 1 : 0, {
@@ -125,10 +129,8 @@ function reportPlugin(self: PluginSelf, out: PointWriter<SelfMetadata>): void {
   }
   const outcomes = { done: collections, missed: missedCollections } as const;
   for (const outcome of ['done', 'missed'] as const) {
-    out.point('memwatcher.agent.plugin.collections', outcomes[outcome], {
-      ...plugin,
-      'memwatcher.collection.outcome': outcome,
-    });
+    const attributes = { ...plugin, 'memwatcher.collection.outcome': outcome };
+    out.point('memwatcher.agent.plugin.collections', outcomes[outcome], attributes, startTime);
   }
   const seconds = lastDurationMs === undefined ? undefined : lastDurationMs / 1000;
   out.point('memwatcher.agent.plugin.collection.duration', seconds, plugin);
@@ -140,21 +142,24 @@ function reportPlugin(self: PluginSelf, out: PointWriter<SelfMetadata>): void {
     cgroup_gone: self.cgroupsGone,
   } as const;
   for (const reason of LOSSES) {
-    out.point('memwatcher.agent.plugin.losses', losses[reason], {
-      ...plugin,
-      'memwatcher.loss.reason': reason,
-    });
+    const attributes = { ...plugin, 'memwatcher.loss.reason': reason };
+    out.point('memwatcher.agent.plugin.losses', losses[reason], attributes, startTime);
   }
-  if (bpf) reportBpf(bpf, status.plugin, out);
+  if (bpf) reportBpf(bpf, self, out);
 }
 
-function reportBpf({ programs, maps }: BpfSelf, name: string, out: PointWriter<SelfMetadata>) {
+function reportBpf(
+  { programs, maps }: BpfSelf,
+  { status: { plugin: name }, startTime }: PluginSelf,
+  out: PointWriter<SelfMetadata>,
+) {
   for (const program of programs) {
     const attributes = { 'memwatcher.plugin': name, 'memwatcher.bpf.program': program.name };
     const seconds = program.runTimeNs === undefined ? undefined : program.runTimeNs / 1e9;
-    out.point('memwatcher.agent.bpf.program.runs', program.runs, attributes);
-    out.point('memwatcher.agent.bpf.program.run_time', seconds, attributes);
-    out.point('memwatcher.agent.bpf.program.missed_runs', program.missedRuns, attributes);
+    out.point('memwatcher.agent.bpf.program.runs', program.runs, attributes, startTime);
+    out.point('memwatcher.agent.bpf.program.run_time', seconds, attributes, startTime);
+    const { missedRuns } = program;
+    out.point('memwatcher.agent.bpf.program.missed_runs', missedRuns, attributes, startTime);
   }
   for (const map of maps) {
     const attributes = { 'memwatcher.plugin': name, 'memwatcher.bpf.map': map.name };
@@ -179,6 +184,24 @@ function reportExporter(outcome: ExporterOutcome, out: PointWriter<SelfMetadata>
   for (const state of EXPORTER_STATES) {
     const attributes = { ...exporter, 'memwatcher.exporter.state': state };
     out.point('memwatcher.agent.export.status', outcome.state === state ? 1 : 0, attributes);
+  }
+  for (const state of outcome.delta ?? []) reportDelta(state, outcome, out);
+}
+
+function reportDelta(
+  { plugin, series, dropped }: DeltaState,
+  { exporter, startTime }: ExporterOutcome,
+  out: PointWriter<SelfMetadata>,
+): void {
+  const attributes = { 'memwatcher.exporter': exporter, 'memwatcher.plugin': plugin };
+  out.point('memwatcher.agent.export.delta.series', series, attributes);
+  for (const reason of DELTA_DROPS) {
+    out.point(
+      'memwatcher.agent.export.delta.dropped',
+      dropped[reason],
+      { ...attributes, 'memwatcher.export.delta.drop_reason': reason },
+      startTime,
+    );
   }
 }
 
@@ -217,13 +240,21 @@ function joinMaps(maps: BpfSelf['maps']): BpfSelf['maps'] {
   return [...joined.values()];
 }
 
+let startedAt: number | undefined;
+
+/** One figure for the life of this process: a start that moves is a reset. */
+function processStart(): number {
+  startedAt ??= steadyNow() - performance.now();
+  return startedAt;
+}
+
 export function readProcess(): ProcessSelf {
   const { user, system } = process.cpuUsage();
   return {
     rss: process.memoryUsage.rss(),
     cpuUser: user / 1e6,
     cpuSystem: system / 1e6,
-    startTime: performance.timeOrigin,
+    startTime: processStart(),
   };
 }
 

@@ -10,6 +10,7 @@ class FakeClock implements Clock {
   #release: (() => void) | undefined;
 
   now = () => 0;
+  steady = () => 0;
 
   wait(ms: number, signal: AbortSignal): Promise<void> {
     this.waits.push(ms);

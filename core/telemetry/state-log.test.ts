@@ -10,7 +10,7 @@ function stateLog() {
   let now = 1_800_000_000_000;
   const url = new URL('http://collector:4318/v1/metrics');
   const settings = { exporter: 'default', signal: 'metrics', url } as unknown as SignalSettings;
-  const clock = { now: () => now, wait: () => Promise.resolve() };
+  const clock = { now: () => now, steady: () => now, wait: () => Promise.resolve() };
   const log = new StateLog({ settings, logger, clock });
   const pass = (seconds: number) => {
     now += seconds * 1000;

@@ -64,6 +64,7 @@ async function exportTo(url: string, tls: object, env: Record<string, string>) {
     env,
     clock: {
       now: Date.now,
+      steady: Date.now,
       wait: () => new Promise<void>((resolve) => setImmediate(resolve)),
     },
   });

@@ -1,5 +1,5 @@
 import type { AttributeSpec } from '../../core/metadata.js';
-import { CLASSES, STATES } from './model.js';
+import { CLASSES, LEAK_KINDS, STATES } from './model.js';
 
 /** Of the event `memwatcher.memory_leak`: what the stack is, what is held of it, and on what grounds. */
 export const eventAttributes = {
@@ -23,6 +23,26 @@ export const eventAttributes = {
     description:
       'leak; filling: a cache or pool that still fills; churn: comes and goes; retention: freed, ' +
       'but kept by the allocator. Absent where too little was seen',
+  },
+  'memwatcher.memory_leak.kind': {
+    type: 'string',
+    values: LEAK_KINDS,
+    optional: true,
+    description:
+      'Of a leak. lost: nothing in the process points to its blocks any more; growing: something ' +
+      'still does, as far as is known. Absent of the kernel',
+  },
+  'memwatcher.memory_leak.lost.size': {
+    type: 'int',
+    optional: true,
+    description: 'Bytes that nothing points to any more; absent before two scans of the process',
+    example: 4096,
+  },
+  'memwatcher.memory_leak.lost.allocations': {
+    type: 'int',
+    optional: true,
+    description: 'Allocations that nothing points to any more',
+    example: 64,
   },
   'memwatcher.memory_leak.confidence': {
     type: 'double',

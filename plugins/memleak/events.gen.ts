@@ -146,6 +146,14 @@ export interface MlRange {
   readonly unused: number;
 }
 
+/** struct ml_registers, 296 bytes. */
+export interface MlRegisters {
+  readonly tid: number;
+  readonly count: number;
+  /** 36 elements. */
+  readonly words: readonly number[];
+}
+
 /** struct ml_rows, 4194304 bytes. */
 export interface MlRows {
   /** 524288 elements. */
@@ -182,7 +190,7 @@ export interface MlStack {
   readonly frames: readonly number[];
 }
 
-/** struct ml_target, 5248 bytes. */
+/** struct ml_target, 41088 bytes. */
 export interface MlTarget {
   readonly start_time: number;
   readonly pid: number;
@@ -203,14 +211,13 @@ export interface MlTarget {
   readonly code: readonly (readonly MlRange[])[];
 }
 
-/** struct ml_thread, 200 bytes. */
+/** struct ml_thread, 232 bytes. */
 export interface MlThread {
   readonly sp: number;
   readonly size: number;
   readonly out: number;
   readonly interval: number;
   readonly remainder: number;
-  readonly hash: number;
   readonly slot: number;
   readonly target: number;
   readonly shape: number;
@@ -224,6 +231,17 @@ export interface MlThread {
   readonly unused: number;
   /** 2 elements. */
   readonly new: readonly MlNew[];
+  readonly walk: MlWalk;
+}
+
+/** struct ml_walk, 40 bytes. */
+export interface MlWalk {
+  readonly address: number;
+  readonly pointer: number;
+  readonly sp: number;
+  readonly hash: number;
+  readonly depth: number;
+  readonly end: number;
 }
 
 /** struct room, 968 bytes. */
@@ -238,4 +256,10 @@ export interface StackKey {
   readonly hash: number;
   readonly kind: number;
   readonly origin: number;
+}
+
+/** struct walk_bound, 16 bytes. */
+export interface WalkBound {
+  readonly limit: number;
+  readonly visited: number;
 }

@@ -90,11 +90,16 @@ export class Ledger {
 
   /** The account has ended: what it held last comes back, and is forgotten here. */
   close(account: string): Judged[] {
-    const last = this.#held((entry) => entry.account === account);
+    const last = this.heldBy(account);
     for (const [key, entry] of this.#entries) {
       if (entry.account === account) this.#forget(key);
     }
     return last;
+  }
+
+  /** What an account holds, the largest first. */
+  heldBy(account: string): Judged[] {
+    return this.#held((entry) => entry.account === account);
   }
 
   /** All that hold something, the largest first. */

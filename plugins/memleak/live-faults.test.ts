@@ -22,7 +22,8 @@ import type { LeakSnapshot } from './model.js';
 
 const MAIN = join(ROOT, 'dist/core/main.js');
 const THREADS = 4;
-const ALLOCATIONS = process.env.MEM_WATCHER_VM === undefined ? 400_000 : 10_000;
+/** Enough to be in the middle of. */
+const ALLOCATIONS = 100_000;
 
 describe('faults', { skip: Allocator.missing() ?? false, timeout: 300_000 }, () => {
   test('the agent is killed while its target is in the middle of it: the target goes on unharmed', async (t) => {
@@ -71,8 +72,15 @@ describe('faults', { skip: Allocator.missing() ?? false, timeout: 300_000 }, () 
 
   test('a full map: what found no room is counted, and the coverage says how much that is', async (t) => {
     const room = 2048;
-    const allocator = await working(t, THREADS, ALLOCATIONS);
-    const live = await watching(t, withoutBudget(allocator.pid, { max_allocations: room }));
+    const allocator = await working(t, THREADS, 5 * room);
+    const live = await watching(
+      t,
+      withoutBudget(allocator.pid, {
+        max_allocations: room,
+        // How full it is is known of the looks at ages, ten a window.
+        judging: { window: '2s' },
+      }),
+    );
     await attached(live, allocator.pid);
     const held = await allocator.work();
     const truth = held.reduce((sum, { count }) => sum + count, 0);
@@ -115,6 +123,7 @@ function startAgent(t: TestContext, pid: number): ChildProcess {
   const config = {
     interval: '200ms',
     // An emulated machine takes its time to start.
+    start_timeout: '2m',
     shutdown_timeout: '2m',
     exporters: { prometheus: { enabled: false } },
     plugins: { ...off, memleak },

@@ -33,12 +33,13 @@ const files = () => booked()?.activeObjects ?? 0;
 
 /** The kernel's books but for what other tests and the host do: of one cache. */
 function narrowed(): Survey {
-  const { caches, lacks } = takeSurvey();
+  const { caches, lacks, unreadable } = takeSurvey();
   return {
     caches: caches.filter(({ name }) => name === CACHE),
     sites: [],
     memory: undefined,
     lacks,
+    unreadable,
   };
 }
 

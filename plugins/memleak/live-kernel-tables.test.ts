@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { explain } from '../../core/kernel/loader.js';
+import { FRAMES } from './kernel/slots.js';
+import { hashOfFrames } from './kernel/stack-hash.js';
 import type { Survey } from './kernel/survey.js';
 import { context, kernel, LiveKernel, profile } from './live-kernel-truth.js';
+import { offsetOf } from './walk/elements.js';
 
 /** Of a struct page; with any other size blocks cannot be found by the address of their pages. */
 const PAGE_STRUCT = 64n;
@@ -12,7 +15,13 @@ const page = (number: number) => BASE + BigInt(number) * PAGE_STRUCT;
 const UNMOVABLE = 0;
 const MOVABLE = 1;
 
-const NOTHING: Survey = { caches: [], sites: [], memory: undefined, lacks: [] };
+const NOTHING: Survey = {
+  caches: [],
+  sites: [],
+  memory: undefined,
+  lacks: [],
+  unreadable: [],
+};
 const works = explain(kernel, profile).verdicts.some(({ outcome }) => outcome !== 'rejected');
 const skip = works ? false : 'no strategy of memleak-kernel works here';
 
@@ -121,4 +130,92 @@ describe('the tables of the kernel’s allocations', { skip, timeout: 300_000 },
       assert.deepEqual(readings, []);
       assert.ok(seen.size >= 11, `${seen.size} stacks`);
     }));
+
+  /** As where another CPU was first: the key of a stack cannot be inserted. */
+  const fillKeys = (live: LiveKernel) => {
+    const keys = live.watch.loaded?.object.map('slots');
+    assert.ok(keys);
+    const added: Uint8Array[] = [];
+    for (let n = 0; n < 2 * keys.spec.maxEntries; n++) {
+      const key = new Uint8Array(new BigUint64Array([BigInt(n), ~0n & 0xffff_ffffn]).buffer);
+      try {
+        keys.update(key, new Uint8Array(4));
+      } catch {
+        return () => {
+          for (const each of added) keys.delete(each);
+        };
+      }
+      added.push(key);
+    }
+    throw new Error('the table never fills');
+  };
+
+  it('do not take a slot as used whose stack could not be inserted', () =>
+    using({ max_stacks: 64 }, (live) => {
+      const empty = fillKeys(live);
+      for (let order = 0; order < 11; order++) allocate(live, order * 1024, order);
+      const refused = totals(live).counts.stacks_full;
+      assert.equal(refused, 11);
+      assert.equal(seenSlots(live), 0);
+      // At few free slots those that hold nothing are given back: one that was never used, twice.
+      live.watch.refresh(1);
+      empty();
+      for (let order = 0; order < 11; order++) allocate(live, (order + 20) * 1024, order);
+      const { readings } = totals(live);
+      const origins = readings.map(({ origin }) => origin);
+      assert.equal(new Set(origins).size, 11, origins.join());
+      assert.equal(seenSlots(live), 11);
+    }));
+
+  it('report a stack only when all its frames are there, and not those of another under its key', () =>
+    using({}, (live) => {
+      allocate(live, 0, 0);
+      const stacks = stacksOf(live);
+      const whole = stacks.frame(3);
+      stacks.setFrame(3, whole ^ 1n);
+      assert.deepEqual(totals(live).readings, []);
+      stacks.setFrame(3, whole);
+      const [before] = totals(live).readings;
+      assert.ok(before?.frames.length);
+      stacks.setFrame(3, whole ^ 1n);
+      stacks.setHash(hashOfFrames(stacks.frames()));
+      const [after] = totals(live).readings;
+      assert.notDeepEqual(after?.frames, before.frames);
+    }));
 });
+
+/** The first slot that is used, as the programs write it. */
+function stacksOf(live: LiveKernel) {
+  const { memory, at } = mappedStacks(live);
+  const slot = firstSeen(live).findIndex((time) => time > 0n);
+  assert.ok(slot >= 0, 'no slot is used');
+  const place = (member: string, n = 0) => slot * memory.stride + at(member) + 8 * n;
+  const view = new DataView(memory.bytes.buffer, memory.bytes.byteOffset);
+  const frame = (n: number) => view.getBigUint64(place('frames', n), true);
+  return {
+    frame,
+    frames: () => Array.from({ length: FRAMES }, (_, n) => frame(n)),
+    setFrame: (n: number, value: bigint) => view.setBigUint64(place('frames', n), value, true),
+    setHash: (value: bigint) => view.setBigUint64(place('hash'), value, true),
+  };
+}
+
+const seenSlots = (live: LiveKernel) => firstSeen(live).filter((time) => time > 0n).length;
+
+function firstSeen(live: LiveKernel): bigint[] {
+  const { memory, at } = mappedStacks(live);
+  const view = new DataView(memory.bytes.buffer, memory.bytes.byteOffset);
+  return Array.from({ length: memory.entries }, (_, slot) =>
+    view.getBigUint64(slot * memory.stride + at('first_seen'), true),
+  );
+}
+
+function mappedStacks(live: LiveKernel) {
+  const object = live.watch.loaded?.object;
+  assert.ok(object);
+  const layout = object.layout('kernel_stack');
+  return {
+    memory: object.map('stacks').mapped(),
+    at: (member: string) => offsetOf(layout, member),
+  };
+}

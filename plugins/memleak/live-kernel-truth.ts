@@ -10,19 +10,22 @@ import { silentLogger } from '../../core/logger.js';
 import { KernelSymbols } from '../../core/symbolize/kallsyms.js';
 import { type KernelConfig, kernelConfig } from './kernel/config.js';
 import { KernelWatch, type KernelWatchOptions } from './kernel/kernel-watch.js';
+import { WALKED_MAPS } from './kernel/readings.js';
 import type { Reading } from './model.js';
+import { walkMissing, withWalk } from './walk/live-only.js';
+import { WALKS, type WalkName } from './walk/walk.js';
 
 const installation = findInstallation(import.meta.url);
 export const kernel = new RunningKernel();
 export const profile = readProfile(installation.profiles, 'memleak-kernel');
 const PATIENCE_MS = 60_000;
 
-export const loaderBy = (strategy = 'auto'): BpfLoader =>
+export const loaderBy = (strategy = 'auto', walk?: WalkName): BpfLoader =>
   createBpfLoader({
     strategy,
     host: createBpfHost(),
     kernel,
-    profile,
+    profile: withWalk(profile, walk),
     objectFile: installation.bpfObject('memleak-kernel'),
     logger: silentLogger,
   });
@@ -33,6 +36,16 @@ export interface Held {
   readonly readings: readonly Reading[];
 }
 
+/** With `strategy` and `walk` by no others. */
+interface LiveKernelOptions extends KernelWatchOptions {
+  readonly strategy?: string;
+  readonly walk?: WalkName;
+}
+
+/** The walks, and of those that this kernel refuses why. */
+export const walksHere = (): ReadonlyMap<WalkName, string | undefined> =>
+  new Map(WALKS.map((walk) => [walk, walkMissing(kernel, profile, walk, WALKED_MAPS)]));
+
 export class LiveKernel {
   readonly watch: KernelWatch;
   readonly #symbols = new KernelSymbols();
@@ -41,10 +54,10 @@ export class LiveKernel {
 
   constructor(
     config: Partial<Record<keyof KernelConfig, unknown>>,
-    { strategy, ...options }: KernelWatchOptions & { readonly strategy?: string } = {},
+    { strategy, walk, ...options }: LiveKernelOptions = {},
   ) {
     this.watch = new KernelWatch(kernelConfig.parse({ enabled: true, ...config }), options);
-    this.watch.start(loaderBy(strategy));
+    this.watch.start(loaderBy(strategy, walk));
   }
 
   /** Of those stacks that pass such functions, each of them, and of such an origin. */

@@ -48,10 +48,11 @@ describe('the kernel, followed', { skip, timeout: 600_000 }, () => {
         assert.equal(madeOwn.allocations - owned.allocations, COUNT);
         await objects.drop();
         // Files wait for RCU.
-        const left = await live.until(file, (held) => held.allocations <= files.allocations);
-        checkGone(live, left, files, uncountedBy(strategy));
-        const leftOwn = await live.until(own, (held) => held.allocations <= owned.allocations);
-        checkGone(live, leftOwn, owned, uncountedBy(strategy));
+        const uncounted = uncountedBy(strategy);
+        const gone = (before: Held) => (held: Held) =>
+          held.allocations <= before.allocations + uncounted;
+        checkGone(live, await live.until(file, gone(files)), files, uncounted);
+        checkGone(live, await live.until(own, gone(owned)), owned, uncounted);
       } finally {
         await live.close();
       }
@@ -114,7 +115,7 @@ describe('the kernel, followed', { skip, timeout: 600_000 }, () => {
         const before = await look();
         const installation = findInstallation(import.meta.url);
         const object = createBpfHost().open(installation.bpfObject('memleak-kernel'));
-        object.selectPrograms(['age']);
+        object.selectPrograms(['raw_percpu_free']);
         object.load();
         const expected = object.maps
           .filter(({ type }) => type === PERCPU_ARRAY)
@@ -129,14 +130,17 @@ describe('the kernel, followed', { skip, timeout: 600_000 }, () => {
       }
     });
 
-    it('agrees with the books of the kernel, and misses nothing', async () => {
+    it('agrees with the books of the kernel, and counts what little it misses', async () => {
       const live = new LiveKernel({ caches: ['eventpoll_epi', 'filp', 'pid'] });
       try {
         await objects.make('epoll', COUNT);
         live.watch.refresh();
         const { coverage, counts } = live.watch.read({ ages: false });
-        assert.ok(coverage.recorded >= COUNT);
-        assert.equal(coverage.missedAllocations, 0);
+        assert.ok(coverage.recorded + coverage.missedAllocations >= COUNT);
+        const { missedAllocations } = coverage;
+        // On an emulated CPU, which is slow, some interrupt a program of ours: the kernel leaves them out.
+        const allowed = process.env.MEM_WATCHER_VM === undefined ? 0 : coverage.recorded / 100;
+        assert.ok(missedAllocations <= allowed, `${missedAllocations} missed`);
         assert.ok(coverage.missedFrees <= counts.matched / 100, `${coverage.missedFrees} missed`);
         await objects.drop();
       } finally {
@@ -150,10 +154,11 @@ const [major = 0, minor = 0] = release().split('.').map(Number);
 
 /**
  * Classic tracepoints leave out what interrupts another BPF program, which a kernel counts since 6.7
- * (trace_call_bpf in kernel/trace/bpf_trace.c): files are freed in interrupts.
+ * (trace_call_bpf in kernel/trace/bpf_trace.c): files are freed in interrupts, many at a time. On an
+ * emulated 6.1 as many as 112 of 1,000 were left out.
  */
 const uncountedBy = (strategy: string): number =>
-  strategy.startsWith('tracepoint') && (major < 6 || (major === 6 && minor < 7)) ? COUNT / 10 : 0;
+  strategy.startsWith('tracepoint') && (major < 6 || (major === 6 && minor < 7)) ? COUNT / 4 : 0;
 
 /** All are gone but those whose frees the kernel left out, which it has counted. */
 function checkGone(live: LiveKernel, left: Held, before: Held, uncounted = 0): void {

@@ -15,6 +15,7 @@
 #include "kernel/pages.h"
 #include "kernel/slab.h"
 #include "kernel/task.h"
+#include "walk.h"
 
 LICENSE;
 
@@ -271,42 +272,55 @@ int BPF_PROG(sheaf_free_flags, void *cache, __u64 object, unsigned int flags, bo
 	return on_sheaf(object, done);
 }
 
-struct bpf_iter__bpf_map_elem {
-	struct bpf_iter_meta *meta;
-	struct bpf_map *map;
-	void *key;
-	void *value;
-} __attribute__((preserve_access_index));
-
-/* A pass over `live`. User space has emptied `ages`. */
-SEC("iter/bpf_map_elem")
-int age(struct bpf_iter__bpf_map_elem *ctx)
+/* Of a pass over `live`: one entry. User space has emptied `ages`. */
+static __always_inline void see_live(__u64 key, const struct kernel_live *entry, __u64 now)
 {
-	__u64 now = bpf_ktime_get_ns(), key;
-	struct kernel_live *entry = ctx->value;
-	__u64 *address = ctx->key; /* once: a second load is another, unchecked pointer */
-	struct kernel_stack *stack;
-	struct kernel_ages *of;
-	__u32 slot, index;
+	__u32 slot = entry->slot, index;
+	struct kernel_ages *of = bpf_map_lookup_elem(&ages, &slot);
+	struct kernel_stack *stack = bpf_map_lookup_elem(&stacks, &slot);
 
-	if (!entry || !address)
-		return 0;
-	key = *address;
-	slot = entry->slot;
-	of = bpf_map_lookup_elem(&ages, &slot);
-	stack = bpf_map_lookup_elem(&stacks, &slot);
 	if (!of || !stack)
-		return 0;
+		return;
 	if (stack->retired) {
 		forget(key, false);
-		return 0;
+		return;
 	}
 	index = log2_of(now > entry->time ? (now - entry->time) / 1000000 : 0);
 	if (index >= KERNEL_AGES)
-		return 0;
+		return;
 	of->allocations[index] += entry->weight;
 	of->bytes[index] += entry->bytes;
 	if (!of->oldest || entry->time < of->oldest)
 		of->oldest = entry->time;
+}
+
+static long on_live(struct bpf_map *map, const void *at, void *value, void *context)
+{
+	struct kernel_live entry;
+
+	if (!may_visit())
+		return 1;
+	entry = *(struct kernel_live *)value;
+	see_live(*(const __u64 *)at, &entry, bpf_ktime_get_ns());
+	return 0;
+}
+
+SEC("raw_tp")
+int each_live(void *ctx)
+{
+	return bpf_for_each_map_elem(&live, on_live, NULL, 0);
+}
+
+SEC("iter/bpf_map_elem")
+int iterate_live(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct kernel_live *value = ctx->value, entry;
+	__u64 *at = ctx->key; /* once: a second load is another, unchecked pointer */
+
+	if (!value || !at)
+		return 0;
+	entry = *value;
+	see_live(*at, &entry, bpf_ktime_get_ns());
+	mark_visit(ctx);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "user/memleak.h"
 #include "user/own-stack.h"
 #include "user/passes.h"
+#include "user/registers.h"
 
 LICENSE;
 
@@ -116,3 +117,15 @@ ENTRY(sbrk, ML_SBRK)
 
 HAPPENINGS(btf, "tp_btf/", TYPED)
 HAPPENINGS(raw, "raw_tp/", NUMBERS)
+
+SEC("iter/task")
+int registers(struct bpf_iter__task *ctx)
+{
+	return tell_registers(ctx, true);
+}
+
+SEC("iter/task")
+int registers_on_stack(struct bpf_iter__task *ctx)
+{
+	return tell_registers(ctx, false);
+}

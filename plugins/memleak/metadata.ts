@@ -5,6 +5,7 @@ import { eventAttributes } from './event-attributes.js';
 import { judgingConfig } from './judge/config.js';
 import { kernelConfig } from './kernel/config.js';
 import type { CLASSES, STATES } from './model.js';
+import { scanConfig } from './reach/config.js';
 import { targetsConfig } from './targets/config.js';
 import { userConfig } from './user/config.js';
 
@@ -17,16 +18,8 @@ const ORIGIN = 'memwatcher.allocation.origin';
 const OTHER = 'memwatcher.allocation.other';
 const LEAK_STATE = 'memwatcher.memory_leak.state';
 const LEAK_CLASS = 'memwatcher.memory_leak.class';
-const OUTSTANDING = [
-  SOURCE,
-  STACK,
-  FUNCTION,
-  ORIGIN,
-  OTHER,
-  LEAK_STATE,
-  LEAK_CLASS,
-  ...WHO,
-] as const;
+const OF_STACK = [SOURCE, STACK, FUNCTION, ORIGIN, ...WHO] as const;
+const OUTSTANDING = [SOURCE, STACK, FUNCTION, ORIGIN, OTHER, ...WHO] as const;
 
 export const metadata = defineMetadata({
   name: 'memleak',
@@ -77,8 +70,9 @@ export const metadata = defineMetadata({
     },
     'memwatcher.allocation.target.state': {
       type: 'string',
-      values: ['watched', 'impaired'],
-      description: 'impaired: it is not seen, or not whole; the status says why',
+      values: ['watched', 'waiting', 'impaired'],
+      description:
+        'waiting: its probes are still being attached; impaired: it is not seen, or not whole, and the status says why',
     },
   },
   metrics: {
@@ -100,8 +94,21 @@ export const metadata = defineMetadata({
       unit: 's',
       valueType: 'double',
       description: 'Age of the oldest outstanding allocation of a stack',
-      attributes: [SOURCE, STACK, FUNCTION, ORIGIN, ...WHO],
+      attributes: OF_STACK,
       enabled: false,
+    },
+    'memwatcher.memory_leak.status': {
+      kind: 'gauge',
+      unit: '1',
+      description: 'Verdict on a stack: 1 for the state that it is in, 0 for the others',
+      attributes: [...OF_STACK, LEAK_STATE],
+    },
+    'memwatcher.memory_leak.classification': {
+      kind: 'gauge',
+      unit: '1',
+      description:
+        'Class of a stack: 1 for the class that it has, 0 for the others; all 0 while it has none',
+      attributes: [...OF_STACK, LEAK_CLASS],
     },
     'memwatcher.memory_leak.stack.count': {
       kind: 'updowncounter',
@@ -160,6 +167,7 @@ export const metadata = defineMetadata({
     ...userConfig,
     kernel: kernelConfig.describe('the kernel’s own allocations'),
     judging: judgingConfig,
+    scan: scanConfig,
     state_dir: z
       .string()
       .regex(/^(\/|-$)/, 'is not an absolute path, nor -')

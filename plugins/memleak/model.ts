@@ -33,6 +33,26 @@ export interface Ages {
   readonly bytes: readonly number[];
 }
 
+/** What scans of a process's memory say of a stack's blocks (`reach/`). */
+export interface Reach {
+  /** Of the last scan, CLOCK_MONOTONIC seconds. */
+  readonly time: number;
+  /** Allocations that nothing points to any more, and their bytes; estimates where sampled. */
+  readonly lost: number;
+  readonly lostBytes: number;
+  /** Those that were recorded of them. */
+  readonly lostRecords: number;
+  /** Of the others that were there before the first of those scans. */
+  readonly reached: number;
+  readonly reachedBytes: number;
+  /** What nothing seemed to point to was freed or found again: of this stack scans say nothing. */
+  readonly isHidden: boolean;
+}
+
+/** What may be said of a stack's references: nothing where scans were contradicted. */
+export const knownReach = ({ reach }: { readonly reach?: Reach | undefined }): Reach | undefined =>
+  reach?.isHidden ? undefined : reach;
+
 /** One stack at one moment. */
 export interface Reading {
   readonly source: Source;
@@ -57,6 +77,8 @@ export interface Reading {
   readonly firstSeen: number;
   /** Absent in readings that did not look. */
   readonly ages?: Ages;
+  /** Absent before the second scan that saw it, and where there is none. */
+  readonly reach?: Reach;
 }
 
 /** How much of the truth the readings of a source hold. */
@@ -78,6 +100,9 @@ export type State = (typeof STATES)[number];
 export const CLASSES = ['leak', 'filling', 'churn', 'retention'] as const;
 export type Class = (typeof CLASSES)[number];
 
+export const LEAK_KINDS = ['lost', 'growing'] as const;
+export type LeakKind = (typeof LEAK_KINDS)[number];
+
 /** What is held of one stack. */
 export interface Judgement {
   readonly state: State;
@@ -87,6 +112,8 @@ export interface Judgement {
   readonly confidence?: number;
   /** 0 to 1: the share of allocations and frees that the verdict rests on. */
   readonly coverage: number;
+  /** Of a leak: nothing points to its blocks any more, or something does, as far as is known. */
+  readonly kind?: LeakKind;
   /** Of the lower envelope of outstanding bytes, bytes an hour; absent before two windows ended. */
   readonly growth?: number;
   /** Unix ms: when the state became what it is. */
@@ -113,6 +140,20 @@ export interface LeakStack {
   readonly frames: readonly Frame[];
 }
 
+/** The last time that a process's memory was looked through for pointers to what it holds. */
+export interface LastScan {
+  /** CLOCK_MONOTONIC, seconds. */
+  readonly time: number;
+  /** Why nothing is known by it. */
+  readonly refusal?: string;
+  /** Allocations that were looked for. */
+  readonly blocks: number;
+  /** That it was held still for, ms; absent if it was not. */
+  readonly pausedMs?: number;
+  /** Bytes of its memory; ms of a CPU, and from beginning to end. Absent where it was not read. */
+  readonly figures?: { readonly read: number; readonly cpuMs: number; readonly wallMs: number };
+}
+
 /** A process that is watched, or why it cannot be. */
 export interface Target {
   readonly source: Source;
@@ -129,12 +170,28 @@ export interface Target {
   readonly refused?: true;
   /** It is gone: what is said of it is what was seen last. */
   readonly ended?: true;
+  /** It costs too much and is not watched for a while: what is said of it is of before. */
+  readonly paused?: true;
   readonly coverage: Coverage;
+  /** When `coverage` began to count, Unix ms; absent where that is when the plugin started. */
+  readonly countsSince?: number;
   /** Outstanding over all its stacks. */
   readonly bytes: number;
   readonly allocations: number;
   /** Resident anonymous bytes (/proc/PID/status RssAnon); absent of the kernel and of who has gone. */
   readonly rssAnon?: number;
+  /** The same as it began to be followed. */
+  readonly rssAnonBefore?: number;
+  /** Absent before there was one. */
+  readonly scan?: LastScan;
+}
+
+export const TARGET_STATES = ['watched', 'waiting', 'impaired'] as const;
+
+/** Of a target that has not ended; while its probes are being attached none of its calls is recorded. */
+export function targetState({ reason, allocators }: Target): (typeof TARGET_STATES)[number] {
+  if (reason) return 'impaired';
+  return allocators.length > 0 ? 'watched' : 'waiting';
 }
 
 /** One collection. */

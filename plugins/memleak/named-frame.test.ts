@@ -51,6 +51,29 @@ test('a name that only begins like an allocator’s is the program’s own', () 
 });
 
 test('without any of its own, the innermost that has a name', () => {
-  assert.equal(named(frame(undefined), frame('malloc', '/lib/libc.so.6')), 'malloc');
-  assert.equal(named(frame(undefined)), undefined);
+  const library = '/lib/libblob.so.1';
+  assert.equal(named(frame(undefined, library), frame('malloc', '/lib/libc.so.6')), 'malloc');
+  assert.equal(named(frame(undefined, library)), undefined);
+});
+
+test('a frame of a stripped program, and not who called it', () => {
+  const own = frame(undefined);
+  const start = frame('__libc_start_call_main', '/lib/x86_64-linux-gnu/libc.so.6');
+  const copied = frame('strdup', '/lib/x86_64-linux-gnu/libc.so.6');
+  assert.equal(namedFrame([copied, own, start]), own);
+});
+
+test('what Rust and CPython allocate by is passed over', () => {
+  for (const name of [
+    '<u8 as alloc::slice::hack::ConvertVec>::to_vec',
+    '__rustc::__rdl_alloc',
+    '<std::alloc::System as core::alloc::global::GlobalAlloc>::alloc',
+    '_PyObject_Malloc',
+    'PyMem_RawMalloc',
+    'list_resize',
+  ]) {
+    assert.equal(named(frame(name), frame('shop::remember')), 'shop::remember', name);
+  }
+  const own = '<shop::Cart as core::iter::Iterator>::next';
+  assert.equal(named(frame(own), frame('main')), own);
 });

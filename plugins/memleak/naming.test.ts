@@ -9,6 +9,7 @@ const map = (pid: number): ProcessMap => ({
   pid,
   modules: [],
   cut: false,
+  startTicks: 1,
   innerPid: pid,
   user: 0,
   find: () => undefined,

@@ -4,7 +4,10 @@ import type { Reading } from './model.js';
 
 /** Stacks whose names are remembered. */
 const REMEMBERED = 8192;
-/** Times that names are asked for that did not come: files may be slow to read. */
+/**
+ * Times that names are asked for that did not come, where the reason is the file's. Other reasons
+ * pass, and count for nothing.
+ */
 const TRIES = 5;
 
 /** A stack that is to be named, and where its addresses are. */
@@ -90,7 +93,8 @@ export class Naming {
   }
 
   #remember(key: string, frames: readonly Frame[]): void {
-    const tries = (this.#known.get(key)?.tries ?? 0) + 1;
+    const isTemporary = frames.some((frame) => frame.isTemporary === true);
+    const tries = (this.#known.get(key)?.tries ?? 0) + Number(!isTemporary);
     this.#known.delete(key);
     this.#known.set(key, { frames, tries, whole: frames.every(({ lack }) => lack === undefined) });
     if (this.#known.size <= REMEMBERED) return;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PointBatchBuilder } from '../../core/telemetry/points.js';
 import { metadata } from './metadata.js';
-import type { LeakSnapshot } from './model.js';
+import { CLASSES, type Judgement, type LeakSnapshot, STATES } from './model.js';
 import { fakeSnapshot } from './output/fake.js';
 import { report } from './report.js';
 
@@ -30,16 +30,53 @@ test('the series of stacks and of the rest add up to all that is outstanding', (
   assert.equal(rests.length, live.length);
 });
 
-test('a stack’s series says where it is and what is held of it', () => {
-  const points = pointsOf(snapshot)('memwatcher.allocation.outstanding.count');
-  for (const stack of snapshot.stacks) {
-    const own = points.find(
-      ({ attributes }) => attributes['memwatcher.allocation.stack.id'] === stack.id,
+const STACK_ID = 'memwatcher.allocation.stack.id';
+
+test('a stack has one series of what is outstanding, and its verdict has its own', () => {
+  const points = pointsOf(snapshot);
+  const of = (id: string, name: keyof typeof metadata.metrics) =>
+    points(name).filter(({ attributes }) => attributes[STACK_ID] === id);
+  const verdicts = [
+    ['memwatcher.memory_leak.status', 'memwatcher.memory_leak.state', STATES, 'state'],
+    ['memwatcher.memory_leak.classification', 'memwatcher.memory_leak.class', CLASSES, 'class'],
+  ] as const;
+  for (const { id, reading, judgement } of snapshot.stacks) {
+    const count = of(id, 'memwatcher.allocation.outstanding.count');
+    assert.deepEqual(
+      count.map(({ value }) => value),
+      [Math.round(reading.allocations)],
     );
-    assert.equal(own?.attributes['memwatcher.memory_leak.state'], stack.judgement.state, stack.id);
-    assert.equal(own?.attributes['memwatcher.memory_leak.class'], stack.judgement.class);
-    assert.equal(own?.value, Math.round(stack.reading.allocations));
+    for (const [name, key, all, field] of verdicts) {
+      assert.deepEqual(
+        of(id, name).map(({ attributes, value }) => [attributes[key], value]),
+        all.map((one) => [one, judgement[field] === one ? 1 : 0]),
+      );
+    }
   }
+});
+
+test('a verdict does not break the series of what is outstanding', () => {
+  const series = (judgement: Partial<Judgement>) => {
+    const stacks = snapshot.stacks.map((stack) => ({
+      ...stack,
+      judgement: { ...stack.judgement, ...judgement },
+    }));
+    const points = pointsOf({ ...snapshot, stacks });
+    return Object.keys(metadata.metrics).map((name) =>
+      points(name as keyof typeof metadata.metrics).map(({ attributes }) => attributes),
+    );
+  };
+  assert.deepEqual(series({ state: 'confirmed', class: 'leak' }), series({ state: 'watching' }));
+});
+
+test('counters of a process began when it was followed', () => {
+  const targets = snapshot.targets.map((target, n) => ({ ...target, countsSince: 1000 + n }));
+  const points = pointsOf({ ...snapshot, targets });
+  assert.deepEqual(
+    points('memwatcher.allocation.recorded').map(({ startTime }) => startTime),
+    targets.map(({ countsSince }) => countsSince),
+  );
+  assert.ok(points('memwatcher.allocation.missed').every(({ startTime }) => startTime));
 });
 
 test('who has ended has no series', () => {
@@ -53,12 +90,18 @@ test('targets are counted by whether all is well with them', () => {
   const [first] = snapshot.targets.filter(({ source }) => source.kind === 'process');
   assert.ok(first);
   const { reason: _, ...well } = first;
-  const targets = [well, { ...well, reason: 'a Go program' }, { ...well, reason: 'no symbols' }];
+  const targets = [
+    well,
+    { ...well, allocators: [] },
+    { ...well, reason: 'a Go program' },
+    { ...well, reason: 'no symbols' },
+  ];
   const counts = pointsOf({ ...snapshot, targets })('memwatcher.allocation.target.count').map(
     ({ attributes, value }) => [attributes['memwatcher.allocation.target.state'], value],
   );
   assert.deepEqual(counts, [
     ['watched', 1],
+    ['waiting', 1],
     ['impaired', 2],
   ]);
 });

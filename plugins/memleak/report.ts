@@ -1,6 +1,15 @@
 import type { PointWriter } from '../../core/telemetry/points.js';
 import type { MemleakMetadata } from './metadata.js';
-import type { LeakSnapshot, LeakStack, Source, Target } from './model.js';
+import {
+  CLASSES,
+  type LeakSnapshot,
+  type LeakStack,
+  type Source,
+  STATES,
+  TARGET_STATES,
+  type Target,
+  targetState,
+} from './model.js';
 import { namedFrame } from './named-frame.js';
 
 type Out = PointWriter<MemleakMetadata>;
@@ -10,9 +19,9 @@ export function report(snapshot: LeakSnapshot, out: Out): void {
   const targets = snapshot.targets.filter(({ ended }) => !ended);
   for (const target of targets) reportTarget(target, snapshot, out);
   reportStates(snapshot, out);
-  for (const state of ['watched', 'impaired'] as const) {
-    const processes = targets.filter(({ source }) => source.kind === 'process');
-    const count = processes.filter(({ reason }) => (state === 'watched') === !reason).length;
+  const processes = targets.filter(({ source }) => source.kind === 'process');
+  for (const state of TARGET_STATES) {
+    const count = processes.filter((target) => targetState(target) === state).length;
     out.point('memwatcher.allocation.target.count', count, {
       'memwatcher.allocation.target.state': state,
     });
@@ -34,13 +43,16 @@ function reportTarget(target: Target, snapshot: LeakSnapshot, out: Out): void {
   out.point('memwatcher.allocation.outstanding.size', whole(rest.bytes), other);
   out.point('memwatcher.allocation.outstanding.count', whole(rest.allocations), other);
   const { recorded, missedAllocations, missedFrees, samplingInterval } = target.coverage;
-  out.point('memwatcher.allocation.recorded', whole(recorded), base);
+  const { countsSince } = target;
+  out.point('memwatcher.allocation.recorded', whole(recorded), base, countsSince);
   out.point('memwatcher.allocation.sampling_interval', Math.round(samplingInterval), base);
   const missed = (reason: 'not_recorded' | 'free_missed', count: number) =>
-    out.point('memwatcher.allocation.missed', whole(count), {
-      ...base,
-      'memwatcher.allocation.missed.reason': reason,
-    });
+    out.point(
+      'memwatcher.allocation.missed',
+      whole(count),
+      { ...base, 'memwatcher.allocation.missed.reason': reason },
+      countsSince,
+    );
   missed('not_recorded', missedAllocations);
   missed('free_missed', missedFrees);
 }
@@ -55,14 +67,21 @@ function reportStack(stack: LeakStack, base: Base, out: Out): void {
     'memwatcher.allocation.function': namedFrame(stack.frames)?.function,
     'memwatcher.allocation.origin': reading.origin,
   };
-  const held = {
-    ...where,
-    'memwatcher.memory_leak.state': judgement.state,
-    'memwatcher.memory_leak.class': judgement.class,
-  };
-  out.point('memwatcher.allocation.outstanding.size', whole(reading.bytes), held);
-  out.point('memwatcher.allocation.outstanding.count', whole(reading.allocations), held);
+  out.point('memwatcher.allocation.outstanding.size', whole(reading.bytes), where);
+  out.point('memwatcher.allocation.outstanding.count', whole(reading.allocations), where);
   out.point('memwatcher.allocation.outstanding.oldest', stack.ageQuantiles?.oldest, where);
+  for (const state of STATES) {
+    out.point('memwatcher.memory_leak.status', judgement.state === state ? 1 : 0, {
+      ...where,
+      'memwatcher.memory_leak.state': state,
+    });
+  }
+  for (const of of CLASSES) {
+    out.point('memwatcher.memory_leak.classification', judgement.class === of ? 1 : 0, {
+      ...where,
+      'memwatcher.memory_leak.class': of,
+    });
+  }
 }
 
 function reportStates({ states }: LeakSnapshot, out: Out): void {

@@ -26,6 +26,7 @@ const MAP: ProcessMap = {
   pid: 7,
   modules: [MODULE],
   cut: false,
+  startTicks: 1,
   innerPid: 7,
   user: 0,
   find: (address) => (address >= MODULE.start && address < MODULE.end ? MODULE : undefined),
@@ -191,6 +192,39 @@ describe('rounds', () => {
     assert.deepEqual(
       stacks.map(({ reading: { key }, frames }) => [key, frames.length]),
       [['a', 2]],
+    );
+  });
+
+  it('keep what was held by who is left for its cost, until it is watched again', async () => {
+    stage.accounts = [account([reading('a', 800)])];
+    await rounds.take();
+    const reason = 'it costs too much';
+    const left: SourceAccount = {
+      ...account([]),
+      target: fakeTarget({ bytes: 0, reason }),
+      isPaused: true,
+    };
+    stage.accounts = [left];
+    for (let round = 0; round < 2; round++) {
+      const { targets, stacks } = await rounds.take();
+      assert.deepEqual(
+        targets.map((one) => [one.bytes, one.reason, one.paused]),
+        [[800, reason, true]],
+      );
+      assert.deepEqual(
+        stacks.map(({ reading: { key } }) => key),
+        ['a'],
+      );
+    }
+    stage.accounts = [account([reading('b', 80)])];
+    const { targets, stacks } = await rounds.take();
+    assert.deepEqual(
+      targets.map((one) => [one.bytes, one.paused]),
+      [[80, undefined]],
+    );
+    assert.deepEqual(
+      stacks.map(({ reading: { key } }) => key),
+      ['b'],
     );
   });
 

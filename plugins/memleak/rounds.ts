@@ -1,9 +1,10 @@
+import { uptime } from 'node:os';
 import type { MonotonicClock } from '../../core/identity/monotonic-clock.js';
 import type { Emitter } from '../../core/telemetry/events.js';
 import { quantilesOf } from './ages.js';
 import { type Account, type Judged, type JudgedChange, type Ledger, larger } from './ledger.js';
 import type { MemleakMetadata } from './metadata.js';
-import type { LeakSnapshot, LeakStack, Target } from './model.js';
+import type { LeakSnapshot, LeakStack, ProcessId, Target } from './model.js';
 import type { Nameless, Naming } from './naming.js';
 import type { Source, SourceAccount } from './sources.js';
 import { stackIdOf } from './stack-ids.js';
@@ -24,19 +25,25 @@ export interface RoundsOptions {
   readonly top: number;
   /** Seconds between two looks at ages. */
   readonly agesEvery: number;
+  /** Told after each round who is held against what, to look whether it is still referenced. */
+  readonly tend?: (accounts: readonly SourceAccount[], held: readonly Judged[]) => void;
 }
 
-/** A target that is gone, and what it held last. */
-interface Ended {
+/** A target that is not watched any more, or for a while, and what it held last. */
+interface Last {
   readonly account: SourceAccount;
   readonly stacks: readonly Judged[];
 }
+
+const IS_COMING = 'it was not watched for a while, as it cost too much, and is about to be again';
 
 /** One collection after the other: read, judge, name, tell. */
 export class Rounds {
   readonly #options: RoundsOptions;
   readonly #startTime = Date.now();
-  readonly #ended: Ended[] = [];
+  readonly #ended: Last[] = [];
+  /** By account: those that cost too much. */
+  readonly #paused = new Map<string, Last>();
   /** By account: whose addresses they are. */
   readonly #accounts = new Map<string, SourceAccount>();
   #agesAt = Number.NEGATIVE_INFINITY;
@@ -54,7 +61,8 @@ export class Rounds {
     const changes = ledger.take(accounts.map(judgedAccount), time, now);
     this.#bury(accounts);
     const held = ledger.outstanding;
-    const gone = this.#ended.flatMap(({ stacks }) => stacks);
+    this.#options.tend?.(accounts, held);
+    const gone = [...this.#ended, ...this.#paused.values()].flatMap(({ stacks }) => stacks);
     const chosen = choose(held, gone, this.#options.top);
     await naming.name(
       [...changes, ...chosen].map((one) => this.#nameless(one)),
@@ -67,9 +75,9 @@ export class Rounds {
       startTime: this.#startTime,
       time: now,
       targets: [
-        ...accounts.filter(({ ended }) => !ended),
-        ...this.#ended.map(({ account }) => account),
-      ].map(targetOf),
+        ...accounts.filter(({ ended }) => !ended).map((account) => this.#targetOf(account)),
+        ...this.#ended.map(({ account }) => targetOf(account)),
+      ],
       stacks,
       omitted: held.length + gone.length - chosen.length,
       states: [...statesOf(held), ...statesOf(gone).map((of) => ({ ...of, ended: true as const }))],
@@ -81,14 +89,39 @@ export class Rounds {
     const ages = time - this.#agesAt >= this.#options.agesEvery;
     if (ages) this.#agesAt = time;
     const accounts = sources.flatMap((source) => source.read(ages));
-    for (const account of accounts) this.#accounts.set(account.id, account);
+    for (const account of accounts) {
+      this.#setAside(account);
+      this.#accounts.set(account.id, account);
+    }
     return accounts;
+  }
+
+  /** Who is left for its cost keeps what was held of it until it is watched again. */
+  #setAside(account: SourceAccount): void {
+    const { id, isPaused, ended, readings, target } = account;
+    if (ended) return;
+    // Its probes have to be attached again before it is seen.
+    const isComing = this.#paused.has(id) && target.allocators.length === 0;
+    const isLeft = readings.length === 0 && (isPaused === true || isComing);
+    if (!isLeft) this.#paused.delete(id);
+    else if (!this.#paused.has(id)) {
+      const before = this.#accounts.get(id) ?? account;
+      this.#paused.set(id, { account: before, stacks: this.#options.ledger.heldBy(id) });
+    }
+  }
+
+  #targetOf({ id, target }: SourceAccount): Target {
+    const before = this.#paused.get(id)?.account.target;
+    if (!before) return target;
+    return { ...before, reason: target.reason ?? IS_COMING, paused: true };
   }
 
   /** Who has ended keeps what was held of it, for the last report. */
   #bury(accounts: readonly SourceAccount[]): void {
     for (const account of accounts.filter(({ ended }) => ended)) {
-      this.#ended.push({ account, stacks: this.#options.ledger.close(account.id) });
+      const stacks = this.#options.ledger.close(account.id);
+      this.#ended.push(this.#paused.get(account.id) ?? { account, stacks });
+      this.#paused.delete(account.id);
     }
     this.#ended.splice(0, Math.max(0, this.#ended.length - KEPT_ENDED));
   }
@@ -135,10 +168,14 @@ function judgedAccount(account: SourceAccount): Account {
     surroundings: {
       coverage,
       outstandingBytes: target.bytes,
+      ...(target.source.kind === 'process' && { age: ageOf(target.source) }),
       ...(rssAnon !== undefined && { rssAnon }),
     },
   };
 }
+
+/** Seconds. */
+const ageOf = ({ startTime }: ProcessId): number => Math.max(0, uptime() - startTime / 1e9);
 
 const targetOf = ({ target, ended }: SourceAccount): Target =>
   ended ? { ...target, ended: true } : target;

@@ -2,6 +2,7 @@
 import type { ProcessMap } from '../../core/symbolize/symbolizer.js';
 import type { KernelWatch } from './kernel/kernel-watch.js';
 import type { Coverage, Reading, Target } from './model.js';
+import type { Witness } from './reach/witness.js';
 import type { FollowedTarget } from './targets/followed-target.js';
 import type { Targets } from './targets/targets.js';
 import type { UserWatch } from './user/user-watch.js';
@@ -37,23 +38,38 @@ const NOTHING: Coverage = {
 export class ProcessSource implements Source {
   readonly #watch: UserWatch;
   readonly #targets: Targets;
+  readonly #witness: Pick<Witness, 'reachOf' | 'lastOf'> | undefined;
 
-  constructor(watch: UserWatch, targets: Targets) {
+  constructor(watch: UserWatch, targets: Targets, witness?: Pick<Witness, 'reachOf' | 'lastOf'>) {
     this.#watch = watch;
     this.#targets = targets;
+    this.#witness = witness;
   }
 
   read(ages: boolean): readonly SourceAccount[] {
     // Who ends while this reads has its last account in the next round.
     const targets = this.#targets.current();
     const { readings, coverage } = this.#watch.read({ ages });
-    const byProcess = grouped(readings);
+    const byProcess = grouped(readings.map((reading) => this.#withReach(reading)));
     const accounts = targets.map((target) => {
       const id = `${target.process.pid}:${target.process.startTime}`;
-      return accountOf(id, target, byProcess.get(id) ?? [], coverage.get(target.process.pid));
+      const scan = this.#witness?.lastOf(target.process);
+      const account = accountOf(
+        id,
+        target,
+        byProcess.get(id) ?? [],
+        coverage.get(target.process.pid),
+      );
+      return scan ? { ...account, target: { ...account.target, scan } } : account;
     });
     this.#targets.settle();
     return accounts;
+  }
+
+  #withReach(reading: Reading): Reading {
+    const { source, key } = reading;
+    const reach = source.kind === 'process' ? this.#witness?.reachOf(source, key) : undefined;
+    return reach ? { ...reading, reach } : reading;
   }
 }
 
@@ -111,6 +127,7 @@ function accountOf(
   coverage: Coverage = NOTHING,
 ): SourceAccount {
   const { process, comm, executable, containerId, attributes, allocators, reason } = followed;
+  const { countsSince } = followed;
   return {
     id,
     target: {
@@ -123,8 +140,10 @@ function accountOf(
       ...(reason !== undefined && { reason }),
       ...(followed.state === 'refused' && { refused: true as const }),
       coverage,
+      countsSince,
       ...outstandingOf(readings),
       ...(followed.rssAnon !== undefined && { rssAnon: followed.rssAnon }),
+      ...(followed.rssAnonBefore !== undefined && { rssAnonBefore: followed.rssAnonBefore }),
     },
     readings,
     ...(followed.map && { map: followed.map }),

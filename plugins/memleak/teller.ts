@@ -1,6 +1,6 @@
 import type { Emitter } from '../../core/telemetry/events.js';
 import type { MemleakMetadata } from './metadata.js';
-import type { Judgement, LeakStack, Target } from './model.js';
+import { type Judgement, knownReach, type LeakStack, type Target } from './model.js';
 import { namedFrame } from './named-frame.js';
 import { stackTrace } from './output/original.js';
 import { formatSize } from './output/units.js';
@@ -25,6 +25,9 @@ export function tellChange(
       'memwatcher.memory_leak.state': judgement.state,
       'memwatcher.memory_leak.previous_state': before.state,
       'memwatcher.memory_leak.class': judgement.class,
+      'memwatcher.memory_leak.kind': judgement.kind,
+      'memwatcher.memory_leak.lost.size': whole(knownReach(reading)?.lostBytes),
+      'memwatcher.memory_leak.lost.allocations': whole(knownReach(reading)?.lost),
       'memwatcher.memory_leak.confidence': judgement.confidence,
       'memwatcher.memory_leak.coverage': judgement.coverage,
       'memwatcher.memory_leak.reason': judgement.reason,
@@ -45,6 +48,9 @@ export function tellChange(
     },
   );
 }
+
+const whole = (value: number | undefined): number | undefined =>
+  value === undefined ? undefined : Math.round(value);
 
 function bodyOf({ frames, reading, judgement, id }: LeakStack): string {
   const where = namedFrame(frames)?.function ?? `stack ${id}`;

@@ -134,8 +134,7 @@ int BPF_KPROBE(show_attempt_kprobe, __u32 gfp, __u32 order, int alloc_flags,
 }
 
 /* As it has ended: the tracepoint does not name the zone, so it is the usual choice. */
-SEC("tp_btf/mm_page_alloc")
-int BPF_PROG(show_attempt_btf, void *page, unsigned int order, __u32 gfp, int migrate_type)
+static __always_inline int show_ended(bool failed, __u32 order, __u32 gfp, __u32 migrate_type)
 {
 	__u64 now = bpf_ktime_get_ns();
 	struct request request = { .gfp = gfp, .order = order, .migrate_type = migrate_type };
@@ -145,6 +144,24 @@ int BPF_PROG(show_attempt_btf, void *page, unsigned int order, __u32 gfp, int mi
 		return 0;
 	request.known = PAF_ENDED;
 	request.node = bpf_get_numa_node_id();
-	node = node_with_id(any_node(), request.node);
-	return let_pass(&request, preferred_zone(node, gfp), !page, now);
+	node = node_with_id(any_node((void *)bpf_get_current_task()), request.node);
+	return let_pass(&request, preferred_zone(node, gfp), failed, now);
+}
+
+SEC("tp_btf/mm_page_alloc")
+int BPF_PROG(show_attempt_btf, void *page, unsigned int order, __u32 gfp, int migrate_type)
+{
+	return show_ended(!page, order, gfp, migrate_type);
+}
+
+SEC("raw_tp/mm_page_alloc")
+int BPF_PROG(show_attempt_raw, void *page, unsigned int order, __u32 gfp, int migrate_type)
+{
+	return show_ended(!page, order, gfp, migrate_type);
+}
+
+SEC("tp/kmem/mm_page_alloc")
+int show_attempt_tp(struct trace_event_raw_mm_page_alloc *ctx)
+{
+	return show_ended(ctx->pfn == NO_PAGE, ctx->order, ctx->gfp_flags, ctx->migratetype);
 }

@@ -87,8 +87,9 @@ static __always_inline __s32 largest_block(struct zone *zone)
 }
 
 /* What must stay free of the zone for a request that may use zones up to `highest`. */
-static __always_inline __s64 needed_of(struct zone *zone, __u32 highest)
+__noinline __s64 needed_of(__u64 address, __u32 highest)
 {
+	struct zone *zone = (void *)address;
 	__s64 min = 0, kept = 0;
 
 	read_counter(&min, &zone->_watermark, bpf_core_enum_value(enum zone_watermarks, WMARK_MIN));
@@ -110,7 +111,7 @@ __noinline int roomiest_zone(__u64 node, __u32 highest)
 			break;
 		if (!BPF_CORE_READ(zone, managed_pages.counter))
 			continue;
-		room = ZONE_COUNTER(zone, NR_FREE_PAGES) - needed_of(zone, highest);
+		room = ZONE_COUNTER(zone, NR_FREE_PAGES) - needed_of((__u64)zone, highest);
 		if (best >= 0 && room <= most)
 			continue;
 		most = room;
@@ -119,7 +120,7 @@ __noinline int roomiest_zone(__u64 node, __u32 highest)
 	return best;
 }
 
-/* For visit_nodes(): a node that is not the request's own. */
+/* A node that is not the request's own. */
 __noinline int add_node(__u64 address, __u64 highest)
 {
 	struct pglist_data *node = (void *)address;
@@ -141,12 +142,14 @@ __noinline int add_node(__u64 address, __u64 highest)
 	to->node = BPF_CORE_READ(node, node_id);
 	to->zone = best;
 	to->free = ZONE_COUNTER(zone, NR_FREE_PAGES);
-	to->needed = needed_of(zone, highest);
+	to->needed = needed_of((__u64)zone, highest);
 	to->largest = largest_block(zone);
 	to->padding = 0;
 	record->other_count++;
 	return 1;
 }
+
+VISIT_NODES(add_others, add_node)
 
 static __always_inline __u32 kswapd_failures_of(struct pglist_data *node, __u32 *known)
 {
@@ -161,9 +164,9 @@ static __always_inline __u32 kswapd_failures_of(struct pglist_data *node, __u32 
 	return 0;
 }
 
-static __always_inline void read_nodes(struct paf_detail *to)
+static __always_inline void read_nodes(struct paf_detail *to, struct task_struct *task)
 {
-	__u64 any = any_node(), node = node_with_id(any, to->node);
+	__u64 any = any_node(task), node = node_with_id(any, to->node);
 
 	to->zone_count = 0;
 	to->other_count = 0;
@@ -172,7 +175,7 @@ static __always_inline void read_nodes(struct paf_detail *to)
 		return;
 	to->kswapd_failures = kswapd_failures_of((void *)node, &to->known);
 	add_zones(to, node);
-	visit_nodes(node, to->highest_zone, add_node);
+	add_others(node, to->highest_zone);
 }
 
 /* Takes the counter's figures if it has less room than what stands there. */
@@ -224,7 +227,7 @@ static __always_inline void read_charge(struct paf_detail *to, struct task_struc
 {
 	struct cgroup_subsys_state *css, *parent;
 	struct mem_cgroup *active;
-	__u32 v1;
+	__u32 v1, charged = 0;
 
 	__builtin_memset(&to->memcg, 0, sizeof(to->memcg));
 	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
@@ -240,10 +243,11 @@ static __always_inline void read_charge(struct paf_detail *to, struct task_struc
 		parent = BPF_CORE_READ(css, parent);
 		if (!parent)
 			break;
-		if (add_memcg((__u64)css, depth, v1))
-			to->known |= PAF_MEMCG;
+		charged |= add_memcg((__u64)css, depth, v1);
 		css = parent;
 	}
+	if (charged)
+		to->known |= PAF_MEMCG;
 }
 
 static __always_inline void read_requester(struct paf_detail *to, struct task_struct *task)
@@ -280,7 +284,7 @@ static __always_inline void take_detail(__u32 slot, struct paf_fold *fold,
 	to->generation = fold->generation;
 	read_request(to, request);
 	read_requester(to, task);
-	read_nodes(to);
+	read_nodes(to, task);
 	read_charge(to, task);
 	if (bpf_ringbuf_output(&details, to, sizeof(*to), BPF_RB_NO_WAKEUP))
 		COUNT(ring_drops);

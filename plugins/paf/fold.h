@@ -10,11 +10,14 @@
  */
 #pragma once
 
+#include "order.bpf.h"
 #include "request.h"
 
 #define SPARE (PAF_ORDERS * PAF_TYPES) /* slots for what finds none */
 #define LEVELS 3		       /* of interrupts that fail inside of each other */
 
+/* Whether stacks can be walked: the part `stacks`. */
+const volatile bool walks_stacks = false;
 /* Frames that are walked and kept. */
 const volatile __u32 stack_depth = PAF_FRAMES;
 /* Stacks walked a second and CPU; beyond it failures are told apart without. */
@@ -144,7 +147,7 @@ static __always_inline void fill_room(struct room *room, const struct request *r
 	room->key.padding = 0;
 	room->key.stack = 0;
 	room->frames = 0;
-	if (may_walk(cpu, now))
+	if (walks_stacks && may_walk(cpu, now))
 		walk_stack(room, ctx);
 }
 
@@ -159,13 +162,16 @@ static __always_inline __s64 new_slot(struct room *room, struct task_struct *tas
 	fold = bpf_map_lookup_elem(&folds, &slot);
 	if (!fold)
 		return -1;
-	fold->generation++;
+	fold->generation++; /* odd: being filled; user space reads it again when it is even */
+	smp_wmb();
 	fold->first = now;
 	fold->detail_at = 0;
 	fold->key = room->key;
 	fold->frames = room->frames;
 	bpf_probe_read_kernel(fold->stack, sizeof(fold->stack), room->stack);
 	read_who(&fold->who, task, NUMBERS);
+	smp_wmb();
+	fold->generation++;
 	if (!bpf_map_update_elem(&slots, &room->key, &slot, BPF_NOEXIST))
 		return slot;
 	bpf_map_push_elem(&free_slots, &slot, 0);

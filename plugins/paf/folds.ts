@@ -1,6 +1,7 @@
-import { type Column, Columns } from '../../core/bpf/columns.js';
+import type { Column } from '../../core/bpf/columns.js';
 import type { BpfObject, MappedArray } from '../../core/bpf/host.js';
 import type { FieldLayout, StructLayout } from '../../core/bpf/layout.js';
+import { LiveArray, LiveColumns } from '../../core/bpf/live-columns.js';
 import { type RecordDecoder, recordDecoder, type WithBigints } from '../../core/bpf/record.js';
 import { MemWatcherError } from '../../core/errors.js';
 import type { WhoRecord } from '../../core/identity/who.js';
@@ -10,6 +11,8 @@ import type { Request } from './failure.js';
 /** PAF_ORDERS * PAF_TYPES of paf.h: slots for failures that found none of their own. */
 export const SPARE = 16 * 8;
 const TYPES = 8;
+/** Of a total: none, so that the next look goes through all slots. */
+const UNKNOWN = -1;
 
 /** What all failures of a slot have in common. */
 export interface FoldKey {
@@ -42,6 +45,7 @@ type FoldRecord = WithBigints<PafFold, 'stack'>;
 export class Folds {
   readonly #object: BpfObject;
   readonly #mapped: MappedArray;
+  readonly #live: LiveArray;
   readonly #record: RecordDecoder<FoldRecord>;
   readonly #key: FieldLayout;
   readonly #count: Column;
@@ -60,12 +64,12 @@ export class Folds {
 
   /** `mapped` is of the map `folds` of `object`, `totals` of the map of that name. */
   constructor(object: BpfObject, mapped: MappedArray, totals: MappedArray) {
-    const total = new Columns(object.layout('paf_totals')).bind(totals.bytes, totals.stride);
-    this.#total = total.column('failures');
+    this.#total = new LiveColumns(object.layout('paf_totals'), totals).column('failures');
     const layout = object.layout('paf_fold');
-    const columns = new Columns(layout).bind(mapped.bytes, mapped.stride);
+    const columns = new LiveColumns(layout, mapped);
     this.#object = object;
     this.#mapped = mapped;
+    this.#live = new LiveArray(mapped);
     this.#key = fieldOf(layout, 'key');
     this.#record = recordDecoder<PafFold, 'stack'>(layout, { bigints: ['stack'] });
     this.#count = columns.column('count');
@@ -96,7 +100,10 @@ export class Folds {
     for (let slot = 0; slot < this.#mapped.entries; slot++) {
       const count = this.#count.at(slot);
       const counted = this.#counted[slot] ?? 0;
-      if (count !== counted) changes.push(this.#change(slot, count, counted));
+      if (count === counted) continue;
+      const key = this.#keyOf(slot);
+      if (key !== undefined) changes.push(this.#change(key, count, counted));
+      else this.#seen = UNKNOWN; // another key is being written: its count is read next time
     }
     return changes;
   }
@@ -104,9 +111,8 @@ export class Folds {
   /** The next such failure takes another slot; this one may still be written to. */
   drop({ slot, generation }: FoldKey): void {
     if (this.#freed.get(slot) === generation) return; // its key may lead to another slot by now
-    const { bytes, stride } = this.#mapped;
-    const at = slot * stride + this.#key.offset;
-    this.#object.map('slots').delete(bytes.slice(at, at + this.#key.size));
+    const at = slot * this.#mapped.stride + this.#key.offset;
+    this.#object.map('slots').delete(this.#live.copy(at, this.#key.size));
   }
 
   /** Long enough after `drop` that no program still writes to it. */
@@ -117,13 +123,14 @@ export class Folds {
     freeSlot(this.#object, slot);
   }
 
-  #change(slot: number, count: number, counted: number): FoldChange {
+  #change(key: FoldKey, count: number, counted: number): FoldChange {
+    const { slot } = key;
     const others = this.#others.at(slot);
     const othersBefore = this.#countedOthers[slot] ?? 0;
     this.#counted[slot] = count;
     this.#countedOthers[slot] = others;
     return {
-      key: this.#keyOf(slot),
+      key,
       count: count - counted,
       others: others - othersBefore,
       first: this.#first.at(slot),
@@ -131,20 +138,21 @@ export class Folds {
     };
   }
 
-  /** Decoded once a generation. */
-  #keyOf(slot: number): FoldKey {
+  /** Decoded once per generation; undefined while a program writes it. */
+  #keyOf(slot: number): FoldKey | undefined {
     const generation = this.#generation.at(slot);
     const known = this.#keys[slot];
     if (known?.generation === generation) return known;
-    const key: FoldKey = slot < SPARE ? spare(slot) : keyOf(slot, this.#decode(slot));
-    this.#keys[slot] = key;
+    const key = slot < SPARE ? spare(slot) : this.#decode(slot, generation);
+    if (key !== undefined) this.#keys[slot] = key;
     return key;
   }
 
-  #decode(slot: number): FoldRecord {
-    const { bytes, stride } = this.#mapped;
-    const copy = bytes.slice(slot * stride, slot * stride + this.#record.layout.size);
-    return this.#record.decode(new DataView(copy.buffer), 0, copy.length);
+  #decode(slot: number, generation: number): FoldKey | undefined {
+    const { size } = this.#record.layout;
+    const { buffer } = this.#live.copy(slot * this.#mapped.stride, size);
+    if (generation % 2 !== 0 || this.#generation.at(slot) !== generation) return undefined;
+    return keyOf(slot, generation, this.#record.decode(new DataView(buffer), 0, size));
   }
 }
 
@@ -163,7 +171,7 @@ function spare(slot: number): FoldKey {
   return { slot, generation: 0, request, who: undefined, stack: [] };
 }
 
-function keyOf(slot: number, { generation, key, who, frames, stack }: FoldRecord): FoldKey {
+function keyOf(slot: number, generation: number, { key, who, frames, stack }: FoldRecord): FoldKey {
   const request = { order: key.order, gfp: key.gfp, migrateType: key.migrate_type };
   return { slot, generation, request, who, stack: stack.slice(0, frames) };
 }

@@ -1,6 +1,6 @@
 /** What the kernel itself says of a failure's figures: the truth that paf is held against. */
 import { readFileSync } from 'node:fs';
-import { bootTime } from '../../core/identity/host.js';
+import { bootSecond } from '../../core/identity/boot-moment.js';
 import type { LivePlugin, SeenEvent } from '../../test/fakes/live-plugin.js';
 import type { PafRecords } from './records.js';
 
@@ -39,7 +39,7 @@ export const told = (live: LivePaf, pid: number | undefined, count: number): Pro
 export function startOf(pid: number): { readonly time: number; readonly within: number } {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const ticks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
-  return { time: bootTime() + (ticks * 1000) / TICKS, within: 1000 / TICKS + 1 };
+  return { time: bootSecond() + (ticks * 1000) / TICKS, within: 1000 / TICKS + 1 };
 }
 
 /** Its line of /proc/PID/cgroup for the memory controller. */

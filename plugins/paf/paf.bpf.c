@@ -42,20 +42,11 @@ int BPF_PROG(on_alloc_raw, struct page *page, unsigned int order, __u32 gfp, int
 	return page ? 0 : on_page(ctx, gfp, order, migrate_type);
 }
 
-/* What the kernel writes for a perf event of it. */
-struct trace_event_raw_mm_page_alloc {
-	unsigned long pfn;
-	unsigned int order;
-	unsigned long gfp_flags; /* 4 bytes before 5.18: loaded in the width that the kernel has */
-	int migratetype;
-} __attribute__((preserve_access_index));
-
-/* Without a page the number is -1; 0 is a page that some machines have. */
 SEC("tp/kmem/mm_page_alloc")
 int on_alloc_tp(struct trace_event_raw_mm_page_alloc *ctx)
 {
-	return ctx->pfn != -1UL ? 0 :
-				  on_page(ctx, ctx->gfp_flags, ctx->order, ctx->migratetype);
+	return ctx->pfn != NO_PAGE ? 0 :
+				     on_page(ctx, ctx->gfp_flags, ctx->order, ctx->migratetype);
 }
 
 /* Eight characters as the number that they are in memory. (A string of our own would be in a section

@@ -36,7 +36,7 @@ struct paf_fold {
 	__u64 detail_at; /* when the last detail was taken */
 	struct paf_key key;
 	struct who who; /* of the first failure */
-	__u32 generation; /* grows when the slot is given to another key */
+	__u32 generation; /* grows by 2 when the slot is given to another key; odd meanwhile */
 	__u32 frames;
 	__u64 stack[PAF_FRAMES]; /* return addresses, innermost first */
 };

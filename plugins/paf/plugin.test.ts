@@ -25,7 +25,7 @@ const failed = (count: number, values = {}) => ({
   last: now(),
   key,
   who: who(),
-  generation: 1,
+  generation: 2,
   frames: 2,
   stack: [0xffff_ffff_8100_0000n, 0xffff_ffff_8200_0000n],
   ...values,
@@ -43,7 +43,7 @@ const zone = (name: string, index: number, values = {}) => ({
 const seen = (values = {}) => ({
   time: now(),
   slot: SPARE,
-  generation: 1,
+  generation: 2,
   known: MEMCG,
   ...key,
   highest_zone: 2,
@@ -134,7 +134,7 @@ describe('paf', () => {
     paf.fold(SPARE, { count: 8 });
     assert.equal(total(), 8);
     // The slot is another fold's now, and goes on counting from where it stands.
-    paf.fold(SPARE, failed(9, { generation: 2 }));
+    paf.fold(SPARE, failed(9, { generation: 4 }));
     assert.equal(total(), 9);
   });
 

@@ -1,5 +1,6 @@
 import { inject, injectable } from 'tsyringe';
 import type { LoadedBpf, RingReader } from '../../core/bpf/host.js';
+import { onDemand } from '../../core/bpf/on-demand.js';
 import { missedRuns } from '../../core/bpf/stats.js';
 import { describeError, MemWatcherError } from '../../core/errors.js';
 import { CgroupPaths } from '../../core/identity/cgroup-paths.js';
@@ -13,6 +14,7 @@ import { nodeCount } from '../../core/memory/numa.js';
 import { type NodeZones, zoneMetrics } from '../../core/memory/zones.js';
 import type { Plugin } from '../../core/plugin.js';
 import { KernelSymbols } from '../../core/symbolize/kallsyms.js';
+import { reportKernelNames } from '../../core/symbolize/kernel-names-health.js';
 import { everyTick } from '../../core/ticks.js';
 import { BpfLoader, Config, Emitter, Health, Kernel, Metrics, Scope } from '../../core/tokens.js';
 import { Attempts } from './attempts.js';
@@ -38,8 +40,9 @@ interface Running {
   readonly loaded: LoadedBpf;
   readonly watch: FailureWatch;
   readonly teller: Teller;
+  readonly symbols: KernelSymbols;
   readonly attempts: Attempts | undefined;
-  readonly survey: Survey;
+  readonly survey: Survey | undefined;
   readonly losses: Losses;
 }
 
@@ -75,12 +78,15 @@ export class Paf implements Plugin<PafRecords> {
     const { object } = loaded;
     // Once nobody looks for names any more.
     this.scope.defer(() => this.#running?.teller.settled());
-    const teller = this.#teller(this.#symbols());
+    const symbols = this.scope.use(new KernelSymbols());
+    reportKernelNames(this.health, symbols);
+    const teller = this.#teller(symbols);
     const watch = this.#watch(loaded, teller);
     const attempts = loaded.parts.has('attempts') ? this.#attempts(loaded) : undefined;
-    const survey = new Survey(object, this.scope.use(object.map('nodes').mapped()), this.#pageSize);
+    const run = surveyOf(loaded);
+    const survey = run && this.#survey(loaded, run);
     const losses = new Losses(object, this.health, this.config.capacity);
-    const running = { loaded, watch, teller, attempts, survey, losses };
+    const running = { loaded, watch, teller, symbols, attempts, survey, losses };
     this.#running = running;
     // What has failed since the last look is told of as well, before the object is closed.
     this.scope.defer(() => this.#look(running, true));
@@ -92,11 +98,12 @@ export class Paf implements Plugin<PafRecords> {
     if (!running) {
       throw new MemWatcherError('INTERNAL', 'paf was asked to collect before it started');
     }
-    const { watch, loaded, teller, attempts, losses } = running;
+    const { watch, loaded, teller, symbols, attempts, losses } = running;
     this.#lookNow(running);
     this.health.fullness('slots', Math.min(1, watch.used / this.config.capacity));
     this.#cgroups.sweep(this.health);
     losses.check();
+    reportKernelNames(this.health, symbols);
     return {
       failures: watch.counts.map(({ order, type, reason, count }) => {
         return { order, migrateType: this.#typeName(type), reason, count };
@@ -115,6 +122,10 @@ export class Paf implements Plugin<PafRecords> {
     };
   }
 
+  settle(): void {
+    if (this.#running) this.#look(this.#running, true);
+  }
+
   #load(): LoadedBpf {
     const { capacity, attempts } = this.config;
     const nodes = nodeCount();
@@ -123,15 +134,18 @@ export class Paf implements Plugin<PafRecords> {
       maxEntries: { folds: SPARE + capacity, slots: capacity, free_slots: capacity, nodes },
       beforeAttach: (object) => freeAll(object, capacity),
       without: attempts ? [] : ['attempts'],
+      // A program that may be loaded and not run is none.
+      verify: (loaded) => void surveyOf(loaded)?.(),
     });
   }
 
-  /** Names of kernel functions, if they may be read; what the plugin lacks if not. */
-  #symbols(): KernelSymbols {
-    const symbols = this.scope.use(new KernelSymbols());
-    const { reason } = symbols;
-    if (reason !== undefined) this.health.lacks([`names in kernel stacks: ${reason}`]);
-    return symbols;
+  #survey({ object }: LoadedBpf, run: () => number): Survey {
+    const nodes = this.scope.use(object.map('nodes').mapped());
+    return new Survey(object, run, nodes, this.#pageSize);
+  }
+
+  get #reportsZones(): boolean {
+    return Object.keys(zoneMetrics).some((name) => this.metrics.isOn(name));
   }
 
   #teller(symbols: KernelSymbols): Teller {
@@ -223,7 +237,7 @@ export class Paf implements Plugin<PafRecords> {
 
   /** Read only for metrics that are ours to report. Failures are known without. */
   #zones({ survey }: Running): NodeZones[] | undefined {
-    if (!Object.keys(zoneMetrics).some((name) => this.metrics.isOn(name))) return undefined;
+    if (survey === undefined || !this.#reportsZones) return undefined;
     try {
       const zones = survey.take();
       this.health.clear('zones');
@@ -238,6 +252,8 @@ export class Paf implements Plugin<PafRecords> {
     return this.#migrateTypes.name(value) ?? String(value);
   }
 }
+
+const surveyOf = (loaded: LoadedBpf) => onDemand(loaded, 'survey');
 
 /** Some failures are not to be told of. */
 const isFiltered = ({ pids, names, cgroups, containers }: Config<PafMetadata>): boolean =>

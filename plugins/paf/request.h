@@ -6,6 +6,17 @@
 
 #include "paf.h"
 
+/* What the kernel writes for a perf event of mm_page_alloc. */
+struct trace_event_raw_mm_page_alloc {
+	unsigned long pfn;
+	unsigned int order;
+	unsigned long gfp_flags; /* 4 bytes before 5.18: loaded in the width that the kernel has */
+	int migratetype;
+} __attribute__((preserve_access_index));
+
+/* Its number where there is no page; 0 is a page that some machines have. */
+#define NO_PAGE -1UL
+
 struct request {
 	__u32 gfp; /* as the allocator used them last */
 	__u32 order;

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "on-demand.bpf.h"
 #include "paf.h"
 
 /* By node number; user space sets max_entries to node_count. */
@@ -15,7 +16,6 @@ struct {
 	__type(value, struct paf_node);
 } nodes SEC(".maps");
 
-/* For visit_nodes(). */
 __noinline int survey_node(__u64 address, __u64 now)
 {
 	struct pglist_data *node = (void *)address;
@@ -39,9 +39,12 @@ __noinline int survey_node(__u64 address, __u64 now)
 	return 1;
 }
 
-/* Run on demand. Returns the number of nodes; 0: none could be found. */
-SEC("raw_tp")
-int survey(void *ctx)
+VISIT_NODES(survey_all, survey_node)
+
+/* The number of nodes; 0: none could be found. */
+static __always_inline int survey_nodes(struct task_struct *task)
 {
-	return visit_nodes(any_node(), bpf_ktime_get_ns(), survey_node);
+	return survey_all(any_node(task), bpf_ktime_get_ns());
 }
+
+ON_DEMAND(survey, survey_nodes)

@@ -1,4 +1,5 @@
 import type { BpfObject, MappedArray } from '../../core/bpf/host.js';
+import { LiveArray } from '../../core/bpf/live-columns.js';
 import { type RecordDecoder, recordDecoder } from '../../core/bpf/record.js';
 import { MemWatcherError } from '../../core/errors.js';
 import { type NodeZones, zoneOf } from '../../core/memory/zones.js';
@@ -6,13 +7,14 @@ import type { PafNode } from './events.gen.js';
 
 /** The zones of all nodes, read when asked for: the map `nodes`, filled by the program `survey`. */
 export class Survey {
-  readonly #object: BpfObject;
+  readonly #run: () => number;
   readonly #mapped: MappedArray;
   readonly #record: RecordDecoder<PafNode>;
   readonly #pageSize: number;
 
-  constructor(object: BpfObject, mapped: MappedArray, pageSize: number) {
-    this.#object = object;
+  /** `run`: the program's. */
+  constructor(object: BpfObject, run: () => number, mapped: MappedArray, pageSize: number) {
+    this.#run = run;
     this.#mapped = mapped;
     this.#record = recordDecoder<PafNode>(object.layout('paf_node'));
     this.#pageSize = pageSize;
@@ -20,17 +22,17 @@ export class Survey {
 
   /** BPF_RUN_FAILED if no node can be found on this kernel. */
   take(): NodeZones[] {
-    if (this.#object.run('survey').retval === 0) {
+    if (this.#run() === 0) {
       throw new MemWatcherError('BPF_RUN_FAILED', 'no NUMA node was found', {
         hint: 'switch the metrics memwatcher.memory.zone.* of paf off',
       });
     }
-    const { bytes, stride, entries } = this.#mapped;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const { stride, entries } = this.#mapped;
+    const live = new LiveArray(this.#mapped);
     const { size } = this.#record.layout;
     const nodes = Array.from({ length: entries }, (_, id) => ({
       id,
-      record: this.#record.decode(view, id * stride, size),
+      record: this.#record.decode(new DataView(live.copy(id * stride, size).buffer), 0, size),
     }));
     // A node that went away keeps the slot of its last survey.
     const newest = Math.max(...nodes.map(({ record }) => record.read_at));

@@ -6,6 +6,7 @@
 
 #include "buckets.h"
 #include "lists.h"
+#include "order.bpf.h"
 #include "spans.h"
 #include "tables.h"
 #include "threads.h"
@@ -32,6 +33,7 @@ static __always_inline void add_to_cgroup(const struct pr_episode *episode,
 		return;
 	if (fresh) {
 		slot->key = key;
+		smp_wmb();
 		slot->used = PR_USED;
 	}
 	slot->pid = who->pid;
@@ -41,6 +43,7 @@ static __always_inline void add_to_cgroup(const struct pr_episode *episode,
 		return;
 	}
 	bucket = bucket_of(ns);
+	barrier_var(bucket); /* the verifier does not see the bound, and the compiler does */
 	if (bucket < PR_BUCKETS)
 		ADD(slot->buckets[bucket], 1);
 }
@@ -61,6 +64,7 @@ static __always_inline void add_to_request(const struct pr_episode *episode,
 		return;
 	if (fresh) {
 		slot->key = key;
+		smp_wmb();
 		slot->used = PR_USED;
 	}
 	add_figures(&slot->figures, episode, ns);
@@ -104,8 +108,10 @@ static __always_inline void add_to_process(const struct pr_episode *episode,
 		slot->gfp = episode->gfp;
 	}
 	add_figures(&slot->figures, episode, ns);
-	if (fresh)
+	if (fresh) {
+		smp_wmb();
 		slot->used = PR_USED;
+	}
 }
 
 /* Not inlined: it is long, and seldom called. */
@@ -148,7 +154,7 @@ static __noinline int add_episode(struct pr_running *running, struct pr_episode 
 	if (requests_wanted)
 		add_to_request(episode, running, ns);
 	add_to_process(episode, running, ns);
-	if (ns >= span_threshold_ns)
+	if (sends_spans && ns >= span_threshold_ns)
 		send_span(episode, &running->who, run);
 	episode->active = 0;
 	return 0;

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include <linux/types.h>
+#include "choose.bpf.h"
 
 /* buckets[i]: (2^(i-31), 2^(i-30)] seconds; the last has all that are longer. */
 #define PR_BUCKETS 48
@@ -20,16 +20,9 @@ static __always_inline __u64 bound_of(__u32 bucket)
 static __always_inline __u32 bucket_of(__u64 ns)
 {
 	__u64 left = ns - 1;
-	__u32 bucket = 0;
-
 	/* how many binary digits `left` has */
-	for (int shift = 32; shift; shift >>= 1) {
-		if (left >> shift) {
-			left >>= shift;
-			bucket += shift;
-		}
-	}
-	bucket += left;
+	__u32 bucket = log2_of(left) + is_below(0, left);
+
 	/* a nanosecond is 1.07 units: it may be one digit more */
 	if (bucket < PR_BUCKETS && ns > bound_of(bucket))
 		bucket++;

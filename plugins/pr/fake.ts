@@ -118,7 +118,11 @@ export function fake({
       return { traceId: id.padStart(32, '0'), spanId: id.padStart(16, '0') };
     },
   };
-  const loader = fakeLoader(object, 'tp-btf', new Map(parts.map((part) => [part, 'tp-btf'])));
+  const loader = fakeLoader(
+    object,
+    'tp-btf',
+    new Map(['spans', ...parts].map((part) => [part, 'tp-btf'])),
+  );
   const options = metadata.config.parse(config);
   const plugin = new Pr(scope, options, loader, emitter, health, factlessKernel, { isOn });
   const send = (values: RecordValues) =>

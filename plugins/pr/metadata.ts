@@ -11,6 +11,7 @@ const node = 'memwatcher.numa.node';
 
 /** Of config/kernel/pr.yaml. */
 const PARTS = [
+  'spans',
   'memcg',
   'soft-limit',
   'shrink-list',

@@ -107,16 +107,29 @@ int BPF_KRETPROBE(kretprobe_balance_pgdat)
 }
 
 /* Since 6.15 those that reclaim pages of their choice say so as well. */
-SEC("tp_btf/mm_vmscan_reclaim_pages")
-int BPF_PROG(btf_reclaim_pages, int node, unsigned long scanned, unsigned long reclaimed,
-	     struct reclaim_stat *stat)
+static __always_inline int on_reclaim_pages(int node, __u64 scanned, __u64 reclaimed,
+					    struct reclaim_stat *stat, enum pointers pointers)
 {
 	struct list list = {
 		.node = node, .is_list = 1, .scanned = scanned, .reclaimed = reclaimed,
 	};
 
-	read_states(&list.states, &list.known, stat, TYPED);
+	read_states(&list.states, &list.known, stat, pointers);
 	return on_list(&list, NULL);
+}
+
+SEC("tp_btf/mm_vmscan_reclaim_pages")
+int BPF_PROG(btf_reclaim_pages, int node, unsigned long scanned, unsigned long reclaimed,
+	     struct reclaim_stat *stat)
+{
+	return on_reclaim_pages(node, scanned, reclaimed, stat, TYPED);
+}
+
+SEC("raw_tp/mm_vmscan_reclaim_pages")
+int BPF_PROG(raw_reclaim_pages, int node, unsigned long scanned, unsigned long reclaimed,
+	     struct reclaim_stat *stat)
+{
+	return on_reclaim_pages(node, scanned, reclaimed, stat, NUMBERS);
 }
 
 /* The function of the original: all pages that are to be reclaimed pass it, in lists. */

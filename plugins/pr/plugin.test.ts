@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { steadyNow } from '../../core/identity/boot-moment.js';
 import { fake, typeNumber } from './fake.js';
 import { RECLAIM_TYPES } from './reclaim.js';
 
@@ -117,7 +118,7 @@ describe('pr', () => {
   it('says since when it counts requests of a kind that had left its table', () => {
     const { plugin, start, put } = fake();
     start();
-    const began = Date.now();
+    const began = steadyNow();
     plugin.collect();
     put('requests', FIRST, { key: { type: MEMCG, order: 2 }, used: 1, figures: { episodes: 3 } });
     const [kind] = plugin.collect().requests;

@@ -1,6 +1,7 @@
 import { inject, injectable } from 'tsyringe';
 import type { LoadedBpf } from '../../core/bpf/host.js';
 import { describeError, MemWatcherError } from '../../core/errors.js';
+import { steadyNow } from '../../core/identity/boot-moment.js';
 import { CgroupPaths } from '../../core/identity/cgroup-paths.js';
 import { type Filter, makeFilter } from '../../core/identity/filter.js';
 import { MonotonicClock } from '../../core/identity/monotonic-clock.js';
@@ -61,7 +62,7 @@ interface Running {
   readonly throttles: Rows<PrThrottled> | undefined;
   readonly wakeups: Rows<PrWakeups> | undefined;
   readonly swap: SwapCounters;
-  readonly spans: Spans;
+  readonly spans: Spans | undefined;
   readonly losses: Losses;
   readonly kept: KeptThreads;
 }
@@ -114,8 +115,10 @@ export class Pr implements Plugin<ReclaimSnapshot> {
     const { spans, swap } = this.#running;
     this.health.lacks([...lacksOf(loaded), ...swap.lacks]);
     // What has come since the last look is sent as well, before the object is closed.
-    this.scope.defer(() => this.#drain(spans));
-    this.scope.defer(everyTick(DRAIN_INTERVAL, () => this.#drain(spans)));
+    if (spans) {
+      this.scope.defer(() => this.#drain(spans));
+      this.scope.defer(everyTick(DRAIN_INTERVAL, () => this.#drain(spans)));
+    }
   }
 
   collect(): ReclaimSnapshot {
@@ -123,18 +126,21 @@ export class Pr implements Plugin<ReclaimSnapshot> {
       throw new MemWatcherError('INTERNAL', 'pr collects before it has started');
     }
     const { loaded, startTime, spans, losses, kept, swap, throttles, wakeups } = this.#running;
-    spans.drain();
+    spans?.drain();
     const cgroups = this.#running.cgroups.read();
     const requests = this.#running.requests.read();
     const processes = this.#running.processes.read();
     const counts = this.#running.types.read();
     const pages = pagesOf(this.#running.pages.read());
-    const time = Date.now();
+    const time = steadyNow();
     const snapshot: ReclaimSnapshot = {
       startTime,
       time,
-      types: typesOf(loaded.parts, this.#totals.of(cgroups), counts, (type) =>
-        spans.takeExemplars(type),
+      types: typesOf(
+        loaded.parts,
+        this.#totals.of(cgroups),
+        counts,
+        (type) => spans?.takeExemplars(type) ?? [],
       ),
       pages,
       stalls: this.#stalls.add(cgroups, time),
@@ -159,6 +165,11 @@ export class Pr implements Plugin<ReclaimSnapshot> {
     return snapshot;
   }
 
+  settle(): void {
+    const spans = this.#running?.spans;
+    if (spans) this.#drain(spans);
+  }
+
   /** Between collections nobody catches an error. */
   #drain(spans: Spans): void {
     try {
@@ -175,7 +186,7 @@ export class Pr implements Plugin<ReclaimSnapshot> {
     const rows = <Row>(map: string, struct: string) => new Rows<Row>(object, scope, map, struct);
     return {
       loaded,
-      startTime: Date.now(),
+      startTime: steadyNow(),
       cgroups: new Table<PrCgroup>(object, scope, 'cgroups', 'pr_cgroup', RETENTION),
       requests: new Table<PrRequest>(object, scope, 'requests', 'pr_request', RETENTION),
       processes: new Table<PrProcess>(object, scope, 'processes', 'pr_process', RETENTION),
@@ -184,7 +195,7 @@ export class Pr implements Plugin<ReclaimSnapshot> {
       throttles: this.#part(loaded, 'throttled', () => rows('throttles', 'pr_throttled')),
       wakeups: this.#part(loaded, 'wakeups', () => rows('wakeups', 'pr_wakeups')),
       swap: new SwapCounters(),
-      spans: this.#spans(loaded),
+      spans: this.#part(loaded, 'spans', () => this.#spans(loaded)),
       losses: new Losses(object, this.health, this.config),
       kept: new KeptThreads(object),
     };
@@ -230,21 +241,22 @@ function tableEntries(capacity: number, wanted: readonly string[]): Record<strin
 
 /** Classic tracepoints print a choice of what the kernel knows of pages. */
 function lacksOf({ strategy, parts }: LoadedBpf): readonly string[] {
-  const hasFunction = ![undefined, 'reclaim-pages'].includes(parts.get('shrink-list'));
+  const tracepoints = [undefined, 'reclaim-pages', 'reclaim-pages-raw'];
+  const hasFunction = !tracepoints.includes(parts.get('shrink-list'));
   return strategy === 'tracepoint' && !hasFunction
     ? ['pages that are unqueued dirty, paged out, demoted or no longer to be freed lazily']
     : [];
 }
 
-function fatesOf(counts: readonly PrCounts[], spans: Spans): Record<SpanFate, number> {
+function fatesOf(counts: readonly PrCounts[], spans: Spans | undefined): Record<SpanFate, number> {
   const all = (member: 'sampled_out' | 'rate_limited' | 'ring_full') =>
     counts.reduce((sum, count) => sum + count[member], 0);
   return {
-    sent: spans.sent,
+    sent: spans?.sent ?? 0,
     sampled_out: all('sampled_out'),
     rate_limited: all('rate_limited'),
     ring_full: all('ring_full'),
-    filtered: spans.filtered,
-    unwanted: spans.unwanted,
+    filtered: spans?.filtered ?? 0,
+    unwanted: spans?.unwanted ?? 0,
   };
 }

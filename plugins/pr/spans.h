@@ -8,6 +8,8 @@
 #include "lists.h"
 #include "threads.h"
 
+/* Whether there is a ring for them: the part `spans`. */
+const volatile bool sends_spans = false;
 /* A run this long or longer becomes a span. */
 const volatile __u64 span_threshold_ns = 10000000;
 /* Of those, one in so many on average, as a share of 2^32. */

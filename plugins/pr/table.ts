@@ -1,8 +1,10 @@
-import { type Column, Columns } from '../../core/bpf/columns.js';
+import type { Column } from '../../core/bpf/columns.js';
 import type { BpfMap, BpfObject, MappedArray } from '../../core/bpf/host.js';
 import type { StructLayout } from '../../core/bpf/layout.js';
+import { LiveArray, LiveColumns } from '../../core/bpf/live-columns.js';
 import { type RecordDecoder, recordDecoder } from '../../core/bpf/record.js';
 import { MemWatcherError } from '../../core/errors.js';
+import { steadyNow } from '../../core/identity/boot-moment.js';
 import type { Scope } from '../../core/scope.js';
 import { RECLAIM_TYPES } from './reclaim.js';
 
@@ -51,8 +53,7 @@ export class Table<Row extends TableRow> {
   readonly #free: BpfMap;
   readonly #mapped: MappedArray;
   readonly #decoder: RecordDecoder<Row>;
-  readonly #copy: Uint8Array;
-  readonly #view: DataView;
+  readonly #live: LiveArray;
   readonly #used: Column;
   readonly #episodes: Column;
   /** Of `used` in a slot, bytes. */
@@ -68,16 +69,15 @@ export class Table<Row extends TableRow> {
     name: string,
     struct: string,
     private readonly retention: number,
-    private readonly clock: () => number = Date.now,
+    private readonly clock: () => number = steadyNow,
   ) {
     this.#index = object.map(`${name}_index`);
     this.#free = object.map(`${name}_free`);
     this.#mapped = scope.use(object.map(name).mapped());
     const layout = object.layout(struct);
     this.#decoder = recordDecoder<Row>(layout) as RecordDecoder<Row>;
-    this.#copy = new Uint8Array(this.#mapped.bytes.length);
-    this.#view = new DataView(this.#copy.buffer);
-    const columns = new Columns(layout).bind(this.#copy, this.#mapped.stride);
+    this.#live = new LiveArray(this.#mapped);
+    const columns = new LiveColumns(layout, this.#mapped);
     this.#used = columns.column('used');
     this.#episodes = columns.column('figures.episodes');
     this.#usedAt = offsetOf(layout, 'used');
@@ -98,8 +98,6 @@ export class Table<Row extends TableRow> {
 
   read(): TableSnapshot<Row> {
     const now = this.clock();
-    // Copied at once: a value that is being written is whole in a copy of words, not in two reads.
-    this.#copy.set(this.#mapped.bytes);
     const leaving = [...this.#forgotten].map((slot) => this.#row(slot));
     const entries = this.#entries(now);
     for (const slot of this.#forgotten) {
@@ -149,10 +147,10 @@ export class Table<Row extends TableRow> {
   }
 
   #forget(slot: number): number {
-    const bytes = this.#bytes(slot);
-    new DataView(bytes.buffer, bytes.byteOffset).setUint32(this.#usedAt, FORGOTTEN, true);
+    const at = slot * this.#mapped.stride;
+    this.#live.storeU32(at + this.#usedAt, FORGOTTEN);
     // The key is what a slot begins with.
-    this.#index.delete(bytes.slice(0, this.#index.spec.keySize));
+    this.#index.delete(this.#live.copy(at, this.#index.spec.keySize));
     this.#known.delete(slot);
     return slot;
   }
@@ -164,7 +162,8 @@ export class Table<Row extends TableRow> {
 
   #row(slot: number): Row {
     const { size } = this.#decoder.layout;
-    return this.#decoder.decode(this.#view, slot * this.#mapped.stride, size);
+    const { buffer } = this.#live.copy(slot * this.#mapped.stride, size);
+    return this.#decoder.decode(new DataView(buffer), 0, size);
   }
 }
 

@@ -38,7 +38,7 @@ export interface Decoded {
   readonly unreadable: number;
 }
 
-/** The bytes of one pass of the iterator → processes, with their threads added up. */
+/** The bytes of one pass over all tasks → processes, with their threads added up. */
 export class ProcstatDecoder {
   readonly #process: ReturnType<typeof processOffsets>;
   readonly #thread: ReturnType<typeof threadOffsets>;
@@ -57,7 +57,8 @@ export class ProcstatDecoder {
     this.#bootTime = host.bootTime;
   }
 
-  decode(bytes: Uint8Array): Decoded {
+  /** `stride`: bytes from one record to the next, where they do not lie close together. */
+  decode(bytes: Uint8Array, stride = 0): Decoded {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#leaders.length = 0;
@@ -74,7 +75,7 @@ export class ProcstatDecoder {
       }
       if (view.getUint32(at, true) === THREAD) this.#addThread(group, view, at);
       else this.#addLeader(group, at);
-      at += length;
+      at += Math.max(length, stride);
     }
     // Thread ids wrap around: a thread may have come before its leader.
     const processes: Process[] = [];

@@ -1,6 +1,6 @@
 /** The plugin on the running kernel, for tests: loaded by the strategies that the kernel can do. */
 import 'reflect-metadata';
-import type { BpfLoader, LoadedBpf } from '../../core/bpf/host.js';
+import type { BpfLoader, LoadedBpf, LoadOptions } from '../../core/bpf/host.js';
 import { createBpfHost } from '../../core/bpf/libbpf.js';
 import { findInstallation } from '../../core/install.js';
 import type { Strategy } from '../../core/kernel/kernel.js';
@@ -25,7 +25,12 @@ export class LivePlugin {
   strategy: string | undefined;
   loaded: LoadedBpf | undefined;
 
-  constructor(config: Record<string, unknown> = {}, strategy = 'auto') {
+  /** `constants`: beyond those that the plugin sets. */
+  constructor(
+    config: Record<string, unknown> = {},
+    strategy = 'auto',
+    constants: LoadOptions['constants'] = {},
+  ) {
     const loader = createBpfLoader({
       host: createBpfHost(),
       kernel,
@@ -39,8 +44,11 @@ export class LivePlugin {
     });
     const checked = metadata.config.parse({ top: 0, ...config });
     const remembering: BpfLoader = {
-      load: (options) => {
-        this.loaded = loader.load(options);
+      load: (options = {}) => {
+        this.loaded = loader.load({
+          ...options,
+          constants: { ...options.constants, ...constants },
+        });
         return this.loaded;
       },
     };
@@ -75,7 +83,12 @@ export class LivePlugin {
 /** Every strategy, or the one that MEM_WATCHER_STRATEGY names, and what this kernel lacks for it. */
 export const strategies = profile.strategies
   .filter(({ name }) => name === (process.env.MEM_WATCHER_STRATEGY ?? name))
-  .map((strategy) => ({ name: strategy.name, lack: lackOf(strategy) }));
+  .map((strategy) => ({
+    name: strategy.name,
+    lack: lackOf(strategy),
+    /** It reads as a process is switched out, and not when a collection asks. */
+    hooked: strategy.manual === true,
+  }));
 
 function lackOf({ needs = [] }: Strategy): string | undefined {
   const lacks = needs.map((fact) => kernel.check(fact)).flatMap((r) => (r.holds ? [] : r.missing));

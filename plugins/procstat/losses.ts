@@ -1,4 +1,4 @@
-import type { BpfObject } from '../../core/bpf/host.js';
+import type { BpfObject, LoadedBpf } from '../../core/bpf/host.js';
 import { readStats } from '../../core/bpf/stats.js';
 import { LossWatch } from '../../core/loss-watch.js';
 import type { Health } from '../../core/plugin.js';
@@ -7,15 +7,17 @@ import type { Health } from '../../core/plugin.js';
 export class Losses {
   readonly #watch: LossWatch<'map_full' | 'read_failures'>;
 
-  constructor(
-    private readonly object: BpfObject,
-    health: Health,
-    capacity: number,
-  ) {
+  readonly #object: BpfObject;
+
+  constructor({ object, strategy }: LoadedBpf, health: Health, capacity: number) {
+    const raise = `raise plugins.procstat.capacity (${capacity})`;
+    this.#object = object;
     this.#watch = new LossWatch(health, {
       map_full: (count) =>
-        `${count} processes are beyond what the hook can follow: they are read at the collection ` +
-        `instead; raise plugins.procstat.capacity (${capacity})`,
+        strategy === 'task-list'
+          ? `${count} tasks found the table of tasks full and were not read; ${raise}`
+          : `${count} processes are beyond what the hook can follow: they are read at the ` +
+            `collection instead; ${raise}`,
       read_failures: (count) =>
         `${count} per-CPU counters could not be read: resident memory is not exact`,
     });
@@ -23,7 +25,7 @@ export class Losses {
 
   /** Once a collection. */
   check(): void {
-    const stats = readStats(this.object);
+    const stats = readStats(this.#object);
     this.#watch.check({ map_full: stats?.mapFull ?? 0, read_failures: stats?.readFailures ?? 0 });
   }
 }

@@ -1,8 +1,8 @@
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { bootTimeByClock } from '../../core/identity/boot-clock.js';
-import { bootTime } from '../../core/identity/host.js';
+import { measureBoot } from '../../core/identity/boot-clock.js';
+import { bootSecond } from '../../core/identity/boot-moment.js';
 import { Scope } from '../../core/scope.js';
 import { StatusKeeper } from '../../core/status.js';
 import { FakeObject, fakeLoader } from '../../test/fakes/bpf-host.js';
@@ -34,13 +34,14 @@ function fake(config: Record<string, unknown> = {}) {
     programs: { collect: { section: 'iter/task', rows: () => rows } },
     maps: [
       { name: 'by_pid', maxEntries: 16_384 },
+      { name: 'walked', maxEntries: 1 },
       { name: 'cpus', type: 2, valueSize: 16, maxEntries: 1024 },
       { name: 'stats', type: PER_CPU_ARRAY, valueSize: 24 },
     ],
   });
   const scope = new Scope();
   const health = new StatusKeeper('procstat', () => undefined);
-  const loader = fakeLoader(object);
+  const loader = fakeLoader(object, 'task-iterator', new Map([['cpu-parts', 'helper']]));
   const plugin = new ProcstatPlugin(scope, metadata.config.parse(config), loader, health);
   const start = (...records: Uint8Array[]) => {
     rows = pass(...records);
@@ -192,9 +193,9 @@ describe('ProcstatPlugin', () => {
     const { start, collect } = fake();
     start();
     const { series } = collect(one(1));
-    const began = bootTimeByClock() + 1000;
+    const began = measureBoot() + 1000;
     assert.ok(Math.abs((series[0]?.startTime ?? 0) - began) < 500, `${began}`);
-    const created = new Date(bootTime() + 1000).toISOString();
+    const created = new Date(bootSecond() + 1000).toISOString();
     assert.equal(series[0]?.attributes['process.creation.time'], created);
   });
 

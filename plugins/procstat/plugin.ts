@@ -1,18 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { inject, injectable } from 'tsyringe';
-import type { BpfLink, LoadedBpf } from '../../core/bpf/host.js';
 import { MemWatcherError } from '../../core/errors.js';
-import { bootTimeByClock } from '../../core/identity/boot-clock.js';
+import { bootMoment, bootSecond, steadyNow } from '../../core/identity/boot-moment.js';
 import { CgroupPaths } from '../../core/identity/cgroup-paths.js';
 import { type Filter, makeFilter, passwdUserId } from '../../core/identity/filter.js';
-import { bootTime, pageSize, possibleCpus } from '../../core/identity/host.js';
+import { pageSize, possibleCpus } from '../../core/identity/host.js';
 import type { Plugin } from '../../core/plugin.js';
 import { BpfLoader, Config, Health, Scope } from '../../core/tokens.js';
 import { SeriesActivity } from './activity.js';
 import { Commands } from './commands.js';
+import { CpuParts, verifyCpuParts } from './cpu-parts.js';
 import { ProcstatDecoder } from './decoder.js';
 import { Losses } from './losses.js';
 import type { ProcstatMetadata } from './metadata.js';
+import { type TaskPass, taskPass, verifyPass, walkCapacity } from './pass.js';
 import type { Process } from './process.js';
 import { OTHER, type Selected, select } from './select.js';
 import type { ProcstatSeries, ProcstatSnapshot, WhoseAttributes } from './snapshot.js';
@@ -28,11 +29,12 @@ export class ProcstatPlugin implements Plugin<ProcstatSnapshot> {
    * ms by which `Process.startTime` is early: it lacks a fraction of a second, and a counter that
    * begins after the last export must not seem to be older.
    */
-  readonly #early = Math.max(0, bootTimeByClock() - bootTime());
-  readonly #activity = new SeriesActivity(Date.now() - this.#early);
+  readonly #early = bootMoment() - bootSecond();
+  readonly #activity = new SeriesActivity(steadyNow() - this.#early);
   readonly #filter: Filter<Process>;
   #decoder: ProcstatDecoder | undefined;
-  #iterator: BpfLink | undefined;
+  #pass: TaskPass | undefined;
+  #cpuParts: CpuParts | undefined;
   #losses: Losses | undefined;
 
   constructor(
@@ -54,23 +56,28 @@ export class ProcstatPlugin implements Plugin<ProcstatSnapshot> {
     const loaded = this.scope.use(
       this.loader.load({
         constants: { cpu_count: Math.max(...cpus) + 1 },
-        maxEntries: { by_pid: this.config.capacity },
+        maxEntries: {
+          by_pid: this.config.capacity,
+          walked: walkCapacity(this.config.capacity),
+        },
+        verify: (candidate) => {
+          verifyCpuParts(candidate);
+          verifyPass(candidate);
+        },
       }),
     );
-    tellPossibleCpus(loaded, cpus);
+    this.#cpuParts = new CpuParts(loaded, cpus);
     this.#decoder = new ProcstatDecoder(
       {
         process: loaded.object.layout('procstat_process'),
         thread: loaded.object.layout('procstat_thread'),
       },
-      { pageSize: pageSize(), bootTime: bootTime() },
+      { pageSize: pageSize(), bootTime: bootSecond() },
     );
-    this.#iterator = [...loaded.links.values()].find(({ program }) =>
-      program.startsWith('collect'),
-    );
-    this.#losses = new Losses(loaded.object, this.health, this.config.capacity);
+    this.#pass = taskPass(loaded, this.scope);
+    this.#losses = new Losses(loaded, this.health, this.config.capacity);
     // The hooks renew only what a pass has seen, and counters begin with what a first pass says.
-    this.#activity.finish(this.#processes().processes, Date.now());
+    this.#activity.finish(this.#processes().processes, steadyNow());
   }
 
   collect(): ProcstatSnapshot {
@@ -82,20 +89,22 @@ export class ProcstatPlugin implements Plugin<ProcstatSnapshot> {
     });
     const series = selection.top.map((selected) => this.#series(selected));
     if (selection.other) series.push(this.#other(selection.other));
-    this.#activity.finish(processes, Date.now());
+    this.#activity.finish(processes, steadyNow());
     this.#whose.sweep();
     this.#losses?.check();
-    if (this.#iterator?.program === 'collect_by_pid') {
+    if (this.#pass?.isByPid) {
       this.health.fullness('by_pid', Math.min(1, total / this.config.capacity));
     }
     return { series, processes: total };
   }
 
   #processes(): { processes: readonly Process[]; total: number } {
-    if (!this.#decoder || !this.#iterator) {
+    if (!this.#decoder || !this.#pass) {
       throw new MemWatcherError('INTERNAL', 'procstat was asked to collect before it started');
     }
-    const { processes, unreadable } = this.#decoder.decode(this.#iterator.readAll());
+    this.#cpuParts?.update();
+    const { bytes, stride } = this.#pass.read();
+    const { processes, unreadable } = this.#decoder.decode(bytes, stride);
     if (unreadable > 0) {
       const reason = `${unreadable} bytes of the last pass were no record: rebuild the BPF object`;
       this.health.degraded('decode', reason);
@@ -155,16 +164,5 @@ export class ProcstatPlugin implements Plugin<ProcstatSnapshot> {
     return this.config.by === 'executable'
       ? this.#whose.executable(member)
       : this.#whose.container(member);
-  }
-}
-
-/** `struct cpu` of resident.h, first member: CPU numbers may have holes, and BPF cannot see them. */
-function tellPossibleCpus({ object }: LoadedBpf, cpus: readonly number[]): void {
-  const map = object.map('cpus');
-  for (const cpu of cpus) {
-    const key = new Uint8Array(new Uint32Array([cpu]).buffer);
-    const value = new Uint8Array(map.spec.valueSize);
-    value[0] = 1;
-    map.update(key, value);
   }
 }

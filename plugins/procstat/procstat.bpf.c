@@ -4,13 +4,15 @@
  *
  * A pass of a task iterator writes one record a process and one a thread. What it writes as memory
  * depends on the strategy: what it reads there and then (`collect`), or what a scheduler hook read
- * when the process was last switched out, and its counters therefore stood still (`collect_*`).
+ * when the process was last switched out, and its counters therefore stood still (`collect_*`). Where
+ * task iterators are refused, `collect_list` walks the kernel's list of tasks (walk.h).
  */
 #include <linux/ptrace.h>
 #include "common.bpf.h"
 #include "kernel/task.h"
 #include "procstat.h"
 #include "readers.h"
+#include "walk.h"
 
 LICENSE;
 
@@ -131,18 +133,16 @@ static __always_inline int visit(struct bpf_iter__task *ctx, enum source source)
 	pid = task->tgid;
 	if (pid == (__u32)task->pid) {
 		process = &room->process;
-		read_process(process, task);
+		read_process(process, task, TYPED);
 		process->has_memory =
 			read_leader_memory(&process->memory, task, pid, &room->recorded, source);
 		bpf_seq_write(seq, process, sizeof(*process));
 		return 0;
 	}
 	thread = &room->thread;
-	thread->kind = PROCSTAT_THREAD;
-	thread->pid = pid;
-	read_activity(&thread->activity, task);
-	if (source == READ_NOW)
-		read_unfolded(thread->unfolded, task);
+	read_thread(thread, task, TYPED);
+	if (source != READ_NOW)
+		__builtin_memset(thread->unfolded, 0, sizeof(thread->unfolded));
 	thread->has_memory = !task->group_leader->mm &&
 			     read_task_memory(&thread->memory, task, TYPED);
 	if (thread->has_memory)
@@ -242,4 +242,19 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	if (task->signal->live.counter == 0)
 		bpf_map_delete_elem(&by_pid, &pid);
 	return 0;
+}
+
+/* Run on demand. Returns the number of records in `walked`. */
+SEC("raw_tp")
+int collect_list(void *ctx)
+{
+	find_cpu_offsets();
+	return walk_tasks();
+}
+
+/* Run on each CPU, once. Returns 1 if its offset was found. */
+SEC("raw_tp")
+int find_cpu_offset(void *ctx)
+{
+	return find_own_offset();
 }

@@ -27,30 +27,42 @@ static __always_inline void read_memory(struct procstat_memory *to, struct mm_st
 	read_resident(to->counters, mm, pointers);
 }
 
-static __always_inline void read_activity(struct procstat_activity *to, struct task_struct *task)
+static __always_inline void read_activity(struct procstat_activity *to, struct task_struct *task,
+					  enum pointers pointers)
 {
-	to->voluntary_switches = task->nvcsw;
-	to->involuntary_switches = task->nivcsw;
-	to->minor_faults = task->min_flt;
-	to->major_faults = task->maj_flt;
+	to->voluntary_switches = READ(pointers, task, nvcsw);
+	to->involuntary_switches = READ(pointers, task, nivcsw);
+	to->minor_faults = READ(pointers, task, min_flt);
+	to->major_faults = READ(pointers, task, maj_flt);
 }
 
-static __always_inline void read_process(struct procstat_process *to, struct task_struct *task)
+static __always_inline void read_process(struct procstat_process *to, struct task_struct *task,
+					 enum pointers pointers)
 {
-	struct signal_struct *signal = task->signal;
+	struct signal_struct *signal = READ(pointers, task, signal);
 
 	to->kind = PROCSTAT_PROCESS;
-	to->pid = task->tgid;
-	to->ppid = task->real_parent->tgid;
-	to->uid = task->real_cred->uid.val;
-	to->start_time = task->start_boottime;
-	to->cgroup = cgroup_of(task, &to->cgroup_v1, TYPED);
-	read_activity(&to->activity, task);
-	to->activity.voluntary_switches += signal->nvcsw;
-	to->activity.involuntary_switches += signal->nivcsw;
-	to->activity.minor_faults += signal->min_flt;
-	to->activity.major_faults += signal->maj_flt;
-	read_names(to->comm, to->executable, task, TYPED);
+	to->pid = READ(pointers, task, tgid);
+	to->ppid = READ(pointers, task, real_parent, tgid);
+	to->uid = READ(pointers, task, real_cred, uid.val);
+	to->start_time = READ(pointers, task, start_boottime);
+	to->cgroup = cgroup_of(task, &to->cgroup_v1, pointers);
+	read_activity(&to->activity, task, pointers);
+	to->activity.voluntary_switches += READ(pointers, signal, nvcsw);
+	to->activity.involuntary_switches += READ(pointers, signal, nivcsw);
+	to->activity.minor_faults += READ(pointers, signal, min_flt);
+	to->activity.major_faults += READ(pointers, signal, maj_flt);
+	read_names(to->comm, to->executable, task, pointers);
+}
+
+/* A thread that is not its process's leader, but for `memory`. */
+static __always_inline void read_thread(struct procstat_thread *to, struct task_struct *task,
+					enum pointers pointers)
+{
+	to->kind = PROCSTAT_THREAD;
+	to->pid = READ(pointers, task, tgid);
+	read_activity(&to->activity, task, pointers);
+	read_unfolded(to->unfolded, task);
 }
 
 /* Memory of `task`'s process, if it still has it: an exiting one may have given its mm away between

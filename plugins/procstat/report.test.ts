@@ -77,4 +77,15 @@ describe('report', () => {
     assert.ok(!names.has('process.paging.faults'));
     assert.equal(names.size, 11);
   });
+
+  it('says that the kernel keeps the counters of a process, and the plugin those of a group', () => {
+    const countedBy = (process: ProcstatSeries['process']) => {
+      const out = new PointBatchBuilder(metadata);
+      report({ series: [{ ...series, process }], processes: 1 }, out);
+      const counters = out.build(1, 0).metrics.filter(({ spec }) => spec.kind === 'counter');
+      return new Set(counters.flatMap(({ scalars }) => scalars.map((point) => point.countedBy)));
+    };
+    assert.deepEqual(countedBy(series.process), new Set(['kernel']));
+    assert.deepEqual(countedBy(undefined), new Set([undefined]));
+  });
 });

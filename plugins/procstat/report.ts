@@ -32,15 +32,17 @@ function reportMemory(
 }
 
 function reportActivity(
-  { activity, attributes, startTime }: ProcstatSeries,
+  { activity, attributes, startTime, process }: ProcstatSeries,
   out: PointWriter<ProcstatMetadata>,
 ): void {
   const { switches, faults } = typesOf(attributes);
   const { voluntarySwitches, involuntarySwitches, minorFaults, majorFaults } = activity;
-  out.point('process.context_switches', voluntarySwitches, switches.voluntary, startTime);
-  out.point('process.context_switches', involuntarySwitches, switches.involuntary, startTime);
-  out.point('process.paging.faults', minorFaults, faults.minor, startTime);
-  out.point('process.paging.faults', majorFaults, faults.major, startTime);
+  // Sums over several processes are the plugin's, see `SeriesActivity`.
+  const by = process ? 'kernel' : 'instance';
+  out.point('process.context_switches', voluntarySwitches, switches.voluntary, startTime, by);
+  out.point('process.context_switches', involuntarySwitches, switches.involuntary, startTime, by);
+  out.point('process.paging.faults', minorFaults, faults.minor, startTime, by);
+  out.point('process.paging.faults', majorFaults, faults.major, startTime, by);
 }
 
 /** A series' attributes are mostly those of the last collection, and so are these. */

@@ -17,7 +17,7 @@
 const volatile __u32 cpu_count = 0;
 
 struct cpu {
-	__u64 possible; /* set by user space: CPU numbers may have holes */
+	__u64 possible; /* to be read: set by user space, for CPU numbers may have holes */
 	__u64 offset;	/* per-CPU address + offset = this CPU's address */
 };
 
@@ -28,8 +28,14 @@ struct {
 	__type(value, struct cpu);
 } cpus SEC(".maps");
 
-/* Only where kallsyms has data symbols (KALLSYMS_ALL) and shows them (kptr_restrict, CAP_SYSLOG). */
-extern const void __per_cpu_offset __ksym __weak;
+/* Each CPU's offset is found by bpf_map_lookup_percpu_elem: the part `cpu-parts`. */
+const volatile bool offsets_by_helper = false;
+
+/*
+ * Address of the kernel's __per_cpu_offset; 0 where kallsyms has no data symbols (KALLSYMS_ALL) or
+ * does not show them (kptr_restrict, CAP_SYSLOG). Not a __ksym: libbpf would read all of kallsyms.
+ */
+const volatile __u64 per_cpu_offset = 0;
 
 /* A place of known per-CPU address, and room to read a map's head into. */
 struct probe {
@@ -65,7 +71,9 @@ static __always_inline void find_cpu_offsets(void)
 {
 	__u64 base = 0;
 
-	if (!&__per_cpu_offset)
+	if (!offsets_by_helper && !per_cpu_offset)
+		return;
+	if (offsets_by_helper)
 		base = probe_address();
 	for (__u32 i = 0; i < MAX_CPUS; i++) {
 		__u32 index = i, zero = 0;
@@ -76,11 +84,10 @@ static __always_inline void find_cpu_offsets(void)
 		cpu = bpf_map_lookup_elem(&cpus, &index);
 		if (!cpu || !cpu->possible)
 			continue;
-		if (&__per_cpu_offset) {
+		if (!offsets_by_helper) {
 			bpf_probe_read_kernel(&cpu->offset, sizeof(cpu->offset),
-					      &__per_cpu_offset + i * sizeof(long));
-		} else if (base && bpf_core_enum_value_exists(enum bpf_func_id,
-							      BPF_FUNC_map_lookup_percpu_elem)) {
+					      (void *)(per_cpu_offset + i * sizeof(long)));
+		} else if (base) {
 			void *mine = bpf_map_lookup_percpu_elem(&probe, &zero, i);
 			__u64 address = 0;
 
@@ -89,6 +96,26 @@ static __always_inline void find_cpu_offsets(void)
 			cpu->offset = address - base;
 		}
 	}
+}
+
+/* The offset of the CPU that runs this: an ordinary look-up gives it its own element. */
+static __always_inline int find_own_offset(void)
+{
+	__u32 id = bpf_get_smp_processor_id(), zero = 0;
+	struct cpu *cpu = bpf_map_lookup_elem(&cpus, &id);
+	void *mine = bpf_map_lookup_elem(&probe, &zero);
+	__u64 base, address = 0;
+
+	if (!cpu || !mine)
+		return 0;
+	/* before the head is read into it; a copy is a number */
+	bpf_probe_read_kernel(&address, sizeof(address), &mine);
+	base = probe_address();
+	if (!base)
+		return 0;
+	cpu->offset = address - base;
+	cpu->possible = 1;
+	return 1;
 }
 
 static __always_inline void add_cpu_parts(__s64 *counters, struct mm_struct *mm,

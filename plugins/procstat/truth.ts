@@ -64,6 +64,16 @@ export function activity(pid: number): Activity {
  * Every process that has memory of its own and may be looked into: what a security policy keeps
  * even from root, it may keep from BPF as well.
  */
+/** A process of which a security policy shows nobody the memory; whether it has any is unknown. */
+export function isHidden(pid: number): boolean {
+  try {
+    readFileSync(`/proc/${pid}/smaps_rollup`);
+    return false;
+  } catch (error) {
+    return ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
+  }
+}
+
 export function processesWithMemory(): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

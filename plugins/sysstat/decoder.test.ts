@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { Btf } from '../../core/bpf/btf.js';
 import { structLayout } from '../../core/bpf/struct.js';
 import { MemWatcherError } from '../../core/errors.js';
 import { findInstallation } from '../../core/install.js';
+import { assertGolden, recordingsOf } from '../../test/fakes/golden.js';
 import { SysstatDecoder } from './decoder.js';
 
 const installation = findInstallation(import.meta.url);
@@ -14,17 +15,14 @@ const layout = structLayout(btf, 'sysstat_node');
 const decoder = new SysstatDecoder(layout, 4096);
 
 const TESTDATA = join(installation.root, 'plugins/sysstat/testdata');
+const RECORDINGS = ['5.10-two-nodes', '6.18-one-node', '7.2-two-nodes'];
 const ALL = (1n << 18n) - 1n;
 
 describe('SysstatDecoder', () => {
   // Recorded from the map on the kernels that the names say.
-  for (const file of readdirSync(TESTDATA).filter((name) => name.endsWith('.bin'))) {
-    it(`reads ${file} as recorded`, () => {
-      const bytes = readFileSync(join(TESTDATA, file));
-      const golden = JSON.parse(
-        readFileSync(join(TESTDATA, file.replace('.bin', '.json')), 'utf8'),
-      );
-      assert.deepEqual(JSON.parse(JSON.stringify(decoder.decode(split(bytes)))), golden);
+  for (const { name, bytes, golden } of recordingsOf(TESTDATA, RECORDINGS)) {
+    it(`reads ${name} as recorded`, (context) => {
+      assertGolden(context, golden, decoder.decode(split(bytes)));
     });
   }
 

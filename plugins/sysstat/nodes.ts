@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { MappedArray } from '../../core/bpf/host.js';
 import type { StructLayout } from '../../core/bpf/layout.js';
+import { LiveArray } from '../../core/bpf/live-columns.js';
 import { MemWatcherError } from '../../core/errors.js';
 
 /** A write takes microseconds; who meets it this often in a row has met something else. */
@@ -9,15 +10,14 @@ const ATTEMPTS = 1000;
 /** The map `nodes`, live: the kernel may write while it is read. */
 export class NodeSlots {
   readonly #mapped: MappedArray;
-  readonly #view: DataView;
+  readonly #live: LiveArray;
   readonly #size: number;
   readonly #begun: number;
   readonly #ended: number;
 
   constructor(mapped: MappedArray, layout: StructLayout) {
-    const { buffer, byteOffset, byteLength } = mapped.bytes;
     this.#mapped = mapped;
-    this.#view = new DataView(buffer, byteOffset, byteLength);
+    this.#live = new LiveArray(mapped);
     this.#size = layout.size;
     this.#begun = offsetOf(layout, 'begun');
     this.#ended = offsetOf(layout, 'ended');
@@ -33,9 +33,9 @@ export class NodeSlots {
   /** Nothing was written meanwhile if as many writes had ended before as had begun after. */
   #copySlot(at: number): Uint8Array | undefined {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const ended = this.#view.getBigUint64(at + this.#ended, true);
-      const copy = this.#mapped.bytes.slice(at, at + this.#size);
-      if (this.#view.getBigUint64(at + this.#begun, true) === ended) return copy;
+      const ended = this.#live.u64(at + this.#ended);
+      const copy = this.#live.copy(at, this.#size);
+      if (this.#live.u64(at + this.#begun) === ended) return copy;
     }
     return undefined;
   }

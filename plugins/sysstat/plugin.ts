@@ -1,5 +1,6 @@
 import { inject, injectable } from 'tsyringe';
-import type { BpfObject } from '../../core/bpf/host.js';
+import type { LoadedBpf } from '../../core/bpf/host.js';
+import { onDemand } from '../../core/bpf/on-demand.js';
 import { MemWatcherError } from '../../core/errors.js';
 import { pageSize } from '../../core/identity/host.js';
 import { nodeCount } from '../../core/memory/numa.js';
@@ -10,13 +11,10 @@ import type { SysstatRecords } from './memory.js';
 import type { SysstatMetadata } from './metadata.js';
 import { hugePageSize, NodeSlots } from './nodes.js';
 
-/** Reads when it is run; strategies that attach something read when their hook is passed. */
-const ON_DEMAND = 'read_now';
-
 /** What `start` made. */
 interface Running {
-  readonly object: BpfObject;
-  readonly onDemand: boolean;
+  /** Reads all nodes and returns how many; strategies with a hook read when it is passed. */
+  readonly readNow: (() => number) | undefined;
   readonly slots: NodeSlots;
   readonly decoder: SysstatDecoder;
 }
@@ -45,7 +43,7 @@ export class Sysstat implements Plugin<SysstatRecords> {
     const page = pageSize();
     const nodes = nodeCount();
     refuseImpossible(this.#config.nodes, nodes);
-    const { object, links } = this.#scope.use(
+    const loaded = this.#scope.use(
       this.#loader.load({
         constants: {
           node_count: nodes,
@@ -53,15 +51,15 @@ export class Sysstat implements Plugin<SysstatRecords> {
           hook_interval_ns: Math.round(this.#config.hook_interval * 1e6),
         },
         maxEntries: { nodes },
-        verify: ({ object, links }) => {
-          if (links.size === 0 && object.run(ON_DEMAND).retval === 0) throw nothingRead(true);
+        verify: (candidate) => {
+          if (readerOf(candidate)?.() === 0) throw nothingRead(true);
         },
       }),
     );
+    const { object } = loaded;
     const layout = object.layout('sysstat_node');
     this.#running = {
-      object,
-      onDemand: links.size === 0,
+      readNow: readerOf(loaded),
       slots: new NodeSlots(this.#scope.use(object.map('nodes').mapped()), layout),
       decoder: new SysstatDecoder(layout, page),
     };
@@ -71,13 +69,13 @@ export class Sysstat implements Plugin<SysstatRecords> {
     if (this.#running === undefined) {
       throw new MemWatcherError('INTERNAL', 'sysstat collects before it has started');
     }
-    const { object, onDemand, slots, decoder } = this.#running;
+    const { readNow, slots, decoder } = this.#running;
     // The slots keep what was read last: without a new pass they are no snapshot.
-    if (onDemand && object.run(ON_DEMAND).retval === 0) throw nothingRead(true);
+    if (readNow?.() === 0) throw nothingRead(true);
     const copies = slots.copy();
     this.#sayTorn(copies);
     const records = decoder.decode(copies);
-    if (records.nodes.length === 0) throw nothingRead(onDemand);
+    if (records.nodes.length === 0) throw nothingRead(readNow !== undefined);
     const { nodes } = this.#config;
     if (nodes.length === 0) return records;
     return { ...records, nodes: records.nodes.filter(({ id }) => nodes.includes(id)) };
@@ -94,6 +92,8 @@ export class Sysstat implements Plugin<SysstatRecords> {
   }
 }
 
+const readerOf = (loaded: LoadedBpf) => onDemand(loaded, 'read_now');
+
 function refuseImpossible(wanted: readonly number[], count: number): void {
   const wrong = wanted.filter((id) => id >= count);
   if (wrong.length === 0) return;
@@ -104,8 +104,8 @@ function refuseImpossible(wanted: readonly number[], count: number): void {
   );
 }
 
-function nothingRead(onDemand: boolean): MemWatcherError {
-  return onDemand
+function nothingRead(isOnDemand: boolean): MemWatcherError {
+  return isOnDemand
     ? new MemWatcherError('BPF_RUN_FAILED', 'no NUMA node was found', {
         hint: 'set plugins.sysstat.strategy to another of config/kernel/sysstat.yaml',
       })

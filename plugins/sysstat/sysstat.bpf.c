@@ -11,6 +11,8 @@
 #include "common.bpf.h"
 #include "compat.bpf.h"
 #include "kernel/mm.h"
+#include "on-demand.bpf.h"
+#include "order.bpf.h"
 #include "sysstat.h"
 #include "zones.bpf.h"
 
@@ -85,8 +87,7 @@ static __always_inline void read_items(struct sysstat_node *to, struct pglist_da
 }
 
 /*
- * Reads the node at `address` into its slot, unless this pass (`now`) has done so. Global, so that
- * the verifier walks it once and not once for each turn of the loops that call it.
+ * Reads the node at `address` into its slot, unless this pass (`now`) has done so.
  */
 __noinline int read_node(__u64 address, __u64 now)
 {
@@ -101,6 +102,7 @@ __noinline int read_node(__u64 address, __u64 now)
 	if (to->read_at == now)
 		return 0;
 	__sync_fetch_and_add(&to->begun, 1);
+	smp_wmb();
 	to->read_at = now;
 	read_items(to, node);
 	for (__u32 i = 0; i < MAX_ZONES; i++) {
@@ -110,16 +112,20 @@ __noinline int read_node(__u64 address, __u64 now)
 			break;
 		read_zone_state(&to->zones[i], zone);
 	}
+	smp_wmb();
 	__sync_fetch_and_add(&to->ended, 1);
 	return 1;
 }
 
-/* Run on demand. */
-SEC("raw_tp")
-int read_now(void *ctx)
+VISIT_NODES(read_all, read_node)
+
+/* The number of nodes that were read; 0: none could be found. */
+static __always_inline int read_nodes(struct task_struct *task)
 {
-	return visit_nodes(any_node(), bpf_ktime_get_ns(), read_node);
+	return read_all(any_node(task), bpf_ktime_get_ns());
 }
+
+ON_DEMAND(read_now, read_nodes)
 
 /* The original's way: every allocation passes here and names the zone that it prefers. */
 static __always_inline int on_allocation(const struct alloc_context *request)
@@ -133,7 +139,7 @@ static __always_inline int on_allocation(const struct alloc_context *request)
 	 * they write the same. */
 	next_read = now + hook_interval_ns;
 	node = BPF_CORE_READ(request, preferred_zoneref, zone, zone_pgdat);
-	visit_nodes((__u64)node, now, read_node);
+	read_all((__u64)node, now);
 	return 0;
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { root } from './harness.js';
 
 interface Source {
@@ -99,6 +100,81 @@ test('what is shipped imports no test', () => {
   for (const { file, imports } of shipped) {
     const tests = imports.filter((path) => /^(test|bench)\/|\.test\.js$/.test(path));
     assert.deepEqual(tests, [], file);
+  }
+});
+
+/** A test that is made by a loop over what happens to be there is not made where nothing is. */
+test('tests loop over what is there by casesOf, which fails over nothing', () => {
+  const loop = /^ {0,2}for \(.* of (?!casesOf\b).*\b(readdirSync|globSync|existsSync)/m;
+  const tests = sources.filter(({ file }) => /\.test\.ts$/.test(file));
+  assert.ok(tests.some(({ text }) => / of casesOf\(/.test(text)));
+  for (const { file, text } of tests) assert.ok(!loop.test(text), file);
+});
+
+/** Two of the other live tests run at a time. */
+test('tests that run alone are listed in test/kinds.mjs, which lists no file that is gone', async () => {
+  const kinds: {
+    readonly ALONE: Readonly<Record<string, readonly string[]>>;
+    readonly isAlone: (file: string) => boolean;
+    readonly isStress: (file: string) => boolean;
+  } = await import(pathToFileURL(join(root, 'test/kinds.mjs')).href);
+  const builtOf = (file: string) => `dist/${file.replace(/\.ts$/, '.js')}`;
+  const tests = sources.map(({ file }) => file).filter((file) => /\.test\.ts$/.test(file));
+  for (const prefix of Object.values(kinds.ALONE).flat()) {
+    const listed = tests.filter((file) => file.startsWith(prefix) && kinds.isAlone(builtOf(file)));
+    assert.ok(listed.length > 0, `no live test begins with ${prefix}`);
+  }
+  const alone = sources.filter(
+    ({ file, text }) => tests.includes(file) && /^ *runAlone\(\);/m.test(text),
+  );
+  assert.ok(alone.length > 0);
+  for (const { file } of alone) {
+    assert.ok(kinds.isAlone(builtOf(file)) || kinds.isStress(builtOf(file)), file);
+  }
+});
+
+/** The others run side by side: what they load or attach would be in one another's figures. */
+test('tests that load BPF programs or start an agent are named live', async () => {
+  const kinds = pathToFileURL(join(root, 'test/kinds.mjs')).href;
+  const { isLive, isStress } = (await import(kinds)) as Record<string, (file: string) => boolean>;
+  assert.ok(isLive && isStress);
+  const isNamed = (file: string) => {
+    const built = `dist/${file.replace(/\.ts$/, '.js')}`;
+    return isLive(built) || isStress(built) || /^test\/(e2e|vm\/guest)\//.test(file);
+  };
+  const byFile = new Map(sources.map((source) => [source.file.replace(/\.ts$/, '.js'), source]));
+  // Through helpers of tests; what is shipped opens a host only where it is told to.
+  const touches = ({ text, imports }: Source): boolean =>
+    /\bcreateBpfHost\(|\bLAUNCHER\b|'(\.\.\/|dist\/core\/)main\.js'|'dist\/mem-watcher\.js'/.test(
+      text,
+    ) ||
+    imports.some((path) => {
+      const source = byFile.get(path);
+      return source !== undefined && !shipped.includes(source) && touches(source);
+    });
+  const tests = sources.filter((one) => /\.test\.ts$/.test(one.file) && touches(one));
+  assert.ok(tests.some(({ file }) => file === 'core/bpf/libbpf.live.test.ts'));
+  // These name the agent or its launcher and start neither.
+  const none = ['corpus/verdict', 'launcher', 'setup/type-errors', 'vm/parts'];
+  assert.deepEqual(
+    tests
+      .map(({ file }) => file)
+      .filter((file) => !isNamed(file))
+      .sort(),
+    none.map((name) => `test/${name}.test.ts`),
+  );
+});
+
+/** Memory that programs write meanwhile (decision 0095): a value in two reads is torn. */
+test('live memory is read by core/bpf/live-columns.ts alone', () => {
+  // These read what nobody writes any more: results of a run of the agent’s own, and look-ups.
+  const settled = ['passes', 'lookup-passes'].map((file) => `plugins/memleak/user/${file}.ts`);
+  const live = found(({ text }) => /\bMappedArray\b|\.mapped\(\)/.test(text));
+  assert.ok(live.includes('plugins/paf/folds.ts'));
+  const readers = live.filter((file) => !settled.includes(file));
+  for (const { file, text } of shipped.filter(({ file }) => readers.includes(file))) {
+    assert.ok(!/\.getBig(Ui|I)nt64\(|\.get(Ui|I)nt32\([^)]*\+ 4/.test(text), file);
+    assert.ok(!/\bnew Columns\b/.test(text), file);
   }
 });
 

@@ -18,11 +18,17 @@ import { buildWith, plugins } from './harness.js';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root to load BPF';
 
+/** What a plugin needs in order to have work; the others do theirs by default. */
+const WORK: Readonly<Record<string, object>> = {
+  memleak: { targets: [{ executable: 'no-such-program' }] },
+};
+
 /** The agent with this plugin alone, and all of its metrics on. */
 async function agentOf(module: PluginModule): Promise<Agent> {
   const { name, metrics } = module.metadata;
   const all = Object.fromEntries(Object.keys(metrics).map((metric) => [metric, true]));
-  const raw = { plugins: { [name]: { enabled: true, metrics: all } }, log: { level: 'error' } };
+  const own = { enabled: true, metrics: all, ...WORK[name] };
+  const raw = { plugins: { [name]: own }, log: { level: 'error' } };
   const installation = findInstallation(import.meta.url);
   const foundation = { installation, plugins: [module], build: buildWith };
   return createQuietAgent(foundation, toAgentConfig(agentSchema([module]).parse(raw)));

@@ -99,8 +99,10 @@ for (const metadata of everything) {
       }
     });
 
-    test('its events and spans', () => {
-      for (const [event, spec] of Object.entries({ ...events, ...spans })) {
+    const told = Object.entries({ ...events, ...spans });
+    const silent = told.length === 0 && 'it has neither';
+    test('its events and spans', { skip: silent }, () => {
+      for (const [event, spec] of told) {
         assert.match(event, NAME);
         assert.ok(event.startsWith('memwatcher.'), event);
         assert.ok(isSentence(spec.description), event);

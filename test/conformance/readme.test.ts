@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { README_SECTIONS } from '../../core/gen/readme.js';
@@ -42,3 +42,22 @@ for (const { metadata } of plugins) {
     });
   });
 }
+
+/** From a private cgroup namespace the agent cannot name the cgroups of others. */
+test('every documented container of the agent has the cgroup namespace of the host', () => {
+  const documents = ['README.md', 'Dockerfile', ...markdownOf('docs'), ...markdownOf('plugins')];
+  const runs = documents.flatMap((file) =>
+    readFileSync(join(root, file), 'utf8')
+      .replaceAll('\\\n', ' ')
+      .split('\n')
+      .filter((line) => /\b(podman|docker|nerdctl) run\b.*--(privileged|cap-add)/.test(line))
+      .map((line) => `${file}: ${line}`),
+  );
+  assert.ok(runs.length >= 2, 'no documented run was found');
+  for (const run of runs) assert.match(run, /--cgroupns=host/);
+});
+
+const markdownOf = (folder: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => join(folder, file));

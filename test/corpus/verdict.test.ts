@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type CorpusProgram, readCorpus } from './manifest.js';
-import { judge } from './verdict.js';
+import { type Alarm, judge } from './verdict.js';
 import { frameOf } from './watch.js';
 
 const named = (name: string): CorpusProgram => {
@@ -9,7 +9,12 @@ const named = (name: string): CorpusProgram => {
   assert.ok(program, name);
   return program;
 };
-const alarm = (...lines: string[]) => ({ frames: lines.map(frameOf), seconds: 9, text: '' });
+const alarm = (...lines: string[]): Alarm => ({
+  state: 'confirmed',
+  frames: lines.map(frameOf),
+  seconds: 9,
+  text: '',
+});
 const lineOf = (program: CorpusProgram, mark: string) =>
   program.marks.find((each) => each.mark === mark)?.line;
 
@@ -53,4 +58,15 @@ test('another line is a false alarm, and the leak is missed', () => {
 test('nothing excuses an alarm in a program that does not leak', () => {
   const { falseAlarms } = judge(named('quiet/map_bounded'), [alarm('0: operator new @ 0x1+0x1')]);
   assert.equal(falseAlarms.length, 1);
+});
+
+test('what only grows is to be suspected: to confirm it so soon is a false alarm', () => {
+  const program = named('leaks/global_list');
+  const at = `0: leak @ 0x1+0x1 /c/global_list.c:${lineOf(program, 'LEAK')}`;
+  const suspected = judge(program, [{ ...alarm(at), state: 'suspected' }]);
+  assert.deepEqual([suspected.found.length, suspected.falseAlarms.length], [1, 0]);
+  assert.equal(judge(program, [alarm(at)]).falseAlarms.length, 1);
+  const lost = named('leaks/steady');
+  const there = `0: leak @ 0x1+0x1 /c/steady.c:${lineOf(lost, 'LEAK')}`;
+  assert.equal(judge(lost, [{ ...alarm(there), state: 'suspected' }]).found.length, 0);
 });

@@ -8,8 +8,9 @@ export interface StackFrame {
   readonly line?: number;
 }
 
-/** A stack that the agent calls a leak. */
+/** A stack that the agent calls a leak, or takes for one. */
 export interface Alarm {
+  readonly state: 'suspected' | 'confirmed';
   readonly frames: readonly StackFrame[];
   /** Seconds of watching until it was said. */
   readonly seconds: number;
@@ -35,7 +36,13 @@ export interface Verdict {
 /** Functions of C++'s and Rust's libraries that call the allocator for everybody. */
 const RUNTIMES = /^(operator new|_Zn[wa]|__rust|__rdl|std::|alloc::|<.* as |void\* std::)/;
 
-export function judge(program: CorpusProgram, alarms: readonly Alarm[]): Verdict {
+/**
+ * What is lost must be confirmed. What only grows, and is still referenced, may be a cache that fills: within
+ * minutes it must be suspected, and to confirm it is a false alarm wherever it is.
+ */
+export function judge(program: CorpusProgram, said: readonly Alarm[]): Verdict {
+  const isGrowth = program.oracle === 'growth';
+  const alarms = said.filter(({ state }) => isGrowth || state === 'confirmed');
   const leaks = program.marks.filter(({ mark }) => mark === 'LEAK');
   const found = new Map<Mark, Found>();
   const falseAlarms: Alarm[] = [];
@@ -43,9 +50,8 @@ export function judge(program: CorpusProgram, alarms: readonly Alarm[]): Verdict
     const exact = leaks.filter((mark) => isOn(alarm, mark));
     const marks = exact.length > 0 ? exact : isByCaller(program, alarm) ? leaks : [];
     const exactness: Exactness = exact.length > 0 ? 'line' : 'caller';
-    if (marks.length === 0 && !program.marks.some((mark) => isOn(alarm, mark))) {
-      falseAlarms.push(alarm);
-    }
+    const isElsewhere = marks.length === 0 && !program.marks.some((mark) => isOn(alarm, mark));
+    if (alarm.state === 'confirmed' && (isGrowth || isElsewhere)) falseAlarms.push(alarm);
     for (const mark of marks) {
       const { seconds } = alarm;
       const before = found.get(mark);
@@ -73,7 +79,12 @@ function isByCaller({ marks, through }: CorpusProgram, { frames }: Alarm): boole
   const [caller] = frames;
   if (caller === undefined || !marks.some(({ mark }) => mark === 'LEAK')) return false;
   const direct = marks.filter(({ mark }) => mark === 'DIRECT');
-  if (direct.some((mark) => isOn({ frames: [caller], seconds: 0, text: '' }, mark))) return true;
+  if (
+    direct.some((mark) =>
+      isOn({ state: 'confirmed', frames: [caller], seconds: 0, text: '' }, mark),
+    )
+  )
+    return true;
   const name = caller.function ?? '';
   return through === undefined ? RUNTIMES.test(name) : new RegExp(through).test(name);
 }

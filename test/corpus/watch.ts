@@ -1,4 +1,4 @@
-/** The agent as users run it, over programs that run; what it confirmed to leak, by process. */
+/** The agent as users run it, over programs that run; what it took for a leak, by process. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -56,7 +56,7 @@ export const watchByAgent: Watch = async (targets, seconds) => {
   const agent = new Agent(['run', '--json', '--config', file]);
   try {
     await agent.attached();
-    await sleep(seconds * 1000);
+    await Promise.race([sleep(seconds * 1000), agent.closed]);
     agent.stop();
     await agent.end();
     return Map.groupBy(agent.alarms, ({ pid }) => pid)
@@ -86,6 +86,7 @@ const configOf = (targets: readonly Watching[], seconds: number): object => ({
       enabled: true,
       targets: targets.map(({ pid, needs }) => ({ pid, ...(needs && { [needs]: true }) })),
       judging: { window: `${Math.round((seconds * 1000) / WINDOWS)}ms` },
+      scan: { every: '2s', share: 1 },
       // So many at once are more than anybody's share of a CPU; the verdicts are in question here.
       budget: 0,
       limit: 0,
@@ -114,7 +115,8 @@ interface StackLine {
 class Agent {
   readonly alarms: { readonly pid: number; readonly alarm: Alarm }[] = [];
   readonly #child: ChildProcess;
-  readonly #closed: Promise<unknown[]>;
+  /** Its exit code and the signal that ended it. */
+  readonly closed: Promise<unknown[]>;
   readonly #attached: Promise<void>;
   readonly #stacks: StackLine[] = [];
   #began = performance.now();
@@ -123,7 +125,7 @@ class Agent {
   constructor(args: readonly string[]) {
     const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
-    this.#closed = once(child, 'close');
+    this.closed = once(child, 'close');
     child.stderr.on('data', (data) => {
       this.#words += data;
     });
@@ -139,7 +141,7 @@ class Agent {
 
   /** The first line says that it watches, or it has ended. */
   async attached(): Promise<void> {
-    await Promise.race([this.#attached, this.#closed]);
+    await Promise.race([this.#attached, this.closed]);
   }
 
   stop(): void {
@@ -159,7 +161,7 @@ class Agent {
   }
 
   async end(): Promise<void> {
-    const [code, signal] = await this.#closed;
+    const [code, signal] = await this.closed;
     if (code !== 0) throw new Error(`the agent ended by ${signal ?? code}:\n${this.#words}`);
   }
 
@@ -168,13 +170,14 @@ class Agent {
     if ('stack_id' in record) this.#stacks.push(record);
     if (!('event' in record) || record.event !== EVENT) return;
     const { attributes, body } = record;
-    if (attributes[`${EVENT}.state`] !== 'confirmed') return;
+    const state = attributes[`${EVENT}.state`];
+    if (state !== 'confirmed' && state !== 'suspected') return;
     if (attributes[`${EVENT}.class`] !== 'leak') return;
     const trace = String(attributes['code.stacktrace'] ?? '');
     const seconds = (performance.now() - this.#began) / 1000;
     this.alarms.push({
       pid: Number(attributes['process.pid']),
-      alarm: { frames: trace.split('\n').map(frameOf), seconds, text: `${body}\n${trace}` },
+      alarm: { state, frames: trace.split('\n').map(frameOf), seconds, text: `${body}\n${trace}` },
     });
   }
 }

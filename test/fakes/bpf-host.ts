@@ -7,6 +7,7 @@ import { Btf } from '../../core/bpf/btf.js';
 import { writeConstant } from '../../core/bpf/constant.js';
 import type {
   AttachTarget,
+  BpfGlobal,
   BpfHost,
   BpfLink,
   BpfLoader,
@@ -14,6 +15,7 @@ import type {
   BpfObject,
   LoadedBpf,
   LoadOptions,
+  MapBatch,
   MappedArray,
   MapSpec,
   ProgramInfo,
@@ -54,8 +56,8 @@ export class FakeMap implements BpfMap {
   readonly spec: MapSpec;
   readonly id: number;
   readonly entries = new Map<string, Uint8Array>();
-  /** What `mapped` shows; the test writes here. */
-  readonly bytes: Uint8Array;
+  /** What `mapped` shows; the test writes here, or puts memory here that somebody else writes. */
+  bytes: Uint8Array;
   /** What the next `drain` hands out; of a queue, what was appended. */
   readonly records: Uint8Array[] = [];
   /** Readers and mappings not yet closed. */
@@ -109,6 +111,42 @@ export class FakeMap implements BpfMap {
     for (const key of this.entries.keys()) yield new Uint8Array(Buffer.from(key, 'hex'));
   }
 
+  *batches(size: number): IterableIterator<MapBatch> {
+    const all = [...this.entries];
+    for (let from = 0; from < all.length; from += size) {
+      const some = all.slice(from, from + size);
+      const keys = Buffer.from(some.map(([key]) => key).join(''), 'hex');
+      const values = Buffer.concat(some.map(([, value]) => value));
+      yield { count: some.length, keys, values };
+    }
+  }
+
+  deleteMany(keys: Uint8Array): Uint8Array {
+    return Uint8Array.from(split(keys, this.spec.keySize), (key) => Number(this.delete(key)));
+  }
+
+  takeIf(key: Uint8Array, isMeant: (value: Uint8Array) => boolean): Uint8Array | undefined {
+    const value = this.entries.get(hex(key));
+    if (value === undefined || !isMeant(value)) return undefined;
+    this.delete(key);
+    return value;
+  }
+
+  updateMany(keys: Uint8Array, values: Uint8Array): number {
+    const each = split(values, this.spec.valueSize);
+    let written = 0;
+    for (const [n, key] of split(keys, this.spec.keySize).entries()) {
+      if (!this.entries.has(hex(key)) && this.entries.size >= this.spec.maxEntries) break;
+      this.update(key, each[n] ?? new Uint8Array(0));
+      written++;
+    }
+    return written;
+  }
+
+  pop(): Uint8Array | undefined {
+    return this.records.shift();
+  }
+
   mapped(): MappedArray {
     const close = this.#opened();
     const { maxEntries: entries } = this.spec;
@@ -157,6 +195,7 @@ export class FakeMap implements BpfMap {
 export class FakeObject implements BpfObject {
   readonly programs: readonly ProgramSpec[];
   readonly constants = new Map<string, number | bigint | boolean>();
+  readonly globals = new Map<string, bigint>();
   readonly hooks = new Map<string, string>();
   readonly omitted = new Set<string>();
   readonly onDemand = new Set<string>();
@@ -271,6 +310,24 @@ export class FakeObject implements BpfObject {
     return map;
   }
 
+  /** Kept by name: the object file does not say where libbpf puts it. */
+  global(name: string): BpfGlobal {
+    const section = ['.bss', '.data'].find((one) => this.#btf?.globals(one).has(name));
+    const variable = section && this.#btf?.globals(section).get(name);
+    if (!this.#btf || !variable) {
+      throw new MemWatcherError('LAYOUT_INVALID', `the fake object has no global variable ${name}`);
+    }
+    const type = this.#btf.resolve(variable.type);
+    return {
+      get: () => this.globals.get(name) ?? 0n,
+      set: (value) => {
+        writeConstant(new Uint8Array(variable.size), name, type, value);
+        this.globals.set(name, BigInt.asUintN(variable.size * 8, BigInt(value)));
+      },
+      close: () => undefined,
+    };
+  }
+
   layout(struct: string): StructLayout {
     const given = this.#spec.layouts?.[struct];
     if (given) return given;
@@ -280,7 +337,13 @@ export class FakeObject implements BpfObject {
 
   programInfo(program: string): ProgramInfo {
     this.#program(program);
-    return { id: 1, runCount: 0, runTimeNs: 0, recursionMisses: 0 };
+    return {
+      id: 1,
+      runCount: 0,
+      runTimeNs: 0,
+      recursionMisses: 0,
+      verifiedInstructions: undefined,
+    };
   }
 
   close(): void {
@@ -348,6 +411,12 @@ export function fakeLoader(
       };
     },
   };
+}
+
+function split(bytes: Uint8Array, size: number): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; at += size) parts.push(bytes.subarray(at, at + size));
+  return parts;
 }
 
 function hex(bytes: Uint8Array): string {

@@ -56,6 +56,7 @@ export function mapOfFile(file: string, changes: Partial<MappedModule> = {}): Pr
     pid: process.pid,
     modules: [module],
     cut: false,
+    startTicks: 1,
     innerPid: process.pid,
     user: process.geteuid?.() ?? 0,
     find: (address) => (address >= module.start && address < module.end ? module : undefined),

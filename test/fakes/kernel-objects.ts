@@ -1,11 +1,7 @@
 /** Starts kernel-objects: a process for which the kernel allocates so many objects of a kind. */
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-
-const ROOT = join(import.meta.dirname, '../../..');
-const PROGRAM = join(ROOT, 'dist/test/fakes/kernel-objects');
+import { programMissing, programOf } from './programs.js';
 
 export type ObjectKind = 'signalfd' | 'timerfd' | 'pipe' | 'fill' | 'epoll';
 
@@ -15,7 +11,7 @@ export class KernelObjects {
   #complaint = '';
 
   private constructor() {
-    this.#child = spawn(PROGRAM);
+    this.#child = spawn(programOf('kernel-objects'));
     this.#child.stderr.on('data', (data) => {
       this.#complaint += data;
     });
@@ -24,12 +20,7 @@ export class KernelObjects {
   }
 
   /** Why there is none here; undefined if it is built, or just was. */
-  static missing(): string | undefined {
-    if (existsSync(PROGRAM)) return undefined;
-    const built = spawnSync('make', ['-s', '-C', join(ROOT, 'test/fakes')], { encoding: 'utf8' });
-    if (existsSync(PROGRAM)) return undefined;
-    return `kernel-objects is not built: ${built.error?.message ?? built.stderr.trim()}`;
-  }
+  static missing = (): string | undefined => programMissing('kernel-objects');
 
   static async start(): Promise<KernelObjects> {
     const objects = new KernelObjects();

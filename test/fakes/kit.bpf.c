@@ -51,6 +51,12 @@ const volatile __s64 offset = 0;
 const volatile bool negate = false;
 __u64 hits = 0;
 
+/* Shared with user space; which of them comes first in .bss is the compiler's business. */
+volatile __u64 before[4];
+volatile __u64 wide;
+volatile __u16 narrow;
+volatile __s32 initialized = -3;
+
 static __always_inline int hit(void)
 {
 	__sync_fetch_and_add(&hits, 1);
@@ -64,6 +70,22 @@ int compute(struct bpf_raw_tracepoint_args *ctx)
 
 	hit();
 	return negate ? -result : result;
+}
+
+/* The variable of that number: what user space has written is what programs read. */
+SEC("raw_tp/sys_enter")
+int read_global(struct bpf_raw_tracepoint_args *ctx)
+{
+	switch (ctx->args[0]) {
+	case 0:
+		return before[0] | before[1] | before[2] | before[3];
+	case 1:
+		return wide >> 32;
+	case 2:
+		return narrow;
+	default:
+		return initialized;
+	}
 }
 
 SEC("raw_tp/sys_enter")

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-const ROOT = join(import.meta.dirname, '../../..');
+export const ROOT = join(import.meta.dirname, '../../..');
 export const PROGRAM = join(ROOT, 'dist/test/fakes/pressure');
 const TIMEOUT_MS = 300_000;
 

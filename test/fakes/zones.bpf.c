@@ -33,7 +33,7 @@ __noinline int read_zones_of(__u64 node, __u64 at)
 SEC("raw_tp")
 int read_zones(void *ctx)
 {
-	__u64 any = any_node();
+	__u64 any = any_node((void *)bpf_get_current_task());
 	int count = 0;
 
 	for (__u32 id = 0; id < 16; id++) {
@@ -50,8 +50,10 @@ __noinline int count_node(__u64 node, __u64 argument)
 	return node && argument ? 1 : 0;
 }
 
+VISIT_NODES(visit_all, count_node)
+
 SEC("raw_tp")
 int count_nodes(void *ctx)
 {
-	return visit_nodes(any_node(), 1, count_node);
+	return visit_all(any_node((void *)bpf_get_current_task()), 1);
 }

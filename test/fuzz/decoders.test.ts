@@ -158,7 +158,7 @@ const nowhere = new CgroupPaths({
   read: () => {
     throw new Error('gone');
   },
-  tree: () => ({ find: () => undefined, confirms: () => undefined }),
+  tree: () => ({ find: () => undefined, confirms: () => undefined, idOf: () => undefined }),
 });
 
 test('damaged spans of pr', () => {
@@ -186,4 +186,4 @@ test('damaged spans of pr', () => {
   assert(outcomes.read > 100 && outcomes.refused > 100, JSON.stringify(outcomes));
 });
 
-const noCgroups = { find: () => undefined, confirms: () => undefined };
+const noCgroups = { find: () => undefined, confirms: () => undefined, idOf: () => undefined };

@@ -83,14 +83,17 @@ test('damaged files', () => {
 });
 
 test('code that is noise: a length within bounds, and a place within the function', () => {
+  let decoded = 0;
   for (let round = 0; round < 20_000; round++) {
     const next = random(round + 1);
     const bytes = Uint8Array.from({ length: 1 + next(80) }, () =>
       next(3) === 0 ? ([0x48, 0x85, 0xff, 0x74, 0x53, 0x0f, 0x66, 0x83][next(8)] ?? 0) : next(256),
     );
     const instruction = decode(bytes, 0);
+    if (instruction) decoded++;
     if (instruction) assert.ok(instruction.length >= 1 && instruction.length <= bytes.length);
     const { at } = findSite(bytes, { skipNull: next(2) === 0, arguments: next(7) });
     assert.ok(at >= 0 && at < bytes.length);
   }
+  assert.ok(decoded > 10_000, `only ${decoded} were instructions`);
 });

@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { ROOT } from '../vm/initramfs.js';
+import { locked } from './copy.js';
 
 const load = (name: string): Promise<unknown> =>
   import(pathToFileURL(join(ROOT, 'core/setup', name)).href);
@@ -85,23 +86,6 @@ test('what belongs to another user is said, with the way out', async () => {
   assert.match(describeFailure(failure), /may not write \/a\/dist \(EACCES\)\n.*chown -R /);
 });
 
-test('a lock whose owner is gone is taken over, also when its number is used again', async () => {
-  const { acquire, ownerOf } = (await load('lock.mjs')) as {
-    acquire: (file: string) => boolean;
-    ownerOf: (file: string) => string | undefined;
-  };
-  const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-lock-'));
-  const file = join(dir, 'lock');
-  assert.ok(acquire(file));
-  assert.equal(ownerOf(file), String(process.pid));
-  assert.ok(!acquire(file));
-  writeFileSync(file, `${process.pid} 1`);
-  assert.equal(ownerOf(file), undefined);
-  writeFileSync(file, '4194305 1');
-  assert.equal(ownerOf(file), undefined);
-  rmSync(dir, { recursive: true });
-});
-
 test('a failure ends with what to do about it', async () => {
   const { remedyOf } = (await load('progress.mjs')) as {
     remedyOf: (text: string) => string | undefined;
@@ -111,6 +95,22 @@ test('a failure ends with what to do about it', async () => {
   assert.match(remedyOf('npm error code EAI_AGAIN') ?? '', /network/);
   assert.match(remedyOf('E: Could not get lock /var/lib/dpkg/lock') ?? '', /package manager/);
   assert.equal(remedyOf('something else'), undefined);
+});
+
+test('a step that takes longer shows that it is alive', async (t) => {
+  const { timed } = (await load('progress.mjs')) as {
+    timed: (title: string, why: string, perform: () => Promise<void>) => Promise<void>;
+  };
+  const written = t.mock.method(process.stderr, 'write', () => true);
+  t.mock.timers.enable({ apis: ['setInterval', 'Date'] });
+  await timed('a step', 'because', async () => {
+    for (let second = 0; second < 25; second++) t.mock.timers.tick(1000);
+  });
+  const lines = written.mock.calls.map(({ arguments: [text] }) => String(text));
+  written.mock.restore();
+  const shown = lines.filter((line) => /so far/.test(line));
+  assert.match(shown[0] ?? '', /a step: (6|10) s so far/);
+  assert.ok(shown.length >= 2, `${lines}`);
 });
 
 test('outputs of deleted sources go, all others stay', async () => {
@@ -160,27 +160,8 @@ test('a set-up that is interrupted ends after the program that is at work', asyn
   const signal = await new Promise((resolve) => child.once('exit', (_, name) => resolve(name)));
   assert.equal(signal, 'SIGINT');
   assert.ok(existsSync(ended), 'the program had ended');
-  assert.ok(!existsSync(join(dir, 'dist/.setup-lock')), 'the lock is gone');
-  rmSync(dir, { recursive: true });
-});
-
-test('two at once: one waits for the other', async () => {
-  const program = `
-    const { exclusively } = await import(process.argv[1]);
-    await exclusively(async () => {
-      console.log('in');
-      await new Promise((resolve) => setTimeout(resolve, 400));
-      console.log('out');
-    });
-  `;
-  const url = pathToFileURL(join(ROOT, 'core/setup/lock.mjs')).href;
   const words: string[] = [];
-  const one = () =>
-    new Promise((resolve) => {
-      const child = spawn(process.execPath, ['--input-type=module', '-e', program, url]);
-      child.stdout.on('data', (data) => words.push(...String(data).trim().split('\n')));
-      child.once('close', resolve);
-    });
-  await Promise.all([one(), one(), one()]);
-  assert.deepEqual(words, ['in', 'out', 'in', 'out', 'in', 'out']);
+  await locked(setup, words, 0).closed;
+  assert.deepEqual(words, ['in', 'out'], 'the lock is free');
+  rmSync(dir, { recursive: true });
 });

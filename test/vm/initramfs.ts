@@ -10,7 +10,7 @@ import { command } from '../command.js';
 import { CpioArchive } from './cpio.js';
 
 export const ROOT = realpathSync(join(import.meta.dirname, '../../..'));
-const APP = 'app';
+export const APP = 'app';
 const BUSYBOX = '/bin/busybox';
 const BASE_FORMAT = 2;
 
@@ -47,11 +47,12 @@ export function baseArchive(): Promise<string> {
 /** The repository as it is now. Directories that do not exist yet are left out. */
 export function overlay(extra: (archive: CpioArchive) => void): Buffer {
   const archive = new CpioArchive();
+  // What is put in first stays: an archive takes each path once.
+  extra(archive);
   archive.file('init', readFileSync(join(ROOT, 'test/vm/guest/init.sh')), 0o755);
   for (const path of ['package.json', 'dist', 'config', 'plugins', 'core', 'test']) {
     if (existsSync(join(ROOT, path))) archive.copy(join(ROOT, path), join(APP, path), isNotSource);
   }
-  extra(archive);
   return archive.build();
 }
 

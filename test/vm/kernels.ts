@@ -22,10 +22,16 @@ export interface KernelSpec {
 const ARCH = process.arch === 'arm64' ? 'arm64' : 'amd64';
 const cloud = (version: string) => new RegExp(`^linux-image-${version}-cloud-${ARCH}$`);
 
+/** The oldest first. */
 export const KERNELS: readonly KernelSpec[] = [
   { name: '5.10', suite: 'bullseye', image: cloud('5\\.10\\.0-\\d+'), cpus: 2 },
   { name: '6.1', suite: 'bookworm', image: cloud('6\\.1\\.0-\\d+'), cpus: 2 },
-  { name: '6.12', suite: 'trixie', image: cloud('6\\.12\\.\\d+\\+deb13[.\\d]*'), cpus: 1 },
+  {
+    name: '6.12',
+    suite: 'trixie',
+    image: cloud('6\\.12\\.\\d+\\+deb13[.\\d]*'),
+    cpus: 1,
+  },
   {
     name: 'newest',
     suite: 'sid',
@@ -34,6 +40,9 @@ export const KERNELS: readonly KernelSpec[] = [
     cpus: 2,
   },
 ];
+
+export const isOldest = (spec: KernelSpec): boolean => spec === KERNELS[0];
+export const isNewest = (spec: KernelSpec): boolean => spec === KERNELS.at(-1);
 
 /** A kernel on this machine's disk. */
 export interface KernelFiles {

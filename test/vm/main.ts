@@ -6,13 +6,14 @@ import { command } from '../command.js';
 import { MARK, type TestLine } from '../reporter.js';
 import { runShell, type Scenario } from './guest.js';
 import { ROOT } from './initramfs.js';
-import { fetchKernel, KERNELS } from './kernels.js';
-import { expand, type Job, runMatrix, SCENARIOS } from './matrix.js';
+import { fetchKernel, KERNELS, type KernelSpec } from './kernels.js';
+import { expand, isPutTo, type Job, runMatrix, SCENARIOS } from './matrix.js';
 
 const USAGE = `usage: npm run test:vm [-- [KERNEL…] [OPTIONS]]
   KERNEL             ${KERNELS.map((kernel) => kernel.name).join(', ')}; default: all
   --files GLOB       built test files to run instead of the scenario's own; may be repeated
-  --scenario NAME    ${Object.keys(SCENARIOS).join(', ')}; default: all of them
+  --scenario NAME    ${Object.keys(SCENARIOS).join(', ')};
+                     default: all but smoke, which plain runs as well
   --run COMMAND      a shell command in place of tests, with its output
   --shell            one kernel with a shell on this terminal
   --fetch            only fetch the kernels
@@ -41,9 +42,9 @@ async function main(): Promise<number> {
   );
   const unknown = positionals.filter((name) => !KERNELS.some((kernel) => kernel.name === name));
   if (unknown.length > 0) return say(`unknown kernel ${unknown.join(', ')}\n${USAGE}`, 2);
-  const asked = values.scenario ?? (values.files || values.run ? ['default'] : undefined);
+  const asked = values.scenario ?? (values.files || values.run ? ['plain'] : undefined);
   const scenarios = (Object.keys(SCENARIOS) as Scenario[]).filter(
-    (name) => asked === undefined || asked.includes(name),
+    (name) => asked?.includes(name) ?? name !== 'smoke',
   );
   if (scenarios.length === 0) return say(`unknown scenario\n${USAGE}`, 2);
   if (values.list) return list();
@@ -54,18 +55,18 @@ async function main(): Promise<number> {
   if (values.shell) {
     const [kernel] = kernels;
     if (kernel === undefined || kernels.length !== 1) return say('--shell takes one kernel', 2);
-    await runShell(await fetchKernel(kernel, (text) => say(text, 0)), scenarios[0] ?? 'default');
+    await runShell(await fetchKernel(kernel, (text) => say(text, 0)), scenarios[0] ?? 'plain');
     return 0;
   }
   const jobs = scenarios
     .flatMap((scenario) => {
-      const runs = expand(values.files ?? SCENARIOS[scenario]);
+      const runs = expand(values.files?.map((glob) => [glob]) ?? SCENARIOS[scenario]);
       const command = values.run;
       return kernels.map(
         (kernel): Job => ({
           kernel,
           scenario,
-          runs,
+          runs: values.files ? runs : runsOf(kernel, scenario, runs),
           ...(command === undefined ? {} : { command }),
         }),
       );
@@ -76,6 +77,11 @@ async function main(): Promise<number> {
   command('make', ['-s', '-C', join(ROOT, 'test/fakes')]);
   return run(jobs, values);
 }
+
+const runsOf = (kernel: KernelSpec, scenario: Scenario, runs: readonly (readonly string[])[]) =>
+  runs
+    .map((files) => files.filter((file) => isPutTo(kernel, file, scenario)))
+    .filter(({ length }) => length > 0);
 
 interface RunOptions {
   readonly output?: string | undefined;
@@ -106,10 +112,21 @@ async function run(jobs: readonly Job[], { output, quiet }: RunOptions): Promise
 
 function list(): number {
   for (const kernel of KERNELS) say(`${kernel.name.padEnd(8)} Debian ${kernel.suite}`, 0);
-  for (const [scenario, globs] of Object.entries(SCENARIOS)) {
-    say(`\n${scenario}:\n  ${expand(globs).flat().join('\n  ')}`, 0);
+  for (const scenario of Object.keys(SCENARIOS) as Scenario[]) {
+    const runs = SCENARIOS[scenario];
+    const lines = expand(runs)
+      .flat()
+      .map((file) => `${file}${whereOf(file, scenario)}`);
+    say(`\n${scenario}:\n  ${lines.join('\n  ')}`, 0);
   }
   return 0;
+}
+
+/** Where not all kernels are put to it. */
+function whereOf(file: string, scenario: Scenario): string {
+  const names = KERNELS.filter((kernel) => isPutTo(kernel, file, scenario)).map(({ name }) => name);
+  if (names.length === KERNELS.length) return '';
+  return names.length === 0 ? '  (this machine alone)' : `  (only ${names.join(', ')})`;
 }
 
 const indent = (text: string): string => text.replaceAll('\n', '\n  ');

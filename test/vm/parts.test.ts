@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseSources } from './archive.js';
+import { bundleTests } from './bundle.js';
 import { CpioArchive } from './cpio.js';
 import { splatsOf } from './guest.js';
+import { timesText } from './times.js';
 
 test('sources of apt in both formats', () => {
   const text = `# a comment
@@ -39,6 +41,29 @@ test('only what the kernel says after the agent’s start is a splat', () => {
     ['[ 2.2]', '[ 2.4]'],
   );
   assert.deepEqual(splatsOf('a guest that never started\nBUG: early'), []);
+});
+
+test('where the time of a guest went: boot, slowest files first, the rest', () => {
+  const files = [
+    { file: 'dist/a/quick.test.js', ms: 500 },
+    { file: 'dist/a/slow.test.js', ms: 2500 },
+  ];
+  assert.equal(
+    timesText({ bootMs: 4000, totalMs: 8200 }, files),
+    'boot 4.0 s, files: a/slow 2.5 s, a/quick 0.5 s; rest 1.2 s',
+  );
+});
+
+test('a bundled test finds files from the place of its module in the guest', async () => {
+  const own = 'dist/plugins/sysstat/live.test.js';
+  const bundled = await bundleTests([own]);
+  const paths = bundled.map(({ path }) => path);
+  for (const path of [own, 'dist/core/main.js']) assert.ok(paths.includes(path), path);
+  const text = bundled.map(({ content }) => Buffer.from(content).toString()).join('\n');
+  assert.match(
+    text,
+    /findInstallation\d*\("file:\/\/\/app\/dist\/plugins\/sysstat\/live\.test\.js"\)/,
+  );
 });
 
 const BUSYBOX = '/bin/busybox';

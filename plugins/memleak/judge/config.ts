@@ -62,6 +62,11 @@ export const judgingConfig = z
       .max(1)
       .default(JUDGE_DEFAULTS.minSurvival)
       .describe('share of what has grown that must be found alive among old allocations'),
+    fill_time: duration({ min: 0 })
+      .default(JUDGE_DEFAULTS.fillTime * 1000)
+      .describe(
+        'how long what is still referenced must grow to be called a leak, and not a cache that fills',
+      ),
     resolve_windows: z
       .int()
       .min(1)
@@ -87,6 +92,7 @@ export function judgeOptionsOf(config: JudgingConfig): JudgeOptions {
     maxConcavity: config.max_concavity,
     maxOverdue: config.max_overdue,
     minSurvival: config.min_survival,
+    fillTime: config.fill_time / 1000,
     resolveWindows: config.resolve_windows,
   };
 }

@@ -1,4 +1,5 @@
 import type { Judgement, Reading } from '../model.js';
+import { isLosing, withEvidence } from './evidence.js';
 import { Examiner } from './examiner.js';
 import type { Finding } from './finding.js';
 import type { Change, Judge, Surroundings } from './judge.js';
@@ -14,11 +15,14 @@ export interface LastingJudge extends Judge {
    * before that were not seen again yet, what `lives` says of by their identity.
    */
   save(lives?: (identity: string) => boolean, most?: number): SavedJudge;
+  /** Goes on with what an earlier judge has saved: with each stack as it is seen again. */
+  resume(saved: SavedJudge): void;
 }
 
-/** @param saved what an earlier judge of the same options has saved; stacks go on when seen again */
 export function createJudge(options: Partial<JudgeOptions> = {}, saved?: SavedJudge): LastingJudge {
-  return new StackJudge({ ...JUDGE_DEFAULTS, ...options }, saved);
+  const judge = new StackJudge({ ...JUDGE_DEFAULTS, ...options });
+  if (saved) judge.resume(saved);
+  return judge;
 }
 
 class StackJudge implements LastingJudge {
@@ -30,12 +34,12 @@ class StackJudge implements LastingJudge {
   /** By key. */
   readonly #identities = new Map<string, string>();
 
-  constructor(
-    private readonly options: JudgeOptions,
-    saved: SavedJudge | undefined,
-  ) {
+  constructor(private readonly options: JudgeOptions) {
     this.#examiner = new Examiner(options);
-    if (saved?.window !== options.window) return;
+  }
+
+  resume(saved: SavedJudge): void {
+    if (saved.window !== this.options.window) return;
     for (const stack of saved.stacks) this.#before.set(stack.identity, stack);
   }
 
@@ -62,7 +66,8 @@ class StackJudge implements LastingJudge {
       const examined = stack.ended((horizon, n) => {
         stack.findings[n] = this.#examiner.examine(stack, horizon);
       });
-      if (examined || !before || stack.gone) this.#judge(stack, now);
+      const isNews = stack.hasNews && isLosing(stack, this.options);
+      if (examined || !before || stack.gone || isNews) this.#judge(stack, now);
       const after = stack.judgement;
       if (before && after && before.state !== after.state) {
         changes.push({ key: stack.key, before, after });
@@ -110,7 +115,7 @@ class StackJudge implements LastingJudge {
   }
 
   #judge(stack: StackRecord, now: number): void {
-    const finding = decide(stack);
+    const finding = withEvidence(decide(stack), stack, this.options);
     const enough = stack.coverage >= this.options.minCoverage;
     const state = enough ? nextState(stack, finding, this.options) : stateOf(stack);
     stack.judgement = judgementOf(stack, state, finding, now, this.options);

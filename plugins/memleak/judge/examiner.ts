@@ -121,7 +121,7 @@ export class Examiner {
 
   #leak(
     { growth, column, survival, behind }: Candidate,
-    strength: 'weak' | 'strong',
+    strength: Finding['strength'],
     stack: StackRecord,
   ) {
     const margin = 1 - Math.max(0, growth.strain) / 2;
@@ -138,7 +138,7 @@ export class Examiner {
       `the floor of ${what} has risen ${growth.rises} times in ${duration(growth.span)}, ` +
       `evenly up to now${alive}`;
     const doubling = column === COLUMN.bytes && growth.doubling;
-    return { class: 'leak' as const, confidence, strength, reason, doubling };
+    return { class: 'leak' as const, confidence, strength, reason, doubling, span: growth.span };
   }
 
   #harmless(candidates: readonly Candidate[], stack: StackRecord, horizon: Horizon) {
@@ -209,4 +209,4 @@ export class Examiner {
 /** A series that gives back less needs no cleaner one. */
 const CLEAN = 0.1;
 
-const RANK = { none: 0, weak: 1, strong: 2 } as const;
+const RANK = { none: 0, weak: 1, strong: 2, certain: 3 } as const;

@@ -1,4 +1,4 @@
-import type { Class } from '../model.js';
+import type { Class, LeakKind } from '../model.js';
 
 /** What one horizon of a stack says. */
 export interface Finding {
@@ -6,7 +6,11 @@ export interface Finding {
   readonly class?: Class;
   readonly confidence: number;
   /** Of a leak: enough to suspect it, or to confirm it. */
-  readonly strength: 'none' | 'weak' | 'strong';
+  readonly strength: 'none' | 'weak' | 'strong' | 'certain';
+  /** Of a leak. */
+  readonly kind?: LeakKind;
+  /** Of a leak: seconds that it has grown. */
+  readonly span?: number;
   /** Of the envelope of bytes, bytes an hour; absent before two windows ended. */
   readonly growth?: number;
   /** The course of growth speaks against a leak, on finer horizons too. */

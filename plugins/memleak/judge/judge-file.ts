@@ -1,80 +1,125 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
-import { describeError } from '../../../core/errors.js';
+import { constants, readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
+import { describeError, errnoCode } from '../../../core/errors.js';
 import type { Logger } from '../../../core/logger.js';
-import { type SavedJudge, savedJudge } from './saved.js';
+import type { Health } from '../../../core/plugin.js';
+import type { Closable } from '../../../core/scope.js';
+import { StateFile } from '../../../core/state-file.js';
+import { type SavedJudge, type SavedStack, savedFrame, savedStack } from './saved.js';
 
-/** More is not read: 500 stacks take 4 MiB. */
-const MOST_BYTES = 32 * 1024 * 1024;
+/** Bytes; a larger file is not read, for parsing holds up the event loop. */
+const MAX_READ = 5 << 20;
+/** Bytes; the least suspicious stacks are left out of a larger file. 500 stacks take up to 4 MiB. */
+const MAX_STACKS = 4 << 20;
+/** Stacks that are checked in one turn of the event loop. */
+const CHECKED = 16;
+const CONDITION = 'state_file';
+
+export interface JudgeFileOptions {
+  readonly logger: Pick<Logger, 'warn'>;
+  readonly health: Pick<Health, 'degraded' | 'clear'>;
+  readonly boot?: string;
+  readonly maxStackBytes?: number;
+}
 
 /**
- * Where a judge is kept over a restart of the agent. It is a help, no truth: what cannot be read is
- * told of once and the judge begins anew; what cannot be written likewise.
+ * Where a judge is kept over a restart of the agent. It is a help, no truth: a file that cannot be
+ * read is logged, and the judge begins anew; one that cannot be written degrades the plugin until
+ * it can.
  */
-export class JudgeFile {
-  #complained = false;
+export class JudgeFile implements Closable {
+  readonly #file: StateFile;
+  readonly #options: Required<JudgeFileOptions>;
+  #last: Promise<void> = Promise.resolve();
+  #failures = 0;
 
   constructor(
-    private readonly path: string,
-    private readonly logger: Logger,
-    private readonly boot = bootId(),
-  ) {}
+    path: string,
+    { boot = bootId(), maxStackBytes = MAX_STACKS, ...others }: JudgeFileOptions,
+  ) {
+    this.#file = new StateFile(path);
+    this.#options = { boot, maxStackBytes, ...others };
+  }
 
-  load(): SavedJudge | undefined {
+  async load(): Promise<SavedJudge | undefined> {
     try {
-      const file = openSync(this.path, constants.O_RDONLY | constants.O_NOFOLLOW);
-      try {
-        const { size } = fstatSync(file);
-        if (size > MOST_BYTES) throw new Error(`it has ${size} bytes`);
-        const saved = savedJudge.parse(JSON.parse(readFileSync(file, 'utf8')));
-        return saved.boot === this.boot ? saved : undefined;
-      } finally {
-        closeSync(file);
-      }
+      await this.#file.removeLeftovers();
+      const saved = await this.#read();
+      return saved.boot === this.#options.boot ? saved : undefined;
     } catch (error) {
-      if (!isMissing(error)) this.#complain(error, 'cannot be read; leaks are judged anew');
+      if (errnoCode(error) !== 'ENOENT') this.#cannotRead(error);
       return undefined;
     }
   }
 
-  /** All of it or nothing: a reader never sees half. */
-  save(saved: SavedJudge): void {
-    const temporary = `${this.path}.new`;
+  /**
+   * Begins to write what `take` gives once the write before has ended; of several that wait the
+   * latest is written. Resolves when that is done, well or not.
+   */
+  save(take: () => SavedJudge): Promise<void> {
+    const { boot, maxStackBytes } = this.#options;
+    const content = () => textOf({ ...take(), boot }, maxStackBytes);
+    this.#last = this.#file.write(content).then(
+      () => this.#options.health.clear(CONDITION),
+      (error: unknown) => this.#cannotWrite(error),
+    );
+    return this.#last;
+  }
+
+  /** Waits for the last write. */
+  close(): Promise<void> {
+    return this.#last;
+  }
+
+  async #read(): Promise<SavedJudge> {
+    const file = await open(this.#file.path, constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
-      mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
-      rmSync(temporary, { force: true });
-      const file = openSync(temporary, 'wx', 0o600);
-      try {
-        writeFileSync(file, JSON.stringify({ ...saved, boot: this.boot }));
-        fsyncSync(file);
-      } finally {
-        closeSync(file);
-      }
-      renameSync(temporary, this.path);
-    } catch (error) {
-      this.#complain(error, 'cannot be written; leaks are judged anew after a restart');
+      const { size } = await file.stat();
+      if (size > MAX_READ) throw new Error(`it has ${size} bytes`);
+      return await checked(JSON.parse(await file.readFile('utf8')));
+    } finally {
+      await file.close();
     }
   }
 
-  #complain(error: unknown, what: string): void {
-    if (this.#complained) return;
-    this.#complained = true;
-    this.logger.warn({ file: this.path, error: describeError(error) }, `${this.path} ${what}`);
+  #cannotRead(error: unknown): void {
+    const { path } = this.#file;
+    const message = `cannot read ${path}: leaks are judged anew`;
+    this.#options.logger.warn({ file: path, error: describeError(error) }, message);
+  }
+
+  #cannotWrite(error: unknown): void {
+    this.#failures++;
+    this.#options.health.degraded(
+      CONDITION,
+      `cannot save verdicts, failed ${this.#failures} times: ${describeError(error)}; until it works ` +
+        'a restart judges leaks anew; check plugins.memleak.state_dir',
+    );
   }
 }
 
-const bootId = () => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+async function checked(json: unknown): Promise<SavedJudge> {
+  const { stacks: unchecked, ...others } = savedFrame.parse(json);
+  const stacks: SavedStack[] = [];
+  for (const [n, stack] of unchecked.entries()) {
+    if (n % CHECKED === CHECKED - 1) await setImmediate();
+    stacks.push(savedStack.parse(stack));
+  }
+  return { ...others, stacks };
+}
 
-const isMissing = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && error.code === 'ENOENT';
+/** JSON, stack by stack: all of them at once would hold up the event loop. */
+function* textOf({ stacks, ...others }: SavedJudge, maxBytes: number): Generator<string> {
+  yield `${JSON.stringify(others).slice(0, -1)},"stacks":[`;
+  let bytes = 0;
+  for (const [n, stack] of stacks.entries()) {
+    const text = JSON.stringify(stack);
+    bytes += Buffer.byteLength(text);
+    if (bytes > maxBytes) break;
+    yield n === 0 ? text : `,${text}`;
+  }
+  yield ']}';
+}
+
+const bootId = () => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();

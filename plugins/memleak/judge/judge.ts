@@ -7,6 +7,8 @@ export interface Surroundings {
   /** RssAnon of the process and its outstanding bytes over all stacks; absent if unknown. */
   readonly rssAnon?: number;
   readonly outstandingBytes: number;
+  /** Of the process, seconds; absent of the kernel. */
+  readonly age?: number;
 }
 
 export interface Change {

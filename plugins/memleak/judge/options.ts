@@ -27,6 +27,12 @@ export interface JudgeOptions {
   readonly maxOverdue: number;
   /** The share of what a growth claims that must be found alive among the old allocations. */
   readonly minSurvival: number;
+  /**
+   * Seconds that memory of a process must grow before it is called a leak while something still points
+   * to it; as long as the process was old before, if that is more. What has been filling for a time may
+   * plausibly fill for as long again.
+   */
+  readonly fillTime: number;
   /** Windows in a row that speak against it before a confirmed leak is resolved. */
   readonly resolveWindows: number;
 }
@@ -42,6 +48,7 @@ export const JUDGE_DEFAULTS: JudgeOptions = {
   maxConcavity: 0.05,
   maxOverdue: 0.05,
   minSurvival: 0.8,
+  fillTime: 3600,
   resolveWindows: 1,
 };
 

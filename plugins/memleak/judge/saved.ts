@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { CLASSES, type ProcessId, type Reading, STATES } from '../model.js';
+import { CLASSES, LEAK_KINDS, type ProcessId, type Reading, STATES } from '../model.js';
 import { COLUMNS, SLOTS } from './horizon.js';
 
 /**
@@ -7,7 +7,7 @@ import { COLUMNS, SLOTS } from './horizon.js';
  * stacks are told by their return addresses; who and where is all that matches them.
  */
 const row = z.array(z.number().nullable()).length(COLUMNS);
-const stack = z.object({
+export const savedStack = z.object({
   identity: z.string().max(10_000),
   /** Seconds: between the first and the last reading. */
   age: z.number().min(0),
@@ -15,27 +15,33 @@ const stack = z.object({
   judgement: z.object({
     state: z.enum(STATES),
     class: z.enum(CLASSES).exactOptional(),
+    kind: z.enum(LEAK_KINDS).exactOptional(),
     confidence: z.number().min(0).max(1).exactOptional(),
     coverage: z.number().min(0).max(1),
     growth: z.number().exactOptional(),
     since: z.number(),
     reason: z.string().max(1000),
   }),
+  /** Of its process, seconds, when it was first observed. */
+  ageBefore: z.number().min(0).exactOptional(),
   /** Of each horizon, the finest first, its rows; null: not known. */
   horizons: z.array(z.array(row).max(SLOTS)).max(8),
 });
 
-export const savedJudge = z.object({
+/** All but the stacks, which are looked at one by one: together they would hold up the event loop. */
+export const savedFrame = z.object({
   version: z.literal(2),
   /** Seconds; of another window nothing can be used. */
   window: z.number(),
   /** /proc/sys/kernel/random/boot_id: what was before that is gone with its processes and addresses. */
   boot: z.string().max(100).exactOptional(),
-  stacks: z.array(stack).max(10_000),
+  stacks: z.array(z.unknown()).max(10_000),
 });
 
-export type SavedStack = z.output<typeof stack>;
-export type SavedJudge = z.output<typeof savedJudge>;
+export type SavedStack = z.output<typeof savedStack>;
+export type SavedJudge = Omit<z.output<typeof savedFrame>, 'stacks'> & {
+  readonly stacks: readonly SavedStack[];
+};
 
 /** Whose stack it is; undefined of the kernel's. */
 export function ownerOf(identity: string): ProcessId | undefined {

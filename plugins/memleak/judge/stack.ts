@@ -1,4 +1,4 @@
-import type { Ages, Judgement, Reading } from '../model.js';
+import type { Ages, Judgement, Reach, Reading } from '../model.js';
 import { coverageOf } from './coverage.js';
 import type { Finding } from './finding.js';
 import { COLUMN, coarser, type Figures, Horizon, SLOTS } from './horizon.js';
@@ -26,6 +26,14 @@ export class StackRecord {
   ages: Ages | undefined;
   agesTime = 0;
   coverage = 1;
+  /** Age of its process when it was first observed, seconds; undefined of the kernel. */
+  ageBefore: number | undefined;
+  reach: Reach | undefined;
+  /** Seconds: when more of its blocks were lost than ever before. */
+  lostTime = Number.NEGATIVE_INFINITY;
+  /** Seconds: the longest time that it took for more to be lost. */
+  lostPause = 0;
+  #mostLost = 0;
   /** Frees of the source that may have been missed since this stack is watched. */
   missedFrees = 0;
   readonly #missedBefore: number;
@@ -57,6 +65,19 @@ export class StackRecord {
     this.horizons = [new Horizon(options.window / 2)];
   }
 
+  /** Whether more of it is lost than at the reading before. */
+  get hasNews(): boolean {
+    return this.lostTime === this.time;
+  }
+
+  #takeReach(reach: Reach | undefined, time: number): void {
+    this.reach = reach;
+    if (!reach || reach.lostRecords <= this.#mostLost) return;
+    if (this.#mostLost > 0) this.lostPause = Math.max(this.lostPause, time - this.lostTime);
+    this.#mostLost = reach.lostRecords;
+    this.lostTime = time;
+  }
+
   observe(reading: Reading, time: number, surroundings: Surroundings): void {
     this.allocatedCount = reading.allocatedCount;
     this.freedCount = reading.freedCount;
@@ -70,6 +91,8 @@ export class StackRecord {
       this.surplus = surroundings.rssAnon - surroundings.outstandingBytes;
       this.surplusBefore ??= this.surplus;
     }
+    this.ageBefore ??= surroundings.age;
+    this.#takeReach(reading.reach, time);
     if (reading.ages) {
       this.ages = reading.ages;
       this.agesTime = time;
@@ -107,6 +130,7 @@ export class StackRecord {
     if (this.horizons.length === 0) this.horizons.push(new Horizon(this.options.window / 2));
     this.confirmedBytes = saved.confirmedBytes;
     this.judgement = saved.judgement;
+    this.ageBefore = saved.ageBefore ?? this.ageBefore;
   }
 
   save(identity: string): SavedStack | undefined {
@@ -117,6 +141,7 @@ export class StackRecord {
       age: Math.max(this.time - this.since, this.#ageBefore),
       confirmedBytes: this.confirmedBytes,
       judgement,
+      ...(this.ageBefore !== undefined && { ageBefore: this.ageBefore }),
       horizons: this.horizons.map((horizon) =>
         horizon.saved().map((row) => row.map((value) => (Number.isNaN(value) ? null : value))),
       ),

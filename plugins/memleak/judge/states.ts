@@ -17,6 +17,7 @@ const PERSISTENCE: Readonly<Record<Exclude<State, 'resolved'>, number>> = {
  */
 export function nextState(stack: StackRecord, finding: Finding, options: JudgeOptions): State {
   const state = stack.judgement?.state ?? 'watching';
+  if (finding.strength === 'certain') return confirm(stack, state, finding);
   const wanted = wantedState(stack, state, finding);
   if (wanted === state) {
     if (stack.persistence > 0) stack.persistence--;
@@ -27,11 +28,15 @@ export function nextState(stack: StackRecord, finding: Finding, options: JudgeOp
   const least = wanted === 'resolved' ? 2 * options.resolveWindows : PERSISTENCE[wanted];
   if (stack.persistence < least) return state;
   stack.persistence = 0;
-  if (wanted === 'confirmed') {
-    stack.confirmedBytes = stack.floor;
-    stack.doubling = finding.doubling ?? false;
-  }
-  return wanted;
+  return wanted === 'confirmed' ? confirm(stack, state, finding) : wanted;
+}
+
+function confirm(stack: StackRecord, before: State, { doubling = false }: Finding): State {
+  stack.persistence = 0;
+  if (before === 'confirmed') return before;
+  stack.confirmedBytes = stack.floor;
+  stack.doubling = doubling;
+  return 'confirmed';
 }
 
 function wantedState(
@@ -74,8 +79,9 @@ export function judgementOf(
     return { state, class: kind, confidence: 0.8, coverage, ...growth, since, reason };
   }
   if (state === 'confirmed' && finding.strength === 'none') {
-    const { class: kind, confidence } = before ?? {};
-    const kept = kind && confidence !== undefined ? { class: kind, confidence } : {};
+    const { class: of, confidence, kind } = before ?? {};
+    const kept =
+      of && confidence !== undefined ? { class: of, confidence, ...(kind && { kind }) } : {};
     return {
       state,
       ...kept,
@@ -85,6 +91,12 @@ export function judgementOf(
       reason: `confirmed before; ${finding.reason}`,
     };
   }
-  const verdict = finding.class ? { class: finding.class, confidence: finding.confidence } : {};
+  const verdict = finding.class
+    ? {
+        class: finding.class,
+        confidence: finding.confidence,
+        ...(finding.kind && { kind: finding.kind }),
+      }
+    : {};
   return { state, ...verdict, coverage, ...growth, since, reason: finding.reason };
 }

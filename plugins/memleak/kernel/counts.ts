@@ -2,6 +2,7 @@
 import { Columns } from '../../../core/bpf/columns.js';
 import type { BpfObject } from '../../../core/bpf/host.js';
 import type { Coverage } from '../model.js';
+import { WALK_PROGRAMS } from './readings.js';
 
 /** `struct kernel_counts`, over all CPUs and since load. */
 export const COUNTS = [
@@ -52,7 +53,7 @@ export function readMissedRuns(
   const missed = { allocations: 0, frees: 0 };
   for (const program of programs) {
     // The second program of a free is of use only where the first was left out.
-    if (program === 'age' || program.endsWith('_again')) continue;
+    if (WALK_PROGRAMS.includes(program) || program.endsWith('_again')) continue;
     const { recursionMisses = 0 } = object.programInfo(program);
     missed[isFree(program) ? 'frees' : 'allocations'] += recursionMisses;
   }

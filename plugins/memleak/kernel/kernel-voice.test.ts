@@ -13,8 +13,10 @@ function heard() {
     counts: (): KernelCounts => NONE,
     weigh: () => undefined,
     tooCostly: '' as string | undefined,
+    unreadable: '' as string | undefined,
   };
   watch.tooCostly = undefined;
+  watch.unreadable = undefined;
   const health = {
     degraded: (id: string, reason: string) => void conditions.set(id, reason),
     clear: (id: string) => void conditions.delete(id),
@@ -34,6 +36,16 @@ describe('the status of the kernel’s part', () => {
     voice.look();
     assert.match(conditions.get('kernel_tables') ?? '', /max_live; .*max_stacks$/);
     for (let look = 0; look < 60; look++) voice.look();
+    assert.equal(conditions.size, 0);
+  });
+
+  it('says which file cannot be read, until it can', () => {
+    const { conditions, watch, voice } = heard();
+    watch.unreadable = '/proc/slabinfo: EACCES: permission denied';
+    voice.look();
+    assert.match(conditions.get('kernel_accounting') ?? '', /cannot read \/proc\/slabinfo: EACCES/);
+    watch.unreadable = undefined;
+    voice.look();
     assert.equal(conditions.size, 0);
   });
 

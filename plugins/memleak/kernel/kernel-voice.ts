@@ -23,7 +23,7 @@ export class KernelVoice implements Closable {
   readonly #full = new Map<Table, { count: number; calm: number }>();
 
   constructor(
-    private readonly watch: Pick<KernelWatch, 'weigh' | 'tooCostly' | 'counts'>,
+    private readonly watch: Pick<KernelWatch, 'weigh' | 'tooCostly' | 'counts' | 'unreadable'>,
     private readonly health: Pick<Health, 'degraded' | 'clear'>,
     private readonly logger: Pick<Logger, 'info'>,
   ) {}
@@ -38,6 +38,7 @@ export class KernelVoice implements Closable {
       const said = this.watch.weigh();
       if (said !== undefined) this.logger.info({ part: 'kernel' }, said);
       this.#set('kernel_budget', this.watch.tooCostly);
+      this.#set('kernel_accounting', unreadable(this.watch.unreadable));
       this.#set('kernel_tables', this.#fullOf(this.watch.counts()));
     } catch (error) {
       this.health.degraded('kernel_look', `the kernel’s part: ${describeError(error)}`);
@@ -68,3 +69,6 @@ export class KernelVoice implements Closable {
     else this.health.degraded(id, reason);
   }
 }
+
+const unreadable = (files: string | undefined): string | undefined =>
+  files && `kernel caches that grow may go unnoticed: cannot read ${files}`;

@@ -17,10 +17,10 @@ import { excessOf } from './excess.js';
 import { type Growth, GrowthDetector } from './growth.js';
 import { Origins } from './origins.js';
 import { Prelude } from './prelude.js';
-import { AgePass, type KernelReading, StackReader } from './readings.js';
+import { AgePass, type KernelReading, StackReader, tryAgePass } from './readings.js';
 import { Slots } from './slots.js';
 import { type Survey, seriesOf, takeSurvey } from './survey.js';
-import { Tracer } from './tracer.js';
+import { Tracer, tryAttaching } from './tracer.js';
 
 export interface KernelReadings {
   /** CLOCK_MONOTONIC ns. */
@@ -42,6 +42,12 @@ export interface KernelWatchOptions {
 const MIN_CELLS = 16_384;
 
 const NOTHING: Followed = { caches: [], pages: false, percpu: false };
+
+/** Throws what refuses a pass or a program that is attached later, while another way can be taken. */
+export function verifyKernel(loaded: LoadedBpf): void {
+  tryAgePass(loaded);
+  tryAttaching(loaded);
+}
 
 export class KernelWatch implements Closable {
   readonly #config: KernelConfig;
@@ -86,6 +92,7 @@ export class KernelWatch implements Closable {
         slots: max_stacks,
         free_slots: max_stacks,
       },
+      verify: verifyKernel,
     });
     const economy = new KernelEconomy(this.#config.limit, loaded.strategy);
     this.#state = stateOf(loaded, this.#origins, new Prelude(this.#kallsyms()), economy);
@@ -196,6 +203,11 @@ export class KernelWatch implements Closable {
     return [...(this.#state?.loaded.lacks ?? []), ...(this.#surveyed?.lacks ?? [])];
   }
 
+  /** Files of the kernel's own accounting that cannot be read; undefined if all can. */
+  get unreadable(): string | undefined {
+    return this.#surveyed?.unreadable.join('; ') || undefined;
+  }
+
   /** The loaded object, for the agent's own telemetry; undefined before `start`. */
   get loaded(): LoadedBpf | undefined {
     return this.#state?.loaded;
@@ -244,7 +256,7 @@ function stateOf(
       slots,
       tracer: new Tracer(loaded, origins),
       reader: new StackReader(slots, origins, prelude),
-      ages: new AgePass(loaded.object),
+      ages: new AgePass(loaded),
       economy,
     };
   } catch (error) {

@@ -8,6 +8,7 @@ import { createBpfLoader, explain } from '../../../core/kernel/loader.js';
 import { readProfile } from '../../../core/kernel/profile.js';
 import { RunningKernel } from '../../../core/kernel/running-kernel.js';
 import { silentLogger } from '../../../core/logger.js';
+import { WALK_PROGRAMS } from './readings.js';
 
 const installation = findInstallation(import.meta.url);
 const kernel = new RunningKernel();
@@ -33,7 +34,7 @@ describe('memleak-kernel on this kernel', { timeout: 300_000 }, () => {
           t.diagnostic(`${part}: ${chosen ?? JSON.stringify(verdicts)}`);
         }
         for (const program of loaded.programs) {
-          if (program !== 'age') loaded.object.attach(program).close();
+          if (!WALK_PROGRAMS.includes(program)) loaded.object.attach(program).close();
         }
         assert.ok(loaded.parts.has('pages') && loaded.parts.has('percpu'));
       } finally {

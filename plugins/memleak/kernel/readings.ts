@@ -1,11 +1,15 @@
 /** The slots of the kernel's programs as readings. */
 import type { BigintColumn, Column } from '../../../core/bpf/columns.js';
-import { Columns } from '../../../core/bpf/columns.js';
-import type { BpfLink, BpfObject, MappedArray } from '../../../core/bpf/host.js';
+import type { LoadedBpf, MappedArray } from '../../../core/bpf/host.js';
+import { LiveColumns } from '../../../core/bpf/live-columns.js';
+import type { Closable } from '../../../core/scope.js';
 import type { Ages, Reading } from '../model.js';
+import { LIMIT, openWalk, tryWalks, type Walk, type WalkedMap } from '../walk/walk.js';
+import { AgeLookups } from './age-lookups.js';
 import type { Origins } from './origins.js';
 import type { Prelude } from './prelude.js';
 import { FRAMES, type Slots } from './slots.js';
+import { hashOfFrames } from './stack-hash.js';
 
 /** enum kernel_kind of memleak-kernel.h. */
 export const KINDS = ['cache', 'kmalloc', 'pages', 'percpu'] as const;
@@ -25,7 +29,28 @@ const FIGURES = [
   'cut',
 ] as const;
 
+const LIVE: WalkedMap = {
+  map: 'live',
+  forEach: 'each_live',
+  iterator: 'iterate_live',
+  limit: LIMIT,
+};
+
+/** Programs that walk, and trace nothing. */
+export const WALK_PROGRAMS: readonly string[] = [LIVE.forEach, LIVE.iterator];
+
+export const WALKED_MAPS: readonly WalkedMap[] = [LIVE];
+
+/** Throws what refuses the walk that was loaded. */
+export const tryAgePass = (loaded: LoadedBpf): void => tryWalks(loaded, WALKED_MAPS);
+
 const NOBODY: ReadonlySet<string> = new Set();
+
+/** The frames of a stack, and the hash that they were kept under. */
+interface KnownStack {
+  readonly hash: bigint;
+  readonly frames: readonly bigint[];
+}
 
 type Figures = Readonly<Record<(typeof FIGURES)[number], Column>>;
 
@@ -44,8 +69,9 @@ export class StackReader {
   readonly #prelude: Prelude;
   readonly #column: Figures;
   readonly #frames: readonly BigintColumn[];
-  /** By key: frames do not change. */
-  #known = new Map<string, readonly bigint[]>();
+  readonly #hash: BigintColumn;
+  /** By key of the slot. */
+  #known = new Map<string, KnownStack>();
 
   constructor(slots: Slots, origins: Origins, prelude: Prelude) {
     this.#slots = slots;
@@ -55,6 +81,7 @@ export class StackReader {
       FIGURES.map((name) => [name, slots.columns.column(name)]),
     ) as Figures;
     this.#frames = Array.from({ length: FRAMES }, (_, n) => slots.columns.bigint(`frames[${n}]`));
+    this.#hash = slots.columns.bigint('hash');
   }
 
   /** Those with something outstanding, and of `others` by key those that have nothing left. */
@@ -62,14 +89,15 @@ export class StackReader {
     ages: (slot: number) => Ages | undefined,
     others: ReadonlySet<string> = NOBODY,
   ): KernelReading[] {
-    const known = new Map<string, readonly bigint[]>();
+    const known = new Map<string, KnownStack>();
     const readings: KernelReading[] = [];
     for (const slot of this.#slots.used()) {
       const key = this.#slots.keyOf(slot);
-      const frames = this.#known.get(key) ?? this.#framesOf(slot);
-      known.set(key, frames);
+      const stack = this.#stackOf(slot, this.#known.get(key));
+      if (stack === undefined) continue;
+      known.set(key, stack);
       if (this.#slots.isRetired(slot)) continue;
-      const one = this.#one(slot, key, frames, ages(slot));
+      const one = this.#one(slot, key, stack.frames, ages(slot));
       if (one.reading.allocations > 0 || others.has(key)) readings.push(one);
     }
     this.#known = known;
@@ -102,10 +130,17 @@ export class StackReader {
     return { reading, slot, kind, unseenFrees: of('unseen_frees') };
   }
 
-  #framesOf(slot: number): readonly bigint[] {
+  /**
+   * undefined while a program writes it: on arm64 `first_seen` may be seen before the frames, so they
+   * count only if they have the stack's hash. The next reading finds it.
+   */
+  #stackOf(slot: number, known: KnownStack | undefined): KnownStack | undefined {
+    const hash = this.#hash.at(slot);
+    if (known?.hash === hash) return known;
+    const frames = this.#frames.map((column) => column.at(slot));
+    if (hashOfFrames(frames) !== hash) return undefined;
     const depth = Math.min(FRAMES, this.#column.depth.at(slot));
-    const frames = this.#frames.slice(0, depth).map((column) => column.at(slot));
-    return this.#prelude.strip(frames);
+    return { hash, frames: this.#prelude.strip(frames.slice(0, depth)) };
   }
 
   #originOf(kind: (typeof KINDS)[number], origin: number): string {
@@ -115,18 +150,22 @@ export class StackReader {
 }
 
 /** Ages of what is outstanding, by slot: a pass over all of it. */
-export class AgePass {
-  readonly #link: BpfLink;
+export class AgePass implements Closable {
+  readonly #walk: Walk;
+  readonly #lookups: AgeLookups;
+  /** Elements of `live`, as of the last pass. */
+  #size = 0;
   readonly #mapped: MappedArray;
   readonly #oldest: Column;
   readonly #allocations: readonly Column[];
   readonly #bytes: readonly Column[];
 
-  constructor(object: BpfObject) {
-    this.#link = object.attach('age', { map: 'live' });
+  constructor(loaded: LoadedBpf) {
+    const { object } = loaded;
+    this.#walk = openWalk(loaded, LIVE);
+    this.#lookups = new AgeLookups(object);
     this.#mapped = object.map('ages').mapped();
-    const { bytes, stride } = this.#mapped;
-    const columns = new Columns(object.layout('kernel_ages')).bind(bytes, stride);
+    const columns = new LiveColumns(object.layout('kernel_ages'), this.#mapped);
     const each = (name: string) =>
       Array.from({ length: AGES }, (_, n) => columns.column(`${name}[${n}]`));
     this.#oldest = columns.column('oldest');
@@ -137,7 +176,14 @@ export class AgePass {
   /** Also forgets what stacks that are retired have outstanding. */
   run(): void {
     this.#mapped.bytes.fill(0);
-    this.#link.readAll();
+    if (this.#walk.run(this.#size) === 'whole') return;
+    this.#size = this.#lookups.run();
+  }
+
+  close(): void {
+    this.#walk.close();
+    this.#mapped.close();
+    this.#lookups.close();
   }
 
   /** As of the last pass; `now`: CLOCK_MONOTONIC, ns. */

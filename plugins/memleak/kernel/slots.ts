@@ -3,9 +3,9 @@
  * that holds nothing is given back in two steps, a collection apart, for a program may have found it
  * just before its key went.
  */
-import { Columns } from '../../../core/bpf/columns.js';
 import type { BpfMap, BpfObject, MappedArray } from '../../../core/bpf/host.js';
 import type { StructLayout } from '../../../core/bpf/layout.js';
+import { LiveArray, LiveColumns } from '../../../core/bpf/live-columns.js';
 import { MemWatcherError } from '../../../core/errors.js';
 
 /** KERNEL_FRAMES of memleak-kernel.h. */
@@ -14,8 +14,9 @@ export const FRAMES = 48;
 const LOW = 0.25;
 
 export class Slots {
-  readonly columns: Columns;
+  readonly columns: LiveColumns;
   readonly #mapped: MappedArray;
+  readonly #live: LiveArray;
   readonly #view: DataView;
   readonly #keys: BpfMap;
   readonly #free: BpfMap;
@@ -30,10 +31,10 @@ export class Slots {
 
   constructor(object: BpfObject) {
     const layout = object.layout('kernel_stack');
-    this.columns = new Columns(layout);
     this.#mapped = object.map('stacks').mapped();
-    const { bytes, stride, entries } = this.#mapped;
-    this.columns.bind(bytes, stride);
+    const { bytes, entries } = this.#mapped;
+    this.columns = new LiveColumns(layout, this.#mapped);
+    this.#live = new LiveArray(this.#mapped);
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#keys = object.map('slots');
     this.#free = object.map('free_slots');
@@ -93,9 +94,9 @@ export class Slots {
     const { hash, kind, origin } = this.#layout;
     const at = slot * this.#mapped.stride;
     const key = new DataView(new ArrayBuffer(16));
-    key.setBigUint64(0, this.#view.getBigUint64(at + hash, true), true);
-    key.setUint32(8, this.#view.getUint32(at + kind, true), true);
-    key.setUint32(12, this.#view.getUint32(at + origin, true), true);
+    key.setBigUint64(0, this.#live.u64(at + hash), true);
+    key.setUint32(8, this.#live.u32(at + kind), true);
+    key.setUint32(12, this.#live.u32(at + origin), true);
     this.#keys.delete(new Uint8Array(key.buffer));
     this.#limbo.add(slot);
   }

@@ -2,6 +2,7 @@
 /* The stack of who allocates, and its slot. */
 #pragma once
 
+#include "order.bpf.h"
 #include "tables.h"
 
 /* Frames that lie between the allocator's caller and the program, at most: they are left out. */
@@ -62,11 +63,30 @@ static __always_inline __u32 prelude_of(struct room *room, __u64 call_site, __u3
 
 	if (!call_site)
 		return 0;
-	for (__u32 i = 0; i < PRELUDE; i++) {
-		if (i < frames && !at && room->frames[i] == call_site)
-			at = i;
+	for (__u32 i = PRELUDE - 1; i; i--) {
+		__u32 is_it = is_same(room->frames[i], call_site) & is_below(i, frames);
+
+		at += (i - at) * is_it;
 	}
 	return at;
+}
+
+/* Copies frames from `from` on into the stack, with zeros behind the last, and hashes them: FNV-1a, a
+ * frame at a time. */
+static __always_inline void keep_frames(struct room *room, __u32 from)
+{
+	struct kernel_stack *stack = &room->stack;
+	__u32 frames = *(volatile __u32 *)&stack->depth; /* of which the verifier knows nothing */
+	__u64 hash = 0xcbf29ce484222325;
+
+	for (__u32 i = 0; i < KERNEL_FRAMES; i++) {
+		__u64 frame = room->frames[(from + i) & (WALKED - 1)] * is_below(i, frames);
+
+		stack->frames[i] = frame;
+		hash = (hash ^ frame) * 0x100000001b3;
+		hash ^= hash >> 29;
+	}
+	stack->hash = hash;
 }
 
 /*
@@ -79,7 +99,6 @@ static __always_inline void walk(void *ctx, struct room *room, __u64 call_site)
 	long size = bpf_get_stack(ctx, room->frames, (KERNEL_FRAMES + PRELUDE) * sizeof(__u64), 0);
 	__u32 frames = size > 0 ? size / sizeof(__u64) : 0;
 	__u32 from = prelude_of(room, call_site, frames);
-	__u64 hash = 0xcbf29ce484222325;
 
 	stack->cut = frames == KERNEL_FRAMES + PRELUDE;
 	stack->retired = 0;
@@ -95,18 +114,13 @@ static __always_inline void walk(void *ctx, struct room *room, __u64 call_site)
 		stack->cut = 1;
 	}
 	stack->depth = frames;
-	/* FNV-1a, a frame at a time */
-	for (__u32 i = 0; i < KERNEL_FRAMES; i++) {
-		__u64 frame = i < frames ? room->frames[(from + i) & (WALKED - 1)] : 0;
-
-		stack->frames[i] = frame;
-		hash = (hash ^ frame) * 0x100000001b3;
-		hash ^= hash >> 29;
-	}
-	stack->hash = hash;
+	keep_frames(room, from);
 }
 
-/* A slot of the stack in `room`, which nobody had; -1: there is none. */
+/*
+ * A slot for the stack in `room`, which has none yet; -1: there is none. User space takes a slot with
+ * `first_seen` as used, so it is set last: after the content, and only where the key leads to the slot.
+ */
 static __always_inline long take_slot(struct room *room, const struct stack_key *key, __u64 now)
 {
 	struct kernel_stack *stack;
@@ -117,14 +131,17 @@ static __always_inline long take_slot(struct room *room, const struct stack_key 
 	stack = bpf_map_lookup_elem(&stacks, &slot);
 	if (!stack)
 		return -1;
-	room->stack.first_seen = now;
+	room->stack.first_seen = 0;
 	*stack = room->stack;
-	if (!bpf_map_update_elem(&slots, key, &slot, BPF_NOEXIST))
+	if (!bpf_map_update_elem(&slots, key, &slot, BPF_NOEXIST)) {
+		smp_wmb();
+		*(volatile __u64 *)&stack->first_seen = now;
 		return slot;
+	}
 	/* another CPU was first, or the table is full */
 	bpf_map_push_elem(&free_slots, &slot, 0);
 	theirs = bpf_map_lookup_elem(&slots, key);
-	return theirs ? *theirs : -1;
+	return theirs ? (long)*theirs : -1;
 }
 
 static __always_inline long slot_of(struct room *room, __u32 kind, __u32 origin, __u64 now)

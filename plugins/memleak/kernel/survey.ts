@@ -1,6 +1,6 @@
 /** What the kernel says of its own memory in /proc, as series for the detector. */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
-import { describeError } from '../../../core/errors.js';
+import { describeError, errnoCode } from '../../../core/errors.js';
 import { type AllocationSite, parseAllocinfo } from './allocinfo.js';
 import { KEYS } from './decision.js';
 import { type KernelMemory, parseMeminfo } from './meminfo.js';
@@ -11,8 +11,10 @@ export interface Survey {
   /** Empty where the kernel keeps no account by place. */
   readonly sites: readonly AllocationSite[];
   readonly memory: KernelMemory | undefined;
-  /** What could not be read, and why: `/proc/slabinfo: EACCES …`. */
+  /** Files that this kernel does not have. */
   readonly lacks: readonly string[];
+  /** Files that are there and could not be read, each with the reason: `/proc/slabinfo: EACCES …`. */
+  readonly unreadable: readonly string[];
 }
 
 /** Bytes of a file that are read at most: many times what one has. */
@@ -21,11 +23,14 @@ const CHUNK = 1 << 18;
 
 export function takeSurvey(proc = '/proc'): Survey {
   const lacks: string[] = [];
+  const unreadable: string[] = [];
   const read = (name: string): string => {
     try {
       return readBounded(`${proc}/${name}`);
     } catch (error) {
-      lacks.push(`${proc}/${name}: ${describeError(error)}`);
+      const file = `${proc}/${name}`;
+      if (errnoCode(error) === 'ENOENT') lacks.push(file);
+      else unreadable.push(`${file}: ${describeError(error)}`);
       return '';
     }
   };
@@ -36,6 +41,7 @@ export function takeSurvey(proc = '/proc'): Survey {
     sites: isProfiled(proc) ? parseAllocinfo(read('allocinfo')) : [],
     memory,
     lacks,
+    unreadable,
   };
 }
 

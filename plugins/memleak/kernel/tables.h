@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "choose.bpf.h"
 #include "common.bpf.h"
 #include "memleak-kernel.h"
 
@@ -43,6 +44,7 @@ struct {
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 65536);
 	__type(key, __u32);
 	__type(value, __u32);
@@ -106,25 +108,3 @@ static __always_inline struct kernel_orders *orders_now(void)
 		if (_counts)                                    \
 			_counts->field++;                       \
 	})
-
-/* floor(log2(value)); of 0 it is 0. Without branches, which in a loop the verifier would all follow. */
-static __always_inline __u32 log2_of(__u64 value)
-{
-	__u32 result, shift;
-
-	result = (value > 0xffffffff) << 5;
-	value >>= result;
-	shift = (value > 0xffff) << 4;
-	value >>= shift;
-	result |= shift;
-	shift = (value > 0xff) << 3;
-	value >>= shift;
-	result |= shift;
-	shift = (value > 0xf) << 2;
-	value >>= shift;
-	result |= shift;
-	shift = (value > 0x3) << 1;
-	value >>= shift;
-	result |= shift;
-	return result | value >> 1;
-}

@@ -3,11 +3,14 @@
  * what that is. Frees are attached before allocations and detached after them, so that no free of
  * what is recorded goes by.
  */
+import { programType } from '../../../core/bpf/feature.js';
 import type { BpfLink, BpfMap, LoadedBpf, MappedArray } from '../../../core/bpf/host.js';
+import { LiveArray } from '../../../core/bpf/live-columns.js';
 import type { Closable } from '../../../core/scope.js';
 import { isFree } from './counts.js';
 import { type Followed, GROUPS, type Group } from './decision.js';
 import { NAME_SIZE, type Origins, tablesOf } from './origins.js';
+import { WALK_PROGRAMS } from './readings.js';
 import type { SlabCache } from './slabinfo.js';
 
 export class Tracer implements Closable {
@@ -52,9 +55,8 @@ export class Tracer implements Closable {
 
   /** What programs learned of caches counts no more. */
   #lookAgain(): void {
-    const { bytes } = this.#orders;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    view.setUint32(0, view.getUint32(0, true) + 1, true);
+    const orders = new LiveArray(this.#orders);
+    orders.storeU32(0, orders.u32(0) + 1);
   }
 
   #set(group: Group, on: boolean): void {
@@ -84,6 +86,22 @@ export class Tracer implements Closable {
   }
 }
 
+/**
+ * Throws what refuses to attach: one program of each allocator and program type, for `verify`. The
+ * program names the strategy or part that it belongs to. It is one that sees frees: of these nothing
+ * was recorded yet.
+ */
+export function tryAttaching({ object, programs }: LoadedBpf): void {
+  const tried = new Set<string>();
+  for (const { name, section } of object.programs) {
+    const group = programs.includes(name) && isFree(name) ? groupOf(name) : undefined;
+    const kind = `${group} ${programType(section)}`;
+    if (group === undefined || tried.has(kind)) continue;
+    tried.add(kind);
+    object.attach(name).close();
+  }
+}
+
 /** Allocations first: they are the first of the list. */
 function closeAll(links: readonly BpfLink[]): void {
   const errors: unknown[] = [];
@@ -99,7 +117,7 @@ function closeAll(links: readonly BpfLink[]): void {
 }
 
 function groupOf(program: string): Group | undefined {
-  if (program === 'age') return undefined;
+  if (WALK_PROGRAMS.includes(program)) return undefined;
   if (program.includes('_page_')) return 'pages';
   return program.includes('_percpu_') ? 'percpu' : 'slab';
 }

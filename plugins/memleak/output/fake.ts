@@ -1,6 +1,14 @@
 /** Snapshots without a kernel: stacks as C, C++, Rust, a JIT, the kernel and a stripped file have them. */
 import type { Frame } from '../../../core/symbolize/frame.js';
-import type { Judgement, LeakSnapshot, LeakStack, Reading, Source, Target } from '../model.js';
+import type {
+  Judgement,
+  LeakSnapshot,
+  LeakStack,
+  Reach,
+  Reading,
+  Source,
+  Target,
+} from '../model.js';
 
 export const SHOP: Source = { kind: 'process', pid: 2429, startTime: 1_000_000_000 };
 const KERNEL: Source = { kind: 'kernel' };
@@ -156,6 +164,7 @@ export interface FakeStack {
   readonly oldest?: number;
   readonly bytesError?: number;
   readonly origin?: string;
+  readonly reach?: Reach;
 }
 
 export function fakeStack(stack: FakeStack): LeakStack {
@@ -174,6 +183,7 @@ export function fakeStack(stack: FakeStack): LeakStack {
     freedBytes: bytes,
     freedCount: allocations,
     firstSeen: 5e9,
+    ...(stack.reach && { reach: stack.reach }),
   };
   return {
     id,
@@ -218,6 +228,7 @@ const KERNEL_TARGET: Target = {
 const LEAK: Partial<Judgement> = {
   state: 'confirmed',
   class: 'leak',
+  kind: 'lost',
   confidence: 0.98,
   growth: 360_000_000,
   reason: 'the floor rose in 9 of 9 windows, and nothing older than a window was freed',
@@ -231,6 +242,15 @@ export const STACKS: readonly LeakStack[] = [
     bytes: 6_000_000,
     allocations: 50_000,
     judgement: LEAK,
+    reach: {
+      time: 40,
+      lost: 49_000,
+      lostRecords: 49_000,
+      lostBytes: 5_880_000,
+      reached: 1000,
+      reachedBytes: 120_000,
+      isHidden: false,
+    },
   }),
   fakeStack({
     id: '00000000000000c3',

@@ -1,10 +1,16 @@
 /** `mem-watcher leaks` where its targets are at their worst: what is printed stays whole. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import {
   compiled,
   dir,
@@ -86,16 +92,16 @@ suite('faults', { skip, timeout: 300_000 }, () => {
       ...['--live', '--interval', '200ms', '--format', 'json'],
     );
     let single = 0;
-    while (stacksOf(cli).length === 0) {
+    const isSeen = () => stacksOf(cli).length > 0;
+    await cli.reaches('the first stack', isSeen, () => {
       single++;
-      await told(target, 'leak 1');
-      await setTimeout(100);
-    }
+      return working(target, 'leak 1')();
+    });
     await told(target, `storm ${STORM}`);
     await told(target, 'leak 1000');
     const isWhole = ({ allocations, frames }: StackLine) =>
       frames.some((frame) => frame.function === 'leak_here') && allocations > 1000;
-    while (!stacksOf(cli).some(isWhole)) await setTimeout(100);
+    await cli.reaches('1000 allocations', () => stacksOf(cli).some(isWhole));
     cli.child.kill('SIGINT');
     assert.equal(await cli.closed, 0, cli.errors);
     const { allocations = 0, bytes = 0 } = stacksOf(cli).findLast(isWhole) ?? {};
@@ -165,6 +171,13 @@ suite('faults', { skip, timeout: 300_000 }, () => {
     });
   }
 
+  test('names to be feared: a second program starts while the first runs', async (t) => {
+    const first = await hostile(t);
+    const second = await hostile(t);
+    assert.notEqual(first.pid, second.pid);
+    assert.ok(!first.isClosed);
+  });
+
   test('names to be feared: a flame graph is XML, a profile JSON', async (t) => {
     const target = await hostile(t);
     for (const format of ['svg', 'folded', 'speedscope']) {
@@ -185,7 +198,8 @@ async function documentOf(t: TestContext, target: Reading, format: string): Prom
       t,
       ...['leaks', '--pid', pid, '--duration', `${seconds}s`, '--format', format, '-o', path],
     );
-    await working(target, 'leak 1', () => cli.isClosed);
+    const work = working(target, 'leak 1');
+    while (!cli.isClosed) await work();
     assert.equal(await cli.closed, 0, cli.errors);
     if (!/nothing was allocated/.test(cli.errors)) return readFileSync(path, 'utf8');
   }
@@ -194,7 +208,9 @@ async function documentOf(t: TestContext, target: Reading, format: string): Prom
 /** A folder, a file, a process and functions whose names are what nobody would choose. */
 async function hostile(t: TestContext): Promise<Reading> {
   const folder = Buffer.from('fear\n\x1b[31m\x1b]0;owned\x07 \u202e"\\');
-  const inside = Buffer.concat([Buffer.from(`${dir}/`), folder, Buffer.from([0xff, 0xfe])]);
+  // Of its own: a program that still runs cannot be written over.
+  const own = mkdtempSync(join(dir, 'hostile-'));
+  const inside = Buffer.concat([Buffer.from(`${own}/`), folder, Buffer.from([0xff, 0xfe])]);
   mkdirSync(inside, { recursive: true });
   const path = Buffer.concat([
     inside,
@@ -202,7 +218,7 @@ async function hostile(t: TestContext): Promise<Reading> {
     Buffer.from([0xc3]),
     Buffer.from('y'),
   ]);
-  const named = join(dir, 'named');
+  const named = join(own, 'named');
   // Without the other names that debug information has for it.
   const rename = 'leak=fear\x1b[31m\n"\\;<';
   execFileSync('objcopy', ['-g', '--redefine-sym', rename, program, named]);

@@ -83,6 +83,9 @@ export class Hunt {
           : round - began >= duration
             ? 'done'
             : undefined;
+      if (last === 'done' && this.#plan.closerLook !== 'none') {
+        await Promise.race([agent.lookCloser(), aborted(interrupted)]);
+      }
       const status = await this.#collect(agent);
       const elapsed = performance.now() - began;
       if (last !== undefined) return { by: last, elapsed: round - began };
@@ -118,6 +121,10 @@ export class Hunt {
     this.#destination.write(verdictText(shown, { width, style: styleFor(stdout, env) }));
   }
 }
+
+/** Who does not want to wait for the closer look has the report without. */
+const aborted = (signal: AbortSignal): Promise<unknown> =>
+  new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
 
 /** Nobody who was asked for can be followed: to wait would change nothing. */
 const isRefused = (snapshot: LeakSnapshot | undefined): boolean =>

@@ -4,16 +4,26 @@
  */
 import { jsonLine } from '../../../core/cli/json.js';
 import type { Frame } from '../../../core/symbolize/frame.js';
-import type { Class, LeakSnapshot, LeakStack, State } from '../model.js';
+import {
+  type Class,
+  knownReach,
+  type LeakKind,
+  type LeakSnapshot,
+  type LeakStack,
+  type State,
+} from '../model.js';
 import { bySize, framesOf, oldestAge } from './frames.js';
 
 export interface StackJson {
   readonly stack_id: string;
   readonly state: State;
   readonly class: Class | null;
+  readonly kind: LeakKind | null;
   readonly confidence: number | null;
   readonly bytes: number;
   readonly allocations: number;
+  readonly lost_bytes: number | null;
+  readonly lost_allocations: number | null;
   readonly growth_bytes_per_hour: number | null;
   readonly oldest_age_seconds: number | null;
   readonly coverage: number;
@@ -44,9 +54,12 @@ export function stackJson(stack: LeakStack): StackJson {
     stack_id: id,
     state: judgement.state,
     class: judgement.class ?? null,
+    kind: judgement.kind ?? null,
     confidence: rounded(judgement.confidence, 4),
     bytes: Math.round(reading.bytes),
     allocations: Math.round(reading.allocations),
+    lost_bytes: rounded(knownReach(reading)?.lostBytes, 0),
+    lost_allocations: rounded(knownReach(reading)?.lost, 0),
     growth_bytes_per_hour: rounded(judgement.growth, 0),
     oldest_age_seconds: rounded(oldestAge(stack), 3),
     coverage: rounded(judgement.coverage, 4) ?? 0,

@@ -1,11 +1,12 @@
 /** `mem-watcher leaks` as people run it: the built program, a real process, what is printed. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { findInstallation } from '../../../core/install.js';
 import { Reading } from './testing/reading.js';
 
 const ALLOCATIONS = 1000;
@@ -64,12 +65,8 @@ suite('leaks', { skip }, () => {
     const cli = Reading.cli(t, '-l', String(target.pid), '--interval', '200ms');
     // What is allocated before the probes are there is not seen: one at a time until one is.
     let before = 0;
-    while (!/stack_id/.test(cli.text)) {
-      before++;
-      target.child.stdin?.write('1\n');
-      await target.until(new RegExp(`(done\\s+){${before}}`));
-      await setTimeout(EVERY_MS);
-    }
+    const isSeen = () => /stack_id/.test(cli.text);
+    await cli.reaches('the first stack', isSeen, () => work(target, 1, ++before));
     target.child.stdin?.write(`${ALLOCATIONS}\n`);
     const figures = /total_size=(\d+) nr_allocs=(1\d\d\d)\n/;
     await cli.until(figures);
@@ -88,6 +85,31 @@ suite('leaks', { skip }, () => {
     assert.match(last, /^[0-9a-f]{16}: main @ 0x[0-9a-f]+\+0x[0-9a-f]+ \/.*\/leaky\.c:18$/m);
   });
 
+  test('a walk that the kernel does not do: which one is taken instead, and why', async (t) => {
+    build();
+    const profiles = join(dir, 'kernel');
+    cpSync(findInstallation(import.meta.url).profiles, profiles, { recursive: true });
+    const profile = join(profiles, 'memleak.yaml');
+    const helper = 'helper: bpf_for_each_map_elem';
+    const text = readFileSync(profile, 'utf8');
+    assert.ok(text.includes(helper));
+    writeFileSync(profile, text.replace(helper, 'btf_type: no_such_type'));
+    const config = join(dir, 'agent.yaml');
+    writeFileSync(config, `kernel: { profiles: ${profiles} }\n`);
+    const target = Reading.of(t, program, []);
+    await target.until(/ready/);
+    const cli = Reading.cli(
+      t,
+      ...['leaks', '--config', config, '--pid', String(target.pid), '--duration', '1s'],
+    );
+    assert.equal(await cli.closed, 0, cli.errors);
+    const said = /^mem-watcher: memleak walks live allocations by (iterator|lookups): .*$/m;
+    assert.match(
+      said.exec(cli.errors)?.[0] ?? cli.errors,
+      /: no for-each, lacks type no_such_type/,
+    );
+  });
+
   test('a target that ends: what it held is reported, and that it ended', async (t) => {
     build();
     const target = Reading.of(t, program, []);
@@ -97,11 +119,9 @@ suite('leaks', { skip }, () => {
       ...['leaks', '--pid', String(target.pid), '--duration', '10m'],
       ...['--window', '1s', '--interval', '200ms', '--live'],
     );
-    for (let count = 1; !/leak_here/.test(cli.text); count++) {
-      target.child.stdin?.write('10\n');
-      await target.until(new RegExp(`(done\\s+){${count}}`));
-      await setTimeout(EVERY_MS);
-    }
+    let times = 0;
+    const isSeen = () => /leak_here/.test(cli.text);
+    await cli.reaches('the first stack', isSeen, () => work(target, 10, ++times));
     const before = cli.text.length;
     target.child.kill('SIGKILL');
     assert.equal(await cli.closed, 0, cli.errors);
@@ -109,3 +129,10 @@ suite('leaks', { skip }, () => {
     assert.match(cli.errors, /the target ended after .* of 10 min/);
   });
 });
+
+/** Lets the program allocate, for the `times`th time, and leaves a pause in which it may be seen. */
+async function work(target: Reading, allocations: number, times: number): Promise<void> {
+  target.say(String(allocations));
+  await target.until(new RegExp(`(done\\s+){${times}}`));
+  await setTimeout(EVERY_MS);
+}

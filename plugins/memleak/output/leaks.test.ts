@@ -98,7 +98,7 @@ test('off a terminal the table comes once, at the end, and progress on stderr', 
   assert.equal(out.match(/^Outstanding after/gm)?.length, 1);
   assert.match(
     out,
-    /^confirmed +leak +98 % .*shop::Cart::add\(shop::Item const&\) \/src\/cart\.cc:88$/m,
+    /^confirmed +lost +98 % .*shop::Cart::add\(shop::Item const&\) \/src\/cart\.cc:88$/m,
   );
   assert.equal(err, '', 'a run of less than ten seconds has no line of progress');
 });

@@ -3,6 +3,7 @@ import type { CliContext } from '../../../core/cli/context.js';
 import { failure, statusOf } from '../../../core/cli/live.js';
 import type { PluginCommand } from '../../../core/cli/plugin-command.js';
 import { MemWatcherError } from '../../../core/errors.js';
+import type { StrategyReport } from '../../../core/kernel/kernel.js';
 import { metadata } from '../metadata.js';
 import { Alive } from './alive.js';
 import { destinationOf } from './destination.js';
@@ -10,10 +11,12 @@ import { isBinary } from './formats.js';
 import { Hunt } from './hunt.js';
 import { OPTIONS, type Plan, planOf } from './options.js';
 import { overridesOf } from './overrides.js';
+import { walkNote } from './walk-note.js';
 
 const EPILOG = `Exit codes:
   0    watched and reported, whatever was found; --exit-code says another for confirmed leaks
-  1    it could not watch: no such process, no permission, a target that cannot be followed
+  1    it could not watch: no such process, no permission, a target that cannot be followed,
+       or that was left because watching it cost too much
   2    wrong arguments
 
 For instance:
@@ -63,11 +66,16 @@ async function run(
   const destination = destinationOf(plan.output, context.stdout);
   try {
     const hunt = new Hunt(plan, context, destination, alive);
+    const walks = new Set<string>();
+    const onStrategies = (report: StrategyReport) => {
+      const note = walkNote(report);
+      if (note !== undefined) walks.add(note);
+    };
     const quiet = config.log.level === 'debug' ? {} : ({ silent: true } as const);
-    const agent = await context.createAgent(config, quiet);
+    const agent = await context.createAgent(config, { ...quiet, onStrategies });
     try {
       const { code, notes } = await hunt.run(agent);
-      for (const note of notes) context.stderr.write(`mem-watcher: ${note}\n`);
+      for (const note of [...walks, ...notes]) context.stderr.write(`mem-watcher: ${note}\n`);
       return code;
     } catch (error) {
       const status = statusOf(agent, metadata.name);

@@ -38,6 +38,15 @@ export const OPTIONS: readonly CommandOption[] = [
     flags: '--sampling <bytes>',
     description: 'record one allocation in so many bytes, or `full` for all',
   },
+  {
+    flags: '--scan',
+    description:
+      'at the end looks whether anything still points to what is held (default time: 10s)',
+  },
+  {
+    flags: '--pause',
+    description: 'as --scan, and holds the process still for that, a second at most: exact at once',
+  },
   { flags: '--exit-code <code>', description: 'exit with it if a leak is confirmed (default: 0)' },
   {
     flags: '--strategy <name>',
@@ -65,6 +74,8 @@ export interface Plan extends ChosenTargets {
   /** undefined: as the terminal suggests. */
   readonly live: boolean | undefined;
   readonly sampling: string | undefined;
+  /** At the end: not, as it runs, or while it stands still. */
+  readonly closerLook: 'none' | 'running' | 'paused';
   readonly leakCode: number;
   readonly strategy: string | undefined;
   readonly config: string | undefined;
@@ -74,6 +85,7 @@ export interface Plan extends ChosenTargets {
 const DEFAULT_WINDOW = 5000;
 const DEFAULT_REPORT = 5000;
 const ONCE_DURATION = 60_000;
+const LOOK_DURATION = 10_000;
 const TABLE_TOP = 10;
 /** Looks in a window: floors are found between them. */
 const LOOKS = 5;
@@ -85,7 +97,10 @@ export function planOf(options: Readonly<Record<string, unknown>>): Plan {
     options[key] === undefined ? undefined : String(options[key]);
   const format = (text('format') ?? 'table') as Format;
   const top = text('top');
-  const duration = time('--duration', text('duration')) ?? endless(options.once === true);
+  const looks = options.scan === true || options.pause === true;
+  const duration =
+    time('--duration', text('duration')) ??
+    (looks ? LOOK_DURATION : endless(options.once === true));
   const window = time('--window', text('window')) ?? defaultWindow(duration);
   const report = time('--interval', text('interval')) ?? DEFAULT_REPORT;
   const olderThan = time('--older-than', text('olderThan'));
@@ -111,6 +126,7 @@ export function planOf(options: Readonly<Record<string, unknown>>): Plan {
     output: text('output'),
     live: options.live === true ? true : options.once === true ? false : undefined,
     sampling: text('sampling'),
+    closerLook: options.pause === true ? 'paused' : looks ? 'running' : 'none',
     leakCode: exitCode(text('exitCode')),
     strategy: text('strategy'),
     config: text('config'),

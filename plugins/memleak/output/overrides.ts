@@ -8,7 +8,7 @@ import { type Plan, shownOf } from './options.js';
 const ALL = 1000;
 
 /** Who hunts a leak waits for a machine on which loading takes its time, as the fleet's agent would not. */
-const PATIENCE = '60s';
+const PATIENT = { start_timeout: '60s', collect_timeout: '60s', shutdown_timeout: '60s' };
 
 /** This plugin alone, on these targets, with windows of this run. */
 export function overridesOf(plan: Plan, { plugins }: Pick<CliContext, 'plugins'>): Override[] {
@@ -24,10 +24,10 @@ export function overridesOf(plan: Plan, { plugins }: Pick<CliContext, 'plugins'>
   return [
     {
       origin: 'leaks',
-      value: { shutdown_timeout: PATIENCE, plugins: Object.fromEntries(others) },
+      value: { ...PATIENT, plugins: Object.fromEntries(others) },
     },
     { origin: '--window', value: { interval: `${plan.collect}ms` } },
-    own('--window', { judging: { window: `${plan.window}ms` } }),
+    own('--window', { judging: { window: `${plan.window}ms` }, scan: scanOf(plan) }),
     own('--top', { top: Math.min(ALL, shownOf(plan) ?? ALL) }),
     ...(plan.targets.length > 0 || plan.kernel
       ? [own('the choice of targets', { targets: plan.targets, kernel: kernelOf(plan) })]
@@ -38,9 +38,17 @@ export function overridesOf(plan: Plan, { plugins }: Pick<CliContext, 'plugins'>
   ];
 }
 
-/** Who asks for every allocation gets every one: no budget then, only the limit. */
+/** Who hunts a leak wants to know at once, and some scans in a run: as many as the judge may ask for. */
+const scanOf = ({ window, closerLook }: Plan) => ({
+  ...(closerLook === 'paused' && { pause: true }),
+  when: 'always',
+  every: `${Math.round(Math.min(30_000, Math.max(2000, window)))}ms`,
+  share: 0.1,
+});
+
+/** Who asks for every allocation gets every one, whatever it costs. */
 const samplingOf = (sampling: string) =>
-  sampling === 'full' ? { sampling, budget: 0 } : { sampling };
+  sampling === 'full' ? { sampling, budget: 0, limit: 0 } : { sampling };
 
 const kernelOf = ({ kernel, window }: Plan) =>
   kernel ? { enabled: true, window: `${window}ms` } : { enabled: false };

@@ -39,3 +39,23 @@ test('nothing is said of sampling where it shows enough, or where little is held
   assert.deepEqual(notes({ duration: '60s' }, 512 * 1024, 0.6), []);
   assert.deepEqual(notes({ duration: '60s' }, 64 * 1024, 0.4), []);
 });
+
+test('growth that recorded allocations do not explain is told, with who sees the rest', () => {
+  const grown = (executable: string, bytes: number) => {
+    const target = fakeTarget({
+      executable,
+      comm: 'it',
+      bytes,
+      rssAnon: 150e6,
+      rssAnonBefore: 9e6,
+    });
+    const snapshot = fakeSnapshot({ targets: [target], stacks: [] });
+    return resultOf(planOf({}), { by: 'done', elapsed: 1, snapshot, said: undefined }).notes;
+  };
+  assert.match(
+    grown('/usr/bin/python3.11', 49 * 1024).join(),
+    /^it \(2429\) has grown by 134 MiB while watched, of which 49.0 KiB are outstanding .*PYTHONMALLOC=malloc/,
+  );
+  assert.match(grown('/usr/bin/shop', 49 * 1024).join(), /--mmap/);
+  assert.deepEqual(grown('/usr/bin/shop', 100e6), []);
+});

@@ -4,6 +4,7 @@ import { harmless } from '../../../core/cli/text.js';
 import { JUDGE_DEFAULTS } from '../judge/options.js';
 import type { LeakSnapshot, Target } from '../model.js';
 import type { Plan } from './options.js';
+import { unexplainedOf } from './unexplained.js';
 import { formatAge, formatSize } from './units.js';
 
 /** `gone`: every process that was asked for has ended; `refused`: none of them can be followed. */
@@ -30,11 +31,16 @@ export function resultOf(plan: Plan, { by, elapsed, snapshot, said }: Ended): Re
     ...endNotes(plan, by, elapsed),
     ...targetNotes(plan, targets, said),
     ...samplingNotes(plan, snapshot),
+    ...pausedNotes(targets),
+    ...scanNotes(targets),
+    ...targets.flatMap((target) => harmless(unexplainedOf(target) ?? '') || []),
   ];
   if (targets.length === 0) {
     return { code: ExitCode.failure, notes: [...notes, 'no process was there to be watched'] };
   }
-  if (targets.every(isUnseen)) return { code: ExitCode.failure, notes };
+  if (targets.every(isUnseen) || targets.some(({ paused }) => paused)) {
+    return { code: ExitCode.failure, notes };
+  }
   const confirmed = snapshot?.states.some(({ state, count }) => state === 'confirmed' && count > 0);
   return { code: confirmed ? plan.leakCode : ExitCode.ok, notes };
 }
@@ -77,6 +83,32 @@ function samplingNotes({ sampling, duration }: Plan, snapshot: LeakSnapshot | un
 
 /** Share of all that is outstanding. */
 const WORTH_A_NOTE = 0.1;
+
+/** Who was left for its cost: its figures are of before. */
+const pausedNotes = (targets: readonly Target[]): string[] =>
+  targets.flatMap(({ source, comm, paused }) =>
+    paused && source.kind === 'process'
+      ? [
+          harmless(
+            `${comm} (${source.pid}) was left, as watching it costs more than \`limit\` allows: its figures are of before; --sampling full has no limit`,
+          ),
+        ]
+      : [],
+  );
+
+/** Of whom it is not known what is still referenced, and why. */
+const scanNotes = (targets: readonly Target[]): string[] =>
+  targets.flatMap(({ source, comm, scan }) => {
+    if (source.kind !== 'process' || scan === undefined) return [];
+    const { refusal, pausedMs } = scan;
+    const name = harmless(`${comm} (${source.pid})`);
+    return [
+      ...(pausedMs === undefined ? [] : [`${name} was held still for ${Math.ceil(pausedMs)} ms`]),
+      ...(refusal === undefined
+        ? []
+        : [`${name}: whether it can still reach what it holds is not known: ${harmless(refusal)}`]),
+    ];
+  });
 
 /** What the table says in its footers, for who reads another format. */
 function targetNotes({ format }: Plan, targets: readonly Target[], said = ''): string[] {

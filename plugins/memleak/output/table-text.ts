@@ -5,7 +5,7 @@ import { fit, harmless, wrapText } from '../../../core/cli/text.js';
 import type { Frame } from '../../../core/symbolize/frame.js';
 import type { LeakSnapshot, LeakStack } from '../model.js';
 import { framesOf, nameOf, sourceOf } from './frames.js';
-import { byVerdict, stacksTable, targetsTable } from './table.js';
+import { byVerdict, classOf, stacksTable, targetsTable } from './table.js';
 import { formatShare } from './units.js';
 
 export interface VerdictOptions {
@@ -31,8 +31,9 @@ export function stackBlock(
   { width = Number.POSITIVE_INFINITY, style = plainStyle }: VerdictOptions = {},
 ): string[] {
   const { id, judgement, reading } = stack;
-  const { state, class: kind, confidence, reason } = judgement;
-  const verdict = kind === undefined ? state : `${state} ${kind} ${formatShare(confidence)}`;
+  const { state, class: of, confidence, reason } = judgement;
+  const verdict =
+    of === undefined ? state : `${state} ${classOf(judgement)} ${formatShare(confidence)}`;
   const who = reading.source.kind === 'kernel' ? 'kernel' : reading.source.pid;
   const head = harmless(`${id} (${who}) ${verdict}: ${reason}`);
   const deeper = reading.depth === 'end' ? [] : [`  … the stack is deeper (${reading.depth})`];

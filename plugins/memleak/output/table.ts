@@ -2,7 +2,14 @@
 import { basename } from 'node:path';
 import { formatCount } from '../../../core/cli/format.js';
 import type { Column, Table } from '../../../core/cli/view.js';
-import type { LeakSnapshot, LeakStack, State, Target } from '../model.js';
+import {
+  type Judgement,
+  knownReach,
+  type LeakSnapshot,
+  type LeakStack,
+  type State,
+  type Target,
+} from '../model.js';
 import { bySize, nameOf, oldestAge, ownFrame, sourceOf } from './frames.js';
 import {
   formatAge,
@@ -19,6 +26,7 @@ export const COLUMNS: readonly Column[] = [
   { title: 'CONF', align: 'right', priority: 4 },
   { title: 'BYTES', align: 'right', priority: 0 },
   { title: 'ALLOCS', align: 'right', priority: 2 },
+  { title: 'LOST', align: 'right', priority: 2 },
   { title: 'GROWTH/H', align: 'right', priority: 1 },
   { title: 'OLDEST', align: 'right', priority: 5 },
   { title: 'PID', align: 'right', priority: 7 },
@@ -72,12 +80,14 @@ function footerOf({ targets, stacks }: LeakSnapshot, hidden: number): string | u
 
 function row(stack: LeakStack, plain: boolean): string[] {
   const { judgement, reading, id } = stack;
+  const reach = knownReach(reading);
   return [
     judgement.state,
-    judgement.class ?? '-',
+    classOf(judgement),
     formatShare(judgement.confidence),
     formatEstimate(reading.bytes, reading.bytesError, plain),
     formatCount(Math.round(reading.allocations)),
+    reach ? formatSize(reach.lostBytes, plain) : '-',
     formatGrowth(judgement.growth, plain),
     formatAge(oldestAge(stack)),
     reading.source.kind === 'kernel' ? 'kernel' : String(reading.source.pid),
@@ -85,6 +95,9 @@ function row(stack: LeakStack, plain: boolean): string[] {
     whereOf(stack),
   ];
 }
+
+/** Of a leak its kind says more. */
+export const classOf = ({ kind, class: of }: Judgement): string => kind ?? of ?? '-';
 
 /** The program's own innermost function and its line; of the kernel also what was allocated. */
 export function whereOf(stack: LeakStack): string {

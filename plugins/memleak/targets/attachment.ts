@@ -11,7 +11,7 @@ import { type FilePlan, type PlanOptions, planFile } from './plan.js';
 
 /** The probes in one process: a link for each file that has functions which allocate. */
 export class Attachment {
-  /** By device and inode; of files without such functions as well. */
+  /** By file; of files without such functions as well. */
   readonly #files = new Map<string, AttachedFile>();
   /** Links of which the kernel is letting go. */
   #detaching = 0;
@@ -52,7 +52,7 @@ export class Attachment {
   *update(modules: readonly MappedModule[]): Job {
     const mapped = new Map<string, MappedModule>();
     for (const module of modules) {
-      if (module.inode !== 0) mapped.set(`${module.device} ${module.inode}`, module);
+      if (module.inode !== 0) mapped.set(keyOf(module), module);
     }
     for (const [key, module] of mapped) {
       const known = this.#files.get(key);
@@ -102,6 +102,8 @@ export class Attachment {
     void detached(link).then(ended, ended);
   }
 }
+
+const keyOf = ({ file, device, inode }: MappedModule): string => file ?? `${device} ${inode}`;
 
 async function detached(link: BpfLink): Promise<void> {
   if (link.closeSoon) return link.closeSoon();

@@ -48,7 +48,13 @@ export const THROWING = ['auto', 'always', 'never'] as const;
 
 /** For the plugin's `config`. */
 export const targetsConfig = {
-  targets: z.array(target).default([]).describe('processes to follow; those that start later too'),
+  targets: z
+    .array(target)
+    .default([])
+    .describe(
+      'processes to trace, also those that start later; with none, and kernel.enabled false, the ' +
+        'plugin traces nothing and is degraded',
+    ),
   max_targets: z
     .int()
     .min(1)

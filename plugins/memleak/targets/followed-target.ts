@@ -12,6 +12,8 @@ export interface FollowedTarget {
   readonly containerId?: string;
   readonly attributes: ProcessAttributes;
   readonly state: FollowState;
+  /** When its counters began, Unix ms. */
+  readonly countsSince: number;
   /** Allocators that are followed: `glibc`, `jemalloc`… */
   readonly allocators: readonly string[];
   /** What is wrong with it; absent if all is well. */
@@ -20,27 +22,26 @@ export interface FollowedTarget {
   readonly map?: ProcessMap;
   /** Resident anonymous bytes, a second ago at most. */
   readonly rssAnon?: number;
+  /** The same as it began to be followed. */
+  readonly rssAnonBefore?: number;
 }
 
-/** `attributes` are asked for once. */
-export function told(
-  target: Followed,
-  before: FollowedTarget | undefined,
-  attributes: () => ProcessAttributes,
-): FollowedTarget {
-  const { candidate, process, state, allocators, reason, map, rssAnon } = target;
-  const known = before?.attributes ?? attributes();
-  const containerId = known['container.id'];
+export function told(target: Followed, attributes: ProcessAttributes): FollowedTarget {
+  const { candidate, process, state, countsSince, allocators, reason, map, rssAnon } = target;
+  const { rssAnonBefore } = target;
+  const containerId = attributes['container.id'];
   return {
     process,
     comm: candidate.comm,
     executable: candidate.executable ?? candidate.comm,
     ...(containerId !== undefined && { containerId }),
-    attributes: known,
+    attributes,
     state,
+    countsSince,
     allocators,
     ...(reason !== undefined && { reason }),
     ...(map && { map }),
     ...(rssAnon !== undefined && { rssAnon }),
+    ...(rssAnonBefore !== undefined && { rssAnonBefore }),
   };
 }

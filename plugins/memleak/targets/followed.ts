@@ -1,8 +1,9 @@
 import { basename } from 'node:path';
 import { describeError } from '../../../core/errors.js';
+import { steadyNow } from '../../../core/identity/boot-moment.js';
 import type { ProcessMap } from '../../../core/symbolize/symbolizer.js';
 import type { ProcessId } from '../model.js';
-import type { UserWatch } from '../user/user-watch.js';
+import { MAX_RANGES, type UserWatch } from '../user/user-watch.js';
 import { Attachment, printable } from './attachment.js';
 import { type Candidate, keyOf } from './candidate.js';
 import type { Chosen, Rule } from './choose.js';
@@ -42,6 +43,8 @@ export class Followed {
   isPassing = false;
   /** When it was attached, CLOCK_MONOTONIC ns. */
   attachedAt = 0;
+  /** When its counters began, Unix ms: each time that it is followed they begin anew. */
+  countsSince = steadyNow();
   #candidate: Candidate;
   readonly #rule: Rule;
   #attachment: Attachment | undefined;
@@ -56,6 +59,8 @@ export class Followed {
   #isRecorded = false;
   #mapReadAt = Number.NEGATIVE_INFINITY;
   rssAnon: number | undefined;
+  /** The same as it began to be followed. */
+  rssAnonBefore: number | undefined;
 
   constructor(
     { candidate, rule }: Chosen,
@@ -79,8 +84,10 @@ export class Followed {
     return this.#map;
   }
 
+  /** Those whose calls are recorded: none while probes are still being attached. */
   get allocators(): readonly string[] {
-    return this.#attachment?.families ?? [];
+    const isRecorded = this.state === 'followed' || this.state === 'ended';
+    return isRecorded ? (this.#attachment?.families ?? []) : [];
   }
 
   get stepped(): number {
@@ -97,7 +104,11 @@ export class Followed {
   get reason(): string | undefined {
     if (this.#refusal) return this.#refusal;
     if (this.state === 'left') return 'it is not watched for a while, as it costs too much';
-    const problems = [...(this.#attachment?.problems ?? []), this.heartbeat.reason];
+    const problems = [
+      ...(this.#attachment?.problems ?? []),
+      this.heartbeat.reason,
+      cutOf(this.#map?.modules.length ?? 0),
+    ];
     if (this.state === 'followed' && this.allocators.length === 0)
       problems.unshift(lackOf(this.#program));
     return problems.filter((text) => text !== undefined).join('; ') || undefined;
@@ -115,7 +126,12 @@ export class Followed {
     yield* this.#closeOld();
     this.#refusal = this.#lastingRefusal();
     this.isPassing = this.#refusal === undefined;
-    this.#refusal ??= this.#readProgram();
+    if (!this.#refusal) {
+      const map = context.readMap(process.pid);
+      this.#map = map;
+      yield* context.images.readAhead(process.pid, this.#modules());
+      this.#refusal = this.#readProgram(map);
+    }
     if (this.#refusal) {
       this.state = 'refused';
       return;
@@ -132,6 +148,7 @@ export class Followed {
     // Before the probes: which are needed depends on how frames can be undone.
     yield* this.#prepare();
     yield* this.#attachment.update(this.#modules());
+    this.countsSince = steadyNow();
     try {
       context.watch.follow(process, this.#modules(), this.parent);
     } catch (error) {
@@ -154,6 +171,7 @@ export class Followed {
   /** Its executable mappings have changed: files come and go. */
   *update(): Job {
     this.#map = this.context.readMap(this.process.pid);
+    yield* this.context.images.readAhead(this.process.pid, this.#modules());
     yield undefined;
     if (!this.#attachment) return;
     yield* this.#prepare();
@@ -181,14 +199,19 @@ export class Followed {
   beat({ cpuTicks }: ProcessStat, memory: MemoryStatus, hits: number, time: number): void {
     this.rssAnon = memory.rssAnon;
     if (this.state !== 'followed') return;
+    this.rssAnonBefore ??= memory.rssAnon;
     const cpu = cpuTicks / TICKS_PER_SECOND;
     this.heartbeat.beat({ time, hits, cpu, rssAnon: memory.rssAnon, data: memory.data });
   }
 
   /** What was recorded is forgotten at once; the links are closed by `close` or the next `attach`. */
   release(state: FollowState): void {
-    if (this.state === 'followed') this.context.watch.forget(this.process);
+    if (this.state === 'followed') {
+      this.context.watch.forget(this.process);
+      this.countsSince = steadyNow();
+    }
     this.state = state;
+    this.rssAnonBefore = undefined;
     this.heartbeat.reset();
     if (this.#attachment) this.#old.push(this.#attachment);
     this.#attachment = undefined;
@@ -210,7 +233,8 @@ export class Followed {
 
   /** Nothing is attached when it ends, be it called off. */
   *close(): Job {
-    if (this.state !== 'ended') this.release('waiting');
+    // Who is left says so until it is attached again.
+    if (this.state !== 'ended' && this.state !== 'left') this.release('waiting');
     yield* this.#closeOld();
   }
 
@@ -234,11 +258,10 @@ export class Followed {
   }
 
   /** Why it cannot be followed as its files are now. */
-  #readProgram(): string | undefined {
+  #readProgram(map: ProcessMap): string | undefined {
     try {
-      this.#map = this.context.readMap(this.process.pid);
       this.#program = this.context.images.program(this.process.pid, this.#modules());
-      return refusalOfProgram(this.#program, this.#map);
+      return refusalOfProgram(this.#program, map);
     } catch (error) {
       return `its executable: ${describeError(error)}`;
     }
@@ -247,3 +270,9 @@ export class Followed {
 
 /** As often a map is read although its size says that nothing changed. */
 const REREAD_SECONDS = 30;
+
+/** Stacks are never shortened without a word. */
+const cutOf = (modules: number): string | undefined =>
+  modules > MAX_RANGES
+    ? `its code lies in ${modules} places, and ${MAX_RANGES} are told apart: some stacks end early`
+    : undefined;

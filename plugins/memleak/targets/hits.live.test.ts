@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { after, before, describe, it, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { silentLogger } from '../../../core/logger.js';
+import { Scope } from '../../../core/scope.js';
 import { readProcessMap } from '../../../core/symbolize/process-map.js';
 import type { Reading } from '../model.js';
-import { missing, open, strategies } from '../user/live-watched.js';
+import { missing, openIn, strategies } from '../user/live-watched.js';
+import type { UserWatcher } from '../user/watcher.js';
 import { makeTargetsConfig } from './config.js';
 import type { FollowedTarget } from './followed-target.js';
 import { Targets } from './targets.js';
@@ -25,19 +27,16 @@ const SLOW = /perf/;
 const FEW: ReadonlySet<string> = new Set(['glibc', 'musl, static']);
 
 class Seen {
-  readonly #watch;
   readonly #targets;
   #now = 0;
   longest = 0;
 
   constructor(
-    context: TestContext,
-    strategy: string,
+    readonly watch: UserWatcher,
     readonly program: Program,
   ) {
-    this.#watch = open(context, strategy);
     this.#targets = new Targets({
-      watch: this.#watch,
+      watch,
       config: makeTargetsConfig({ targets: [{ pid: program.pid }], budget: 0 }),
       health: { degraded: () => undefined, clear: () => undefined },
       logger: silentLogger,
@@ -82,7 +81,11 @@ class Seen {
   }
 
   #readings(): readonly Reading[] {
-    return this.#watch.read({ ages: false }).readings;
+    return this.watch
+      .read({ ages: false })
+      .readings.filter(
+        ({ source }) => source.kind === 'process' && source.pid === this.program.pid,
+      );
   }
 }
 
@@ -94,6 +97,14 @@ async function start(context: TestContext, file: string, options: StartOptions =
 
 for (const strategy of strategies) {
   describe(`by ${strategy}`, { skip, timeout: 120_000 }, () => {
+    // Loaded once: each test has a process of its own.
+    const scope = new Scope();
+    let watch: UserWatcher;
+    before(() => {
+      watch = openIn(scope, strategy);
+    });
+    after(() => scope.close());
+
     const kinds = {
       glibc: { path: dynamic.path },
       'glibc, static': compile(dir, 'static-glibc', 'allocate.c', { flags: ['-static'] }),
@@ -111,7 +122,7 @@ for (const strategy of strategies) {
       it(`${name}: each call is counted once`, { skip: lack }, async (context) => {
         const env = 'env' in made ? { env: made.env } : {};
         const program = await start(context, made.path, env);
-        const seen = await new Seen(context, strategy, program).look();
+        const seen = await new Seen(watch, program).look();
         await program.ask('malloc 100 4321');
         assert.equal(seen.outstanding(4321).count, 100, seen.target.reason ?? '');
         assert.equal(seen.moduleOf(seen.outstanding(4321).frames[0] ?? 0n), made.path);
@@ -139,7 +150,7 @@ for (const strategy of strategies) {
         skip: lack,
       }, async (context) => {
         const program = await start(context, news.path, { env });
-        const seen = await new Seen(context, strategy, program).look();
+        const seen = await new Seen(watch, program).look();
         const own = seen.target.reason?.includes('std::bad_alloc') !== true;
         assert.ok(own || strategy !== 'uprobe-session');
         await program.ask('new 50 777');
@@ -162,7 +173,7 @@ for (const strategy of strategies) {
 
     it('an allocator that is loaded later', { skip: library.missing ?? false }, async (context) => {
       const program = await start(context, dynamic.path);
-      const seen = await new Seen(context, strategy, program).look();
+      const seen = await new Seen(watch, program).look();
       assert.equal(await program.ask(`dlopen ${library.path}`), 'loaded');
       await seen.look();
       await program.ask('call 33');
@@ -172,7 +183,7 @@ for (const strategy of strategies) {
 
     it('a program that is executed later', async (context) => {
       const program = await start(context, dynamic.path);
-      const seen = await new Seen(context, strategy, program).look();
+      const seen = await new Seen(watch, program).look();
       await program.ask('malloc 10 4321');
       await program.ask(`exec ${dynamic.path}`);
       await program.expect('ready');

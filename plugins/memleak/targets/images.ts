@@ -1,14 +1,21 @@
-import { fstatSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
+import { readAhead } from '../../../core/elf/read-ahead.js';
 import type { Closable } from '../../../core/scope.js';
+import { fileIdOf } from '../../../core/symbolize/file-id.js';
 import { ModuleFiles } from '../../../core/symbolize/module-files.js';
 import type { MappedModule } from '../../../core/symbolize/symbolizer.js';
 import { readImage } from './elf-image.js';
 import type { Image } from './image.js';
+import type { Job } from './jobs.js';
 
 export interface FoundImage {
   readonly image: Image;
   /** By which the kernel can open that very file as long as it is held. */
   readonly path: string;
+}
+
+interface Read {
+  done: boolean;
 }
 
 /** Files that are held open: an attach opens them once more, and soon. */
@@ -17,18 +24,30 @@ const KEPT = 4096;
 
 /**
  * The files that processes execute, each read once: a library is in every process. What was read is
- * kept by device and inode, with time and size of the last change, as a file may be written over.
+ * kept by file and version, as a file may be written over.
  */
 export class Images implements Closable {
   readonly #files = new ModuleFiles({ limit: HELD });
   readonly #known = new Map<string, Image | Error>();
   #read = 0;
+  /** Under way or waiting for their turn, by version. */
+  readonly #reads = new Map<string, Read>();
+  #last: Promise<void> = Promise.resolve();
 
   constructor(
     /** Symbols to keep. */
     private readonly wanted: RegExp,
     private readonly read: typeof readImage = readImage,
   ) {}
+
+  /**
+   * Waits until the tables of files that were not read yet are in the page cache, so that reading
+   * them does not hold up the event loop.
+   */
+  *readAhead(pid: number, modules: readonly MappedModule[]): Job {
+    const reads = modules.flatMap((module) => this.#ahead(pid, module) ?? []);
+    while (reads.some(({ done }) => !done)) yield 'wait';
+  }
 
   /** Files that were read, since the beginning. */
   get reads(): number {
@@ -56,10 +75,47 @@ export class Images implements Closable {
     return module && this.find(pid, module)?.image;
   }
 
+  #ahead(pid: number, module: MappedModule): Read | undefined {
+    const held = this.#files.open(pid, module);
+    if (held === undefined || this.#known.has(held.id.version)) return undefined;
+    const begun = this.#reads.get(held.id.version);
+    if (begun !== undefined) return begun;
+    const read: Read = { done: false };
+    this.#reads.set(held.id.version, read);
+    // One at a time: libuv's threads are not ours alone.
+    this.#last = this.#last
+      .then(() => this.#warm(pid, module))
+      .finally(() => {
+        read.done = true;
+        this.#reads.delete(held.id.version);
+      });
+    return read;
+  }
+
+  /** Never rejects: what cannot be opened now is read when it is needed, and the next has its turn. */
+  async #warm(pid: number, module: MappedModule): Promise<void> {
+    const own = this.#reopened(pid, module);
+    if (own === undefined) return;
+    try {
+      await readAhead(own);
+    } finally {
+      closeSync(own);
+    }
+  }
+
+  /** A descriptor of its own: ours may be closed while it is read. */
+  #reopened(pid: number, module: MappedModule): number | undefined {
+    const held = this.#files.open(pid, module);
+    try {
+      return held && openSync(`/proc/self/fd/${held.fd}`, constants.O_RDONLY);
+    } catch {
+      return undefined; // EMFILE, ESTALE
+    }
+  }
+
   #imageOf(fd: number): Image {
-    const { dev, ino, mtimeNs, size } = fstatSync(fd, { bigint: true });
-    const key = `${dev} ${ino} ${mtimeNs} ${size}`;
-    const image = this.#known.get(key) ?? this.#remember(key, fd);
+    const { version } = fileIdOf(fd);
+    const image = this.#known.get(version) ?? this.#remember(version, fd);
     if (image instanceof Error) throw image;
     return image;
   }

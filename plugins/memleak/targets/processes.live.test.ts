@@ -5,6 +5,8 @@ import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { casesOf } from '../../../test/fakes/cases.js';
+import { MemoryCgroup } from '../../../test/fakes/memory-cgroup.js';
 import type { Program } from './testing/program.js';
 import {
   addresses,
@@ -17,7 +19,31 @@ import {
   staticGlibc,
 } from './testing/stage.js';
 
+const noCgroups = MemoryCgroup.missing() ?? false;
+const CONTAINER = 'c0ffee12'.repeat(8);
+
 describe('a process by its pid', { skip }, () => {
+  it('has the container that it is in now, and what it was in last when it has ended', {
+    skip: noCgroups,
+  }, async (context) => {
+    const service = MemoryCgroup.make({});
+    context.after(() => service.remove());
+    const container = MemoryCgroup.make({ path: CONTAINER });
+    context.after(() => container.remove());
+    const program = await start(context);
+    service.write('cgroup.procs', String(program.pid));
+    const bench = await new Bench(context, { targets: [{ pid: program.pid }] }).pass();
+    assert.equal(bench.only().containerId, undefined);
+    assert.ok(bench.only().attributes['process.linux.cgroup']?.endsWith(`:${service.path}`));
+    container.write('cgroup.procs', String(program.pid));
+    assert.equal(bench.only().containerId, CONTAINER);
+    assert.equal(bench.only().attributes['container.id'], CONTAINER);
+    await program.stop();
+    await bench.pass();
+    const [ended] = bench.targets.current();
+    assert.deepEqual([ended?.state, ended?.containerId], ['ended', CONTAINER]);
+  });
+
   it('has the functions of its libc probed, where nm says that they are', async (context) => {
     const { pid } = await start(context);
     const bench = await new Bench(context, { targets: [{ pid }] }).pass();
@@ -44,7 +70,7 @@ describe('a process by its pid', { skip }, () => {
     ]) {
       assert.ok(symbols.includes(symbol), symbol);
     }
-    for (const { symbol, entry, offset } of link?.file.sites ?? []) {
+    for (const { symbol, entry, offset } of casesOf('a probed site', link?.file.sites ?? [])) {
       assert.equal(entry, known.get(symbol), symbol);
       assert.ok(offset >= entry && offset < entry + 64, symbol);
     }

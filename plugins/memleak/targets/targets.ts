@@ -8,7 +8,7 @@ import type { Closable } from '../../../core/scope.js';
 import type { ProcessMap } from '../../../core/symbolize/symbolizer.js';
 import type { Happening, UserWatch } from '../user/user-watch.js';
 import { symbolsOfInterest } from './allocators.js';
-import { keyOf } from './candidate.js';
+import { type Candidate, keyOf } from './candidate.js';
 import { choose, makeRules, type Rule } from './choose.js';
 import { samplingInterval, type TargetsConfig } from './config.js';
 import { Economy } from './economy.js';
@@ -73,6 +73,8 @@ export class Targets implements Closable {
   readonly #adopted = new Map<string, { rule: Rule; parent: Followed }>();
   /** By key, until they are settled. */
   readonly #ended = new Map<string, Followed>();
+  /** Keys of those that have exited and may still be seen in /proc, where they would be found anew. */
+  readonly #exited = new Set<string>();
   #omitted = 0;
   #absent: readonly number[] = [];
   #scannedAt = Number.NEGATIVE_INFINITY;
@@ -130,12 +132,14 @@ export class Targets implements Closable {
 
   /** Those that have ended since `settle` are among them. */
   current(): readonly FollowedTarget[] {
-    return [...this.#targets.values(), ...this.#ended.values()].map((target) => {
-      const before = this.#told.get(target.key);
-      const now = told(target, before, () => this.#identities.of(target.process, target.candidate));
+    const targets = [...this.#targets.values(), ...this.#ended.values()].map((target) => {
+      const before = this.#told.get(target.key)?.attributes;
+      const now = told(target, this.#identities.of(target.process, target.candidate, before));
       this.#told.set(target.key, now);
       return now;
     });
+    this.#identities.sweep();
+    return targets;
   }
 
   /** Forgets those that `current` has told to have ended: their last figures were read. */
@@ -176,6 +180,7 @@ export class Targets implements Closable {
     if (!target) return;
     switch (happening.kind) {
       case 'exit':
+        this.#exited.add(target.key);
         this.#drop(target.key);
         return;
       case 'exec':
@@ -192,7 +197,8 @@ export class Targets implements Closable {
   }
 
   #scan(): void {
-    const candidates = this.#processes.scan();
+    const present = this.#processes.scan();
+    const candidates = this.#withoutExited(present);
     this.#adopt(candidates);
     const rules = new Map([...this.#adopted].map(([key, { rule }]) => [key, rule]));
     const refused = [...this.#targets.values()].filter(({ state }) => state === 'refused').length;
@@ -223,6 +229,14 @@ export class Targets implements Closable {
     }
   }
 
+  /** /proc has a process for a while after the kernel has said that it exits. */
+  #withoutExited(present: readonly Candidate[]): readonly Candidate[] {
+    if (this.#exited.size === 0) return present;
+    const keys = new Set(present.map(keyOf));
+    for (const key of this.#exited) if (!keys.has(key)) this.#exited.delete(key);
+    return present.filter((candidate) => !this.#exited.has(keyOf(candidate)));
+  }
+
   /** Children of which no fork was told: before the target was followed, or a record was lost. */
   #adopt(candidates: Iterable<{ pid: number; startTicks: number; ppid: number }>): void {
     const parents = new Map(
@@ -245,6 +259,7 @@ export class Targets implements Closable {
       const stat = readStat(this.#proc, pid);
       const memory = readMemory(this.#proc, pid);
       if (!stat || stat.zombie || keyOf(stat) !== target.key) {
+        this.#exited.add(target.key);
         this.#drop(target.key);
         continue;
       }

@@ -1,5 +1,5 @@
 /** What the BPF object holds, as its types say (events.gen.ts): records to what they mean. Pure. */
-import type { Columns } from '../../../core/bpf/columns.js';
+import type { LiveColumns } from '../../../core/bpf/live-columns.js';
 import type { RecordDecoder } from '../../../core/bpf/record.js';
 import type { MlHappening } from '../events.gen.js';
 import type { Ages } from '../model.js';
@@ -7,6 +7,11 @@ import type { Happening } from './user-watch.js';
 
 /** A count of one (ML_ONE of memleak.h). */
 export const ONE = 65_536;
+/** ML_SLOT_BITS: as many slots as the lower bits of `where` can tell. */
+export const SLOTS = 2 ** 24;
+/** Words of 32 bits of struct ml_key and struct ml_live, an element of `live`. */
+export const KEY = { words: 4, target: 2 } as const;
+export const LIVE = { words: 6, size: 0, weight: 2, where: 4 } as const;
 
 const DEPTHS = ['end', 'limit', 'unreadable'] as const;
 export const depthOf = (end: number): (typeof DEPTHS)[number] => DEPTHS[end] ?? 'unreadable';
@@ -38,7 +43,7 @@ export function happeningOf(
 }
 
 /** Of rows of `ml_ages`. */
-export function agesReader(rows: Columns, buckets: number): (row: number) => Ages | undefined {
+export function agesReader(rows: LiveColumns, buckets: number): (row: number) => Ages | undefined {
   const oldest = rows.column('oldest');
   const each = (member: string) =>
     Array.from({ length: buckets }, (_, n) => rows.column(`${member}[${n}]`));

@@ -5,6 +5,7 @@ import { createBpfHost } from '../../../core/bpf/libbpf.js';
 import { ElfFile } from '../../../core/elf/elf-file.js';
 import { probeSite } from '../../../core/elf/probe-site.js';
 import { findInstallation } from '../../../core/install.js';
+import type { KernelProfile } from '../../../core/kernel/kernel.js';
 import { createBpfLoader, explain } from '../../../core/kernel/loader.js';
 import { permissionShortage } from '../../../core/kernel/permission.js';
 import { readProfile } from '../../../core/kernel/profile.js';
@@ -19,6 +20,9 @@ import {
   startTimeOf,
 } from '../../../test/fakes/allocations.js';
 import type { ProcessId, Reading } from '../model.js';
+import { walkMissing, withWalk } from '../walk/live-only.js';
+import { WALKS, type WalkName } from '../walk/walk.js';
+import { WALKED_MAPS } from './passes.js';
 import type { ProbedFile, ProbeSite, Shape } from './user-watch.js';
 import { openUserWatch, type UserWatcher, type UserWatchOptions } from './watcher.js';
 
@@ -76,6 +80,19 @@ export interface Watched {
   readonly process: ProcessId;
 }
 
+type WatchedOptions = Partial<UserWatchOptions> & {
+  /** By this walk and no other. */
+  readonly walk?: WalkName;
+  /** In place of memleak's own. */
+  readonly object?: string;
+  /** By part the only choice that is tried. */
+  readonly only?: Readonly<Record<string, string>>;
+};
+
+/** The walks, and of those that this kernel refuses why. */
+export const walksHere = (): ReadonlyMap<WalkName, string | undefined> =>
+  new Map(WALKS.map((walk) => [walk, missing ?? walkMissing(kernel, profile, walk, WALKED_MAPS)]));
+
 const SMALL: UserWatchOptions = {
   maxAllocations: 131_072,
   maxStacks: 1024,
@@ -88,26 +105,45 @@ const SMALL: UserWatchOptions = {
 export function open(
   context: TestContext,
   strategy: string,
-  options: Partial<UserWatchOptions> = {},
+  options: WatchedOptions = {},
 ): UserWatcher {
   const scope = new Scope();
   context.after(() => scope.close());
+  return openIn(scope, strategy, options);
+}
+
+/** The same for several tests, closed with the scope. */
+export function openIn(
+  scope: Scope,
+  strategy: string,
+  { walk, object = 'memleak', only = {}, ...options }: WatchedOptions = {},
+): UserWatcher {
   const loader = createBpfLoader({
     host: createBpfHost(),
     kernel,
-    profile,
-    objectFile: installation.bpfObject('memleak'),
+    profile: withOnly(withWalk(profile, walk), only),
+    objectFile: installation.bpfObject(object),
     strategy,
     logger: silentLogger,
   });
   return openUserWatch(loader, scope, { ...SMALL, ...options });
 }
 
+const withOnly = (whole: KernelProfile, only: Readonly<Record<string, string>>): KernelProfile => ({
+  ...whole,
+  parts: (whole.parts ?? []).map((part) => ({
+    ...part,
+    choices: part.choices.filter(
+      ({ name }) => only[part.name] === undefined || only[part.name] === name,
+    ),
+  })),
+});
+
 /** A program that is followed from its beginning. */
 export async function watched(
   context: TestContext,
   strategy: string,
-  options: Partial<UserWatchOptions> = {},
+  options: WatchedOptions = {},
 ): Promise<Watched> {
   const watch = open(context, strategy, options);
   const program = await Allocations.start();

@@ -10,9 +10,10 @@
 
 #include <linux/types.h>
 
-#define ML_RANGES 64 /* of code, a target */
+#define ML_RANGES 512 /* of code, a target: a power of two */
 #define ML_FRAMES 127 /* of a stack, at most */
-#define ML_ROWS (1 << 19) /* of unwinding: a shard; the largest value that an array may have */
+#define ML_ROWS_BITS 19
+#define ML_ROWS (1 << ML_ROWS_BITS) /* of unwinding: a shard; the largest value that an array may have */
 #define ML_AGES 32 /* log2 of ms */
 #define ML_SLOT_BITS 24
 #define ML_ONE (1ULL << 16) /* a count of one */
@@ -125,6 +126,13 @@ struct ml_pass {
 	__u32 to; /* this one */
 };
 
+/* The registers of a thread: struct pt_regs as the kernel has it. */
+struct ml_registers {
+	__u32 tid;
+	__u32 count; /* of words; 0: they could not be read */
+	__u64 words[36];
+};
+
 /* A stack's key in the index of slots. */
 struct ml_site {
 	__u64 hash;
@@ -186,6 +194,16 @@ struct ml_new {
 	__u64 sp;
 };
 
+/* A walk of a thread's stack, as far as it has come. */
+struct ml_walk {
+	__u64 address; /* of the next frame, as its function goes on after a call */
+	__u64 pointer; /* the register of frame pointers, whatever it holds */
+	__u64 sp;
+	__u64 hash; /* of the frames so far */
+	__u32 depth; /* how many there are */
+	__u32 end; /* enum ml_depth */
+};
+
 /* A thread that has called an allocator. */
 struct ml_thread {
 	__u64 sp; /* of the outermost call that is under way; 0: none is */
@@ -193,8 +211,7 @@ struct ml_thread {
 	__u64 out; /* where it will find the address; 0: in the result */
 	__u64 interval; /* that `remainder` was drawn for; 0: all are recorded */
 	__s64 remainder; /* bytes until the next sample */
-	__u64 hash; /* the last stack, and its slot */
-	__u32 slot;
+	__u32 slot; /* of the last stack */
 	__u32 target;
 	__u32 shape;
 	__u32 nested; /* calls within the outermost one */
@@ -206,4 +223,5 @@ struct ml_thread {
 	__u32 news; /* entries of `new` that hold */
 	__u32 unused;
 	struct ml_new new[2]; /* the last; outer first, for new[] calls new */
+	struct ml_walk walk;
 };

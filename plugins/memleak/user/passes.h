@@ -5,17 +5,12 @@
  */
 #pragma once
 
+#include "choose.bpf.h"
 #include "common.bpf.h"
 #include "live.h"
 #include "memleak.h"
 #include "targets.h"
-
-struct bpf_iter__bpf_map_elem {
-	struct bpf_iter_meta *meta;
-	struct bpf_map *map;
-	void *key;
-	void *value;
-} __attribute__((preserve_access_index));
+#include "../walk.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -40,21 +35,6 @@ static __always_inline bool is_followed(__u32 number)
 	return target && target->state == ML_FOLLOWED;
 }
 
-/* The largest power of two in `value`. */
-static __always_inline __u32 log2_of(__u64 value)
-{
-	__u32 log = 0;
-
-#define STEP(by)                   \
-	if (value >> by) {         \
-		value >>= by;      \
-		log += by;         \
-	}
-	STEP(32) STEP(16) STEP(8) STEP(4) STEP(2) STEP(1)
-#undef STEP
-	return log;
-}
-
 static __always_inline void add_age(const struct ml_live *allocation, __u64 now)
 {
 	__u64 born = allocation->where >> ML_SLOT_BITS << 20;
@@ -68,57 +48,38 @@ static __always_inline void add_age(const struct ml_live *allocation, __u64 now)
 		to->oldest = age;
 	if (log >= ML_AGES)
 		log = ML_AGES - 1;
+	barrier_var(log); /* the verifier does not see the bound, and the compiler does */
+	log &= ML_AGES - 1;
 	to->allocations[log] += allocation->weight;
 	to->bytes[log] += estimate(allocation);
 }
 
-SEC("iter/bpf_map_elem")
-int visit_live(struct bpf_iter__bpf_map_elem *ctx)
+/* One live allocation. `key` and `allocation` are copies: the entry may be gone after it. */
+static __always_inline void see_live(struct ml_pass *said, struct ml_key *key,
+				     struct ml_live *allocation)
 {
-	const struct ml_key *at = ctx->key;
-	const struct ml_live *value = ctx->value;
-	__u32 zero = 0;
-	struct ml_pass *said = bpf_map_lookup_elem(&pass, &zero);
-	struct ml_live allocation;
-	struct ml_key key;
-
-	if (!at || !value || !said)
-		return 0;
-	key = *at;
-	allocation = *value;
-	if (!is_followed(key.target)) {
-		bpf_map_delete_elem(&live, &key);
-		said->removed++;
-		return 0;
+	if (!is_followed(key->target)) {
+		if (!bpf_map_delete_elem(&live, key))
+			said->removed++;
+		return;
 	}
 	said->kept++;
 	if (said->now)
-		add_age(&allocation, said->now);
-	return 0;
+		add_age(allocation, said->now);
 }
 
-SEC("iter/bpf_map_elem")
-int visit_threads(struct bpf_iter__bpf_map_elem *ctx)
+/* One thread. */
+static __always_inline void see_thread(__u64 id, const struct ml_thread *thread)
 {
-	const __u64 *at = ctx->key;
-	const struct ml_thread *thread = ctx->value;
-	struct ml_target *target;
-	__u32 number;
-	__u64 id;
+	__u32 number = thread->target;
+	struct ml_target *target = bpf_map_lookup_elem(&targets, &number);
 
-	if (!at || !thread)
-		return 0;
-	number = thread->target;
-	target = bpf_map_lookup_elem(&targets, &number);
 	if (!target)
-		return 0;
-	if (target->state == ML_FOLLOWED) {
+		return;
+	if (target->state == ML_FOLLOWED)
 		add_counts(&target->present, &thread->counts);
-	} else {
-		id = *at;
+	else
 		bpf_map_delete_elem(&threads, &id);
-	}
-	return 0;
 }
 
 /* The slot of the target's for the stack of another target's slot. */
@@ -140,8 +101,10 @@ static __always_inline __u32 slot_of_heir(__u32 heir, __u32 number)
 		return heir;
 	to = bpf_map_lookup_elem(&stacks, &fresh);
 	own = bpf_map_lookup_elem(&slots, &fresh);
-	if (!to || !own || bpf_probe_read_kernel(to, sizeof(*to), from))
+	if (!to || !own || bpf_probe_read_kernel(to, sizeof(*to), from)) {
+		bpf_map_push_elem(&spare, &fresh, BPF_ANY);
 		return heir;
+	}
 	own->target = heir;
 	own->hash = site.hash;
 	if (!bpf_map_update_elem(&sites, &site, &fresh, BPF_NOEXIST))
@@ -152,27 +115,125 @@ static __always_inline __u32 slot_of_heir(__u32 heir, __u32 number)
 	return known ? *known : heir;
 }
 
-/* A child begins with what its parent has. */
-SEC("iter/bpf_map_elem")
-int inherit(struct bpf_iter__bpf_map_elem *ctx)
+/* One live allocation of a parent: its child begins with the same. A walk may come by an allocation
+ * twice; the child has it once. */
+static __always_inline void see_heritage(struct ml_pass *said, struct ml_key *key,
+					 struct ml_live *allocation)
 {
-	const struct ml_key *at = ctx->key;
-	const struct ml_live *value = ctx->value;
-	__u32 zero = 0, slot;
-	struct ml_pass *said = bpf_map_lookup_elem(&pass, &zero);
+	__u32 slot;
+	int error;
+
+	key->target = said->to;
+	slot = slot_of_heir(said->to, SLOT_OF(allocation->where));
+	allocation->where = (allocation->where >> ML_SLOT_BITS << ML_SLOT_BITS) | slot;
+	error = bpf_map_update_elem(&live, key, allocation, BPF_NOEXIST);
+	if (!error)
+		count_allocated(allocation);
+	else if (error != -EEXIST)
+		said->missed++;
+}
+
+static __always_inline struct ml_pass *current_pass(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&pass, &zero);
+}
+
+static long on_live(struct bpf_map *map, const void *at, void *value, void *context)
+{
+	struct ml_pass *said = current_pass();
 	struct ml_live allocation;
 	struct ml_key key;
 
-	if (!at || !value || !said || at->target != said->from)
+	if (!said || !may_visit())
+		return 1;
+	key = *(const struct ml_key *)at;
+	allocation = *(struct ml_live *)value;
+	see_live(said, &key, &allocation);
+	return 0;
+}
+
+static long on_thread(struct bpf_map *map, const void *at, void *value, void *context)
+{
+	if (!may_visit())
+		return 1;
+	see_thread(*(const __u64 *)at, value);
+	return 0;
+}
+
+static long on_heritage(struct bpf_map *map, const void *at, void *value, void *context)
+{
+	struct ml_pass *said = current_pass();
+	struct ml_live allocation;
+	struct ml_key key;
+
+	if (!said || !may_visit())
+		return 1;
+	key = *(const struct ml_key *)at;
+	allocation = *(struct ml_live *)value;
+	if (key.target == said->from)
+		see_heritage(said, &key, &allocation);
+	return 0;
+}
+
+#define RUN_OVER(name, map, callback)                              \
+	SEC("raw_tp")                                              \
+	int name(void *ctx)                                        \
+	{                                                          \
+		return bpf_for_each_map_elem(&map, callback, NULL, 0); \
+	}
+
+RUN_OVER(each_live, live, on_live)
+RUN_OVER(each_thread, threads, on_thread)
+RUN_OVER(each_heritage, live, on_heritage)
+
+SEC("iter/bpf_map_elem")
+int iterate_live(struct bpf_iter__bpf_map_elem *ctx)
+{
+	const struct ml_key *at = ctx->key;
+	const struct ml_live *value = ctx->value;
+	struct ml_pass *said = current_pass();
+	struct ml_live allocation;
+	struct ml_key key;
+
+	if (!at || !value || !said)
 		return 0;
 	key = *at;
-	key.target = said->to;
 	allocation = *value;
-	slot = slot_of_heir(said->to, SLOT_OF(allocation.where));
-	allocation.where = (allocation.where >> ML_SLOT_BITS << ML_SLOT_BITS) | slot;
-	if (bpf_map_update_elem(&live, &key, &allocation, BPF_NOEXIST))
-		said->missed++;
-	else
-		count_allocated(&allocation);
+	see_live(said, &key, &allocation);
+	mark_visit(ctx);
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int iterate_threads(struct bpf_iter__bpf_map_elem *ctx)
+{
+	const __u64 *at = ctx->key;
+	const struct ml_thread *thread = ctx->value;
+
+	if (!at || !thread)
+		return 0;
+	see_thread(*at, thread);
+	mark_visit(ctx);
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int iterate_heritage(struct bpf_iter__bpf_map_elem *ctx)
+{
+	const struct ml_key *at = ctx->key;
+	const struct ml_live *value = ctx->value;
+	struct ml_pass *said = current_pass();
+	struct ml_live allocation;
+	struct ml_key key;
+
+	if (!at || !value || !said)
+		return 0;
+	key = *at;
+	allocation = *value;
+	if (key.target == said->from)
+		see_heritage(said, &key, &allocation);
+	mark_visit(ctx);
 	return 0;
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "choose.bpf.h"
 #include "common.bpf.h"
 #include "memleak.h"
 
@@ -33,16 +34,11 @@ static __always_inline __u64 ln(__u64 m)
 /* Bytes to the next point, rounded up: so many bytes or more have it. */
 static __noinline __s64 draw(__u64 interval)
 {
-	__u64 random = ((__u64)bpf_get_prandom_u32() << 32) | bpf_get_prandom_u32() | 1;
-	__u64 zeros = 0, logarithm, distance;
+	/* at least 2: half of it has a logarithm, and is below 2^63 */
+	__u64 random = ((__u64)bpf_get_prandom_u32() << 32) | bpf_get_prandom_u32() | 2;
+	__u64 zeros = 62 - log2_of(random >> 1), logarithm, distance;
 
-#define SHIFT(bits)                            \
-	if (!(random >> (64 - (bits)))) {      \
-		random <<= bits;               \
-		zeros += bits;                 \
-	}
-	SHIFT(32) SHIFT(16) SHIFT(8) SHIFT(4) SHIFT(2) SHIFT(1)
-#undef SHIFT
+	random <<= zeros;
 	/* random / 2^64 is m / 2^(zeros + 1), 1 <= m < 2 */
 	logarithm = ln(random >> (63 - Q));
 	distance = (zeros + 1) * LN_2;

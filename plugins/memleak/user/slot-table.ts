@@ -1,5 +1,6 @@
-import { type Column, Columns } from '../../../core/bpf/columns.js';
+import type { Column } from '../../../core/bpf/columns.js';
 import type { BpfMap, BpfObject, MappedArray } from '../../../core/bpf/host.js';
+import { LiveArray, LiveColumns } from '../../../core/bpf/live-columns.js';
 import type { Scope } from '../../../core/scope.js';
 import type { Ages, Reading } from '../model.js';
 import { agesReader, depthOf, ONE } from './decoder.js';
@@ -19,8 +20,7 @@ const STEP = 500;
 /** What does not change while a slot is one stack's. */
 interface Stack {
   readonly target: number;
-  readonly low: number;
-  readonly high: number;
+  readonly hash: bigint;
   readonly key: string;
   readonly frames: readonly bigint[];
   readonly depth: Reading['depth'];
@@ -42,9 +42,9 @@ export interface SlotReading {
 /** Stacks and the sums of their allocations, in memory that is shared with the programs. */
 export class SlotTable {
   readonly #memory: MappedArray;
-  readonly #view: DataView;
+  readonly #live: LiveArray;
   readonly #ages: MappedArray;
-  readonly #stacks: DataView;
+  readonly #stacks: LiveArray;
   readonly #stackStride: number;
   readonly #firstFrame: number;
   readonly #sites: BpfMap;
@@ -68,17 +68,16 @@ export class SlotTable {
     this.#memory = scope.use(object.map('slots').mapped());
     this.#ages = scope.use(object.map('ages').mapped());
     const stacks = scope.use(object.map('stacks').mapped());
-    this.#view = viewOf(this.#memory);
-    this.#stacks = viewOf(stacks);
+    this.#live = new LiveArray(this.#memory);
+    this.#stacks = new LiveArray(stacks);
     this.#stackStride = stacks.stride;
     const layout = object.layout('ml_stack');
     this.#firstFrame = layout.fields.find(({ name }) => name === 'frames')?.offset ?? 0;
     this.#sites = object.map('sites');
     this.#spare = object.map('spare');
-    this.#columns = columnsOf(new Columns(object.layout('ml_slot')), this.#memory);
-    this.#stackColumns = stackColumnsOf(new Columns(layout), stacks);
-    const ages = new Columns(object.layout('ml_ages')).bind(this.#ages.bytes, this.#ages.stride);
-    this.#agesOf = agesReader(ages, AGES);
+    this.#columns = columnsOf(new LiveColumns(object.layout('ml_slot'), this.#memory));
+    this.#stackColumns = stackColumnsOf(new LiveColumns(layout, stacks));
+    this.#agesOf = agesReader(new LiveColumns(object.layout('ml_ages'), this.#ages), AGES);
   }
 
   /** Slots that may be handed out, before any program runs. */
@@ -93,6 +92,11 @@ export class SlotTable {
   /** Share of the slots that are some stack's. */
   get fullness(): number {
     return this.#used / Math.max(1, this.#memory.entries - this.others);
+  }
+
+  /** The key of the slot's stack, as its readings have it; undefined of one that was not read yet. */
+  keyOf(slot: number): string | undefined {
+    return this.#known[slot]?.key;
   }
 
   clearAges(): void {
@@ -159,12 +163,11 @@ export class SlotTable {
     const isIdle = this.#isEmpty(slot) && this.#columns.allocated.at(slot) === leaving.allocated;
     if (leaving.step === 1 && isIdle) {
       this.#leaving.set(slot, { ...leaving, step: 2, since: now });
-      this.#setHash(slot, 0, 0);
+      this.#setHash(slot, 0n);
     } else if (isIdle) {
       this.#giveBack(slot);
     } else {
-      const { low = 0, high = 0 } = this.#known[slot] ?? {};
-      if (leaving.step === 2) this.#setHash(slot, low, high);
+      if (leaving.step === 2) this.#setHash(slot, this.#known[slot]?.hash ?? 0n);
       this.#leaving.delete(slot);
       // Unless another slot is the stack's by now: then both are reported until this one is empty.
       const site = this.#siteOf(slot);
@@ -214,8 +217,7 @@ export class SlotTable {
   }
 
   #isUsed(slot: number): boolean {
-    const at = slot * this.#memory.stride + this.#columns.hash;
-    return this.#view.getUint32(at, true) !== 0 || this.#view.getUint32(at + 4, true) !== 0;
+    return this.#columns.hash.at(slot) !== 0n;
   }
 
   #isEmpty(slot: number): boolean {
@@ -226,29 +228,19 @@ export class SlotTable {
 
   /** What is known of the slot's stack; undefined where it is nobody's, or not yet written. */
   #stack(slot: number): Stack | undefined {
-    const at = slot * this.#memory.stride + this.#columns.hash;
-    const low = this.#view.getUint32(at, true);
-    const high = this.#view.getUint32(at + 4, true);
+    const hash = this.#columns.hash.at(slot);
     const target = this.#columns.target.at(slot);
-    if (low === 0 && high === 0) {
-      return this.#leaving.has(slot) ? this.#known[slot] : undefined;
-    }
+    if (hash === 0n) return this.#leaving.has(slot) ? this.#known[slot] : undefined;
     const known = this.#known[slot];
-    if (known?.low === low && known.high === high && known.target === target) return known;
+    if (known?.hash === hash && known.target === target) return known;
     const { depth, end, first } = this.#stackColumns;
     const frames = Array.from({ length: depth.at(slot) }, (_, n) =>
-      this.#stacks.getBigUint64(slot * this.#stackStride + this.#firstFrame + n * 8, true),
+      this.#stacks.u64(slot * this.#stackStride + this.#firstFrame + n * 8),
     );
-    const key = String(++this.#serial);
-    const stack = {
-      target,
-      low,
-      high,
-      key,
-      frames,
-      depth: depthOf(end.at(slot)),
-      first: first.at(slot),
-    };
+    const about = { depth: depthOf(end.at(slot)), first: first.at(slot) };
+    // The slot is published last: it was another's meanwhile if its hash has changed.
+    if (this.#columns.hash.at(slot) !== hash) return undefined;
+    const stack = { target, hash, key: String(++this.#serial), frames, ...about };
     this.#known[slot] = stack;
     return stack;
   }
@@ -258,8 +250,7 @@ export class SlotTable {
     if (this.#columns.allocated.at(slot) === 0) return undefined;
     this.#known[slot] ??= {
       target,
-      low: 0,
-      high: 0,
+      hash: 0n,
       key: String(++this.#serial),
       frames: [],
       depth: 'unreadable',
@@ -269,16 +260,13 @@ export class SlotTable {
   }
 
   #siteOf(slot: number): Uint8Array {
-    const at = slot * this.#memory.stride + this.#columns.hash;
-    const known = this.#known[slot];
-    const low = this.#view.getUint32(at, true) || (known?.low ?? 0);
-    const high = this.#view.getUint32(at + 4, true) || (known?.high ?? 0);
+    const hash = this.#columns.hash.at(slot) || (this.#known[slot]?.hash ?? 0n);
+    const [low, high] = [Number(hash & 0xffff_ffffn), Number(hash >> 32n)];
     return u32(low, high, this.#columns.target.at(slot), 0);
   }
 
-  #setHash(slot: number, low: number, high: number): void {
-    const at = slot * this.#memory.stride + this.#columns.hash;
-    this.#view.setBigUint64(at, (BigInt(high) << 32n) | BigInt(low), true);
+  #setHash(slot: number, hash: bigint): void {
+    this.#live.storeU64(slot * this.#memory.stride + this.#columns.hashAt, hash);
   }
 
   #clear(slot: number): void {
@@ -306,8 +294,7 @@ function variance({ allocated, freed, exact }: Pair, row: number): number {
   return sum < BELOW_ZERO ? sum : 0;
 }
 
-function columnsOf(rows: Columns, { bytes, stride }: MappedArray) {
-  rows.bind(bytes, stride);
+function columnsOf(rows: LiveColumns) {
   const pair = (allocated: string, freed: string): Pair => {
     const [big, less] = [rows.bigint(allocated), rows.bigint(freed)];
     return {
@@ -320,7 +307,8 @@ function columnsOf(rows: Columns, { bytes, stride }: MappedArray) {
     };
   };
   return {
-    hash: rows.layout.fields.find(({ name }) => name === 'hash')?.offset ?? 0,
+    hash: rows.bigint('hash'),
+    hashAt: rows.layout.fields.find(({ name }) => name === 'hash')?.offset ?? 0,
     target: rows.column('target'),
     allocatedBytes: rows.column('allocated_bytes'),
     allocated: rows.column('allocated'),
@@ -332,10 +320,6 @@ function columnsOf(rows: Columns, { bytes, stride }: MappedArray) {
   };
 }
 
-function stackColumnsOf(rows: Columns, { bytes, stride }: MappedArray) {
-  rows.bind(bytes, stride);
+function stackColumnsOf(rows: LiveColumns) {
   return { depth: rows.column('depth'), end: rows.column('end'), first: rows.column('first') };
 }
-
-const viewOf = ({ bytes }: MappedArray): DataView =>
-  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

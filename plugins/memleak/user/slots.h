@@ -10,6 +10,7 @@
 
 #include "common.bpf.h"
 #include "memleak.h"
+#include "order.bpf.h"
 #include "starts.h"
 #include "targets.h"
 #include "unwind.h"
@@ -55,33 +56,45 @@ static __always_inline __u64 mix(__u64 hash, __u64 value)
 	return hash ^ (hash >> 29);
 }
 
-/* Its hash, never 0. */
-static __always_inline __u64 walk(__u32 number, const struct start *start, struct ml_stack *to)
-{
-	struct ml_target *target = bpf_map_lookup_elem(&targets, &number);
-	struct place at = { start->address, start->pointer, start->sp };
-	struct ml_range code = {};
-	__u32 end = ML_LIMIT, depth = 0;
-	__u64 hash = 0;
+/* Frames that one call walks. */
+#define FRAMES_AT_ONCE 16
+/* The walk keeps no frames. */
+#define NO_SLOT (~0U)
 
+/*
+ * Goes on with the thread's walk, and keeps the frames in `slot`; 0 if there are no more. Global, so that
+ * verifiers walk it once and not for each of ML_FRAMES frames of each stack; and so the walk is in the
+ * thread, for global functions of 5.10 are given numbers only.
+ */
+__noinline int walk_some(__u32 slot, __u32 turn)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct ml_thread *thread = bpf_map_lookup_elem(&threads, &id);
+	struct ml_stack *to = bpf_map_lookup_elem(&stacks, &slot);
+	struct ml_range code = {};
+	struct ml_target *target;
+	__u32 number, depth, end = ML_LIMIT;
+	struct place at;
+	__u64 hash;
+
+	if (!thread)
+		return 0;
+	number = thread->target;
+	target = bpf_map_lookup_elem(&targets, &number);
 	if (!target)
-		return 1;
-	for (__u32 i = 0; i < MAX_NEWS; i++) {
-		if (i >= start->news)
-			break;
-		hash = mix(hash, start->new[i]);
-		if (to)
-			to->frames[i] = start->new[i];
-		depth = i + 1;
-	}
-	for (__u32 i = 0; i < ML_FRAMES; i++) {
+		return 0;
+	at = (struct place){ thread->walk.address, thread->walk.pointer, thread->walk.sp };
+	hash = thread->walk.hash;
+	depth = thread->walk.depth;
+	for (__u32 i = 0; i < FRAMES_AT_ONCE; i++) {
 		bool is_code = find_code(target, number, at.address, &code);
 
-		if (!is_code && i > 0) {
+		if (!is_code && (i || turn)) {
 			end = ML_END;
 			break;
 		}
 		hash = mix(hash, at.address);
+		barrier_var(to); /* or the compiler adds to it before it is known not to be NULL */
 		if (to && depth < ML_FRAMES)
 			to->frames[depth] = at.address;
 		depth++;
@@ -91,31 +104,66 @@ static __always_inline __u64 walk(__u32 number, const struct start *start, struc
 		if (end != ML_LIMIT)
 			break;
 	}
-	if (to) {
-		to->depth = depth;
-		to->end = end;
-	}
-	return hash | 1;
+	thread->walk.address = at.address;
+	thread->walk.pointer = at.pointer;
+	thread->walk.sp = at.sp;
+	thread->walk.hash = hash;
+	thread->walk.depth = depth;
+	thread->walk.end = end;
+	return end == ML_LIMIT && depth < max_depth;
 }
 
-static __noinline __u64 hash_of_stack(__u32 number, const struct start *start)
+/* Its hash, never 0. `to`: the stack of the slot, if it has one. */
+static __always_inline __u64 walk(struct ml_thread *thread, const struct start *start, __u32 slot,
+				  struct ml_stack *to)
 {
-	return walk(number, start, NULL);
+	struct ml_walk *walk = &thread->walk;
+	__u32 depth = 0;
+	__u64 hash = 0;
+
+	for (__u32 i = 0; i < MAX_NEWS; i++) {
+		if (i >= start->news)
+			break;
+		hash = mix(hash, start->new[i]);
+		if (to)
+			to->frames[i] = start->new[i];
+		depth = i + 1;
+	}
+	walk->address = start->address;
+	walk->pointer = start->pointer;
+	walk->sp = start->sp;
+	walk->hash = hash;
+	walk->depth = depth;
+	for (__u32 turn = 0; turn * FRAMES_AT_ONCE < ML_FRAMES; turn++) {
+		if (!walk_some(slot, turn))
+			break;
+	}
+	if (to) {
+		to->depth = walk->depth;
+		to->end = walk->end;
+	}
+	return walk->hash | 1;
 }
 
-static __noinline int keep_stack(__u32 slot, __u32 number, const struct start *start)
+static __noinline __u64 hash_of_stack(struct ml_thread *thread, const struct start *start)
+{
+	return walk(thread, start, NO_SLOT, NULL);
+}
+
+static __noinline int keep_stack(__u32 slot, struct ml_thread *thread, const struct start *start)
 {
 	struct ml_stack *stack = bpf_map_lookup_elem(&stacks, &slot);
 
 	if (!stack)
 		return 0;
-	stack->hash = walk(number, start, stack);
+	stack->hash = walk(thread, start, slot, stack);
 	stack->first = bpf_ktime_get_ns();
 	return 0;
 }
 
 /* A slot for a stack that has none; the target's own if there is no more room. */
-static __noinline __u32 new_slot(struct ml_site *site, const struct start *start)
+static __noinline __u32 new_slot(struct ml_thread *thread, struct ml_site *site,
+				 const struct start *start)
 {
 	struct ml_slot *slot;
 	__u32 number, *known;
@@ -125,8 +173,9 @@ static __noinline __u32 new_slot(struct ml_site *site, const struct start *start
 	slot = bpf_map_lookup_elem(&slots, &number);
 	if (!slot)
 		goto full;
-	keep_stack(number, site->target, start);
+	keep_stack(number, thread, start);
 	slot->target = site->target;
+	smp_wmb();
 	slot->hash = site->hash;
 	if (!bpf_map_update_elem(&sites, site, &number, BPF_NOEXIST))
 		return number;
@@ -149,10 +198,10 @@ static __always_inline __u32 slot_of_stack(struct ml_thread *thread, struct pt_r
 	struct ml_slot *last = bpf_map_lookup_elem(&slots, &thread->slot);
 	__u32 *known;
 
-	site.hash = hash_of_stack(site.target, &start);
+	site.hash = hash_of_stack(thread, &start);
 	if (last && last->hash == site.hash && last->target == site.target)
 		return thread->slot;
 	known = bpf_map_lookup_elem(&sites, &site);
-	thread->slot = known ? *known : new_slot(&site, &start);
+	thread->slot = known ? *known : new_slot(thread, &site, &start);
 	return thread->slot;
 }

@@ -1,19 +1,17 @@
-import { Columns } from '../../../core/bpf/columns.js';
 import type { BpfMap, BpfObject, MappedArray } from '../../../core/bpf/host.js';
 import type { StructLayout } from '../../../core/bpf/layout.js';
+import { LiveArray, LiveColumns } from '../../../core/bpf/live-columns.js';
 import { MemWatcherError } from '../../../core/errors.js';
 import type { Scope } from '../../../core/scope.js';
 import type { ProcessId } from '../model.js';
 import { coarsen } from './code-ranges.js';
 import type { Unwinding } from './unwind-rows.js';
-import type { CodeRange } from './user-watch.js';
+import { type CodeRange, MAX_RANGES } from './user-watch.js';
 
 /** enum ml_target_state. */
 const UNUSED = 0;
 const FOLLOWED = 1;
 const FORGOTTEN = 2;
-/** ML_RANGES. */
-const RANGES = 64;
 const RANGE_SIZE = 40;
 /** Begins no code; the kernel's search for a range ends before it. */
 const NOWHERE = 0xffff_ffff_ffff_ffffn;
@@ -44,6 +42,7 @@ export class TargetTable {
   readonly #followed: BpfMap;
   readonly #memory: MappedArray;
   readonly #view: DataView;
+  readonly #live: LiveArray;
   readonly #layout: StructLayout;
   readonly #counts: (row: number) => TargetCounts;
   readonly #byPid = new Map<number, FollowedTarget>();
@@ -64,10 +63,9 @@ export class TargetTable {
     this.#memory = scope.use(object.map('targets').mapped());
     const { buffer, byteOffset, byteLength } = this.#memory.bytes;
     this.#view = new DataView(buffer, byteOffset, byteLength);
+    this.#live = new LiveArray(this.#memory);
     this.#layout = object.layout('ml_target');
-    this.#counts = countsReader(
-      new Columns(this.#layout).bind(this.#memory.bytes, this.#memory.stride),
-    );
+    this.#counts = countsReader(new LiveColumns(this.#layout, this.#memory));
     this.#free = Array.from({ length: this.#memory.entries }, (_, n) => n);
   }
 
@@ -121,10 +119,10 @@ export class TargetTable {
   /** Into the set that nobody reads, which then becomes the one that is read. */
   setCode({ number }: FollowedTarget, code: readonly CodeRange[]): void {
     const view = this.#view;
-    const ranges = coarsen(code, RANGES);
-    const which = 1 - (view.getUint32(this.#at(number, 'which'), true) & 1);
-    const from = this.#at(number, 'code') + which * RANGES * RANGE_SIZE;
-    for (let n = 0; n < RANGES; n++) {
+    const ranges = coarsen(code, MAX_RANGES);
+    const which = 1 - (this.#live.u32(this.#at(number, 'which')) & 1);
+    const from = this.#at(number, 'code') + which * MAX_RANGES * RANGE_SIZE;
+    for (let n = 0; n < MAX_RANGES; n++) {
       const range = ranges[n] ?? { start: NOWHERE, end: 0n };
       const { bias = 0n, first = 0, rows = 0 } = this.unwinding(range, number) ?? {};
       const at = from + n * RANGE_SIZE;
@@ -135,7 +133,7 @@ export class TargetTable {
       view.setUint32(at + 28, first, true);
       view.setUint32(at + 32, rows, true);
     }
-    Atomics.store(this.#words, this.#at(number, 'which') >>> 2, which);
+    this.#live.storeU32(this.#at(number, 'which'), which);
   }
 
   remove(target: FollowedTarget): void {
@@ -195,13 +193,8 @@ export class TargetTable {
     return { ...counts, hits, recorded };
   }
 
-  get #words(): Int32Array {
-    const { buffer, byteOffset, byteLength } = this.#memory.bytes;
-    return new Int32Array(buffer, byteOffset, byteLength >>> 2);
-  }
-
   #setState(number: number, state: number): void {
-    Atomics.store(this.#words, this.#at(number, 'state') >>> 2, state);
+    this.#live.storeU32(this.#at(number, 'state'), state);
   }
 
   #bytes(number: number): Uint8Array {
@@ -216,7 +209,7 @@ export class TargetTable {
   }
 }
 
-function countsReader(rows: Columns): (row: number) => TargetCounts {
+function countsReader(rows: LiveColumns): (row: number) => TargetCounts {
   const column = (path: string) => rows.column(path);
   const both = (member: string) => {
     const gone = column(`gone.${member}`);

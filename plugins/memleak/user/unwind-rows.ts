@@ -3,6 +3,7 @@ import type { BpfObject, MappedArray } from '../../../core/bpf/host.js';
 import { type UnwindRow, UnwindTable } from '../../../core/elf/eh-frame.js';
 import { ElfFile } from '../../../core/elf/elf-file.js';
 import type { Scope } from '../../../core/scope.js';
+import { fileIdOf } from '../../../core/symbolize/file-id.js';
 import { ModuleFiles } from '../../../core/symbolize/module-files.js';
 import type { MappedModule } from '../../../core/symbolize/symbolizer.js';
 import type { CodeRange } from './user-watch.js';
@@ -70,12 +71,8 @@ export class UnwindRows {
   /** Whether there are rows of the file. */
   knows(path: string): boolean {
     try {
-      const { dev, ino } = statSync(path);
-      const device = `${hex(major(dev))}:${hex(minor(dev))}`;
-      for (const [key, kept] of this.#kept) {
-        if (kept !== undefined && key.startsWith(`${device} ${ino} `)) return true;
-      }
-      return false;
+      const { version } = fileIdOf(statSync(path, { bigint: true }));
+      return this.#kept.get(version) !== undefined;
     } catch {
       return false;
     }
@@ -133,11 +130,6 @@ export class UnwindRows {
   }
 }
 
-/** As the kernel packs them, in the numbers that stat gives (sys/sysmacros.h). */
-const major = (dev: number): number => Math.floor(dev / 256) & 0xfff;
-const minor = (dev: number): number => (dev & 0xff) | (Math.floor(dev / 2 ** 12) & 0xfff00);
-const hex = (value: number): string => value.toString(16).padStart(2, '0');
-
 type Module = Pick<MappedModule, 'start' | 'end' | 'fileOffset' | 'segments'> & MappedModule;
 
 function isModule(range: CodeRange): range is Module {
@@ -145,7 +137,8 @@ function isModule(range: CodeRange): range is Module {
   return inode !== undefined && segments !== undefined && fileOffset !== undefined;
 }
 
-const keyOf = ({ device, inode, buildId = '' }: Module): string => `${device} ${inode} ${buildId}`;
+/** A file that could not be opened has no rows, now or later. */
+const keyOf = ({ file, device, inode }: Module): string => file ?? `${device} ${inode}`;
 
 /**
  * How far the process's addresses are from the file's. Linkers let two segments share a page of the

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "choose.bpf.h"
 #include "common.bpf.h"
 #include "memleak.h"
 #include "targets.h"
@@ -38,7 +39,7 @@ __noinline __u32 range_of(__u32 number, __u64 address)
 #define STEP(by)                                                                    \
 	if (target->code[which][(at + by) & (ML_RANGES - 1)].start <= address)      \
 		at += by;
-	STEP(32) STEP(16) STEP(8) STEP(4) STEP(2) STEP(1)
+	STEP(256) STEP(128) STEP(64) STEP(32) STEP(16) STEP(8) STEP(4) STEP(2) STEP(1)
 #undef STEP
 	at &= ML_RANGES - 1;
 	if (address < target->code[which][at].start || address >= target->code[which][at].end)
@@ -65,13 +66,13 @@ static __always_inline bool find_code(struct ml_target *target, __u32 number, __
 	if (range >= NO_RANGE)
 		return false;
 	/* The verifier forgets the bound; the compiler has to. */
-	asm volatile("" : "+r"(range));
+	barrier_var(range);
 	*code = target->code[range / ML_RANGES & 1][range % ML_RANGES];
 	return true;
 }
 
-/* The last row of `count` from `first` on that begins no later than `address`. Without a branch, or
- * verifiers would follow each way through the search. Global, so that they walk it once. */
+/* The last row of `count` from `first` on that begins no later than `address`. Global, so that verifiers
+ * walk it once. */
 __noinline __u64 search_rows(__u32 shard, __u32 first, __u32 count, __u32 address)
 {
 	struct ml_rows *rows = bpf_map_lookup_elem(&unwind, &shard);
@@ -79,15 +80,13 @@ __noinline __u64 search_rows(__u32 shard, __u32 first, __u32 count, __u32 addres
 
 	if (!rows)
 		return 0;
-	for (__u64 by = ML_ROWS / 2; by; by >>= 1) {
-		__u64 next = at + by;
-		__u64 there = (__u32)rows->rows[(first + next) & (ML_ROWS - 1)];
-		/* all ones if it is too far, or begins too late */
-		__u64 beyond = (__u64)((__s64)((count - 1ULL) - next) >> 63) |
-			       (__u64)((__s64)((__u64)address - there) >> 63);
+	for (__u32 bit = ML_ROWS_BITS; bit--;) {
+		if (count >> bit) { /* else it is beyond the last */
+			__u64 next = at + (1ULL << bit);
+			__u64 there = (__u32)rows->rows[(first + next) & (ML_ROWS - 1)];
 
-		asm volatile("" : "+r"(beyond));
-		at += by & ~beyond;
+			at += (is_below(next, count) & (is_below(address, there) ^ 1)) << bit;
+		}
 	}
 	row = rows->rows[(first + at) & (ML_ROWS - 1)];
 	return (__u32)row <= address ? row : 0;

@@ -81,6 +81,9 @@ export interface CodeRange {
   readonly end: bigint;
 }
 
+/** ML_RANGES: more of them are put together, and frames in what lies between may end a stack early. */
+export const MAX_RANGES = 512;
+
 /** What happened to processes that are followed, as the kernel saw it, in order. */
 export type Happening =
   | { readonly kind: 'exec' | 'exit'; readonly process: ProcessId; readonly time: number }

@@ -1,13 +1,21 @@
-import type { BpfLink, BpfLoader, LoadedBpf, RingReader } from '../../../core/bpf/host.js';
+import type {
+  BpfGlobal,
+  BpfLink,
+  BpfLoader,
+  LoadedBpf,
+  RingReader,
+} from '../../../core/bpf/host.js';
 import { type RecordDecoder, recordDecoder } from '../../../core/bpf/record.js';
 import { missedRuns } from '../../../core/bpf/stats.js';
 import { MemWatcherError } from '../../../core/errors.js';
 import type { Scope } from '../../../core/scope.js';
 import type { MlHappening } from '../events.gen.js';
 import type { Coverage, ProcessId, Reading } from '../model.js';
-import { happeningOf } from './decoder.js';
-import { Passes } from './passes.js';
+import { happeningOf, SLOTS } from './decoder.js';
+import { type HeldBlocks, readHeldBlocks } from './held-blocks.js';
+import { Passes, tryPasses } from './passes.js';
 import { attachProbes } from './probes.js';
+import { type Registers, registersOf } from './registers.js';
 import { SlotTable } from './slot-table.js';
 import { type TargetCounts, TargetTable } from './target-table.js';
 import { UnwindRows } from './unwind-rows.js';
@@ -26,8 +34,8 @@ const SWEEP_EVERY = 5_000;
 const SWEEP_SOON = 500;
 /** The kernel reckons with 28 bits behind the point. */
 const MAX_INTERVAL = 2 ** 30;
-/** ML_SLOT_BITS. */
-const MAX_SLOTS = 2 ** 24;
+/** No target has this number. */
+const NOBODY = -1;
 
 export interface UserWatchOptions {
   /** Outstanding allocations of all processes that are kept. */
@@ -49,7 +57,7 @@ export function openUserWatch(
   options: UserWatchOptions,
 ): UserWatcher {
   const { maxAllocations, maxStacks, maxDepth, maxTargets = 256, maxThreads = 16_384 } = options;
-  const slots = Math.min(MAX_SLOTS - 1, maxTargets + maxStacks);
+  const slots = Math.min(SLOTS - 1, maxTargets + maxStacks);
   const own = scope.child();
   const loaded = own.use(
     loader.load({
@@ -67,6 +75,7 @@ export function openUserWatch(
       },
       onDemand: ['live', 'threads'],
       beforeAttach: (object) => SlotTable.fill(object, maxTargets),
+      verify: tryPasses,
     }),
   );
   return new UserWatcher(loaded, own, maxTargets);
@@ -78,9 +87,10 @@ export class UserWatcher implements UserWatch {
   readonly #slots: SlotTable;
   readonly #unwind: UnwindRows;
   readonly #passes: Passes;
-  readonly #ring: RingReader;
+  /** Absent without the part of that name. */
+  readonly #ring: RingReader | undefined;
   readonly #happening: RecordDecoder<MlHappening>;
-  readonly #setInterval: (interval: number) => void;
+  readonly #samplingInterval: BpfGlobal;
   /** By number of a target: runs that the kernel had left out before it was followed. */
   readonly #missedBefore = new Map<number, number>();
   #interval = 0;
@@ -99,14 +109,12 @@ export class UserWatcher implements UserWatch {
       this.#unwind.of(range, target),
     );
     this.#slots = new SlotTable(object, scope, targets);
-    this.#passes = new Passes(object, scope);
-    this.#ring = scope.use(object.map('happenings').ring());
+    this.#passes = new Passes(loaded, scope);
+    this.#ring = loaded.parts.has('happenings')
+      ? scope.use(object.map('happenings').ring())
+      : undefined;
     this.#happening = recordDecoder<MlHappening>(object.layout('ml_happening'));
-    const globals = scope.use(object.map('.bss').mapped());
-    this.#setInterval = (interval) => {
-      const { buffer, byteOffset } = globals.bytes;
-      new BigUint64Array(buffer, byteOffset, 1)[0] = BigInt(interval);
-    };
+    this.#samplingInterval = scope.use(object.global('sampling_interval'));
   }
 
   /** Share of the room for stacks and for allocations that is taken, as of the last look. */
@@ -153,7 +161,7 @@ export class UserWatcher implements UserWatch {
       throw new MemWatcherError('INTERNAL', `${interval} bytes are no distance of samples`);
     }
     this.#interval = interval === 0 ? 0 : Math.min(MAX_INTERVAL, Math.max(1, Math.round(interval)));
-    this.#setInterval(this.#interval);
+    this.#samplingInterval.set(this.#interval);
   }
 
   read({ ages }: { readonly ages: boolean }): UserReadings {
@@ -194,9 +202,25 @@ export class UserWatcher implements UserWatch {
     return this.#targets.counts(target);
   }
 
+  /** What each of the processes holds, in steps; nothing of one that is not followed. */
+  held(processes: readonly ProcessId[]): Generator<undefined, readonly HeldBlocks[]> {
+    const targets = processes.map((process) => this.#targets.of(process)?.number ?? NOBODY);
+    return readHeldBlocks(this.loaded.object.map('live'), targets);
+  }
+
+  /** The key that a slot's readings have. */
+  keyOf(slot: number): string | undefined {
+    return this.#slots.keyOf(slot);
+  }
+
+  /** undefined where this kernel does not tell them. */
+  registers({ pid }: ProcessId): Registers | undefined {
+    return registersOf(this.loaded, pid);
+  }
+
   happenings(): readonly Happening[] {
     const happenings: Happening[] = [];
-    this.#ring.drain((view, offset, length) => {
+    this.#ring?.drain((view, offset, length) => {
       const happening = happeningOf(this.#happening, view, offset, length);
       if (happening) happenings.push(happening);
     });

@@ -4,19 +4,31 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createBpfHost } from '../../../core/bpf/libbpf.js';
 import { createQuietAgent } from '../../../core/compose.js';
 import { agentSchema, toAgentConfig } from '../../../core/config/schema.js';
 import { findInstallation } from '../../../core/install.js';
 import type { StrategyReport } from '../../../core/kernel/kernel.js';
-import { explain } from '../../../core/kernel/loader.js';
+import { createBpfLoader, explain } from '../../../core/kernel/loader.js';
 import { readProfile } from '../../../core/kernel/profile.js';
 import { RunningKernel } from '../../../core/kernel/running-kernel.js';
+import { silentLogger } from '../../../core/logger.js';
 import { objectNames } from '../../../core/metadata.js';
 import { buildWith, plugins } from '../../conformance/harness.js';
 
-const SYSSTAT = ['cgroup', 'address', 'allocation-fentry', 'allocation-kprobe'];
+const HOOKS = ['allocation-fentry', 'allocation-kprobe'];
+const ITERATORS = ['cgroup-iterator', 'address-iterator'];
+const SYSSTAT = ['cgroup', 'address', 'cgroup-syscall', 'address-syscall', ...ITERATORS, ...HOOKS];
+/** Programs of type syscall came with 5.14. */
+const SYSSTAT_5_10 = ['cgroup', 'address', ...ITERATORS, ...HOOKS];
 /** Task storage for tracing programs came with 5.11; GCC splits finish_task_switch since 5.16. */
-const PROCSTAT = ['task-iterator', 'sched-switch', 'sched-switch-hash', 'finish-task-switch-isra'];
+const PROCSTAT = [
+  'task-iterator',
+  'task-list',
+  'sched-switch',
+  'sched-switch-hash',
+  'finish-task-switch-isra',
+];
 
 /** The allocator's name is another in each of them. */
 const paf = (allocator: string) => [
@@ -43,8 +55,8 @@ const KERNEL_5_10 = ['raw-tp-sized', 'tracepoint-node'];
 type Strategies = Readonly<Record<string, readonly string[]>>;
 const KNOWN: Readonly<Record<string, Strategies>> = {
   '5.10': {
-    sysstat: SYSSTAT,
-    procstat: ['task-iterator', 'sched-switch-hash', 'finish-task-switch'],
+    sysstat: SYSSTAT_5_10,
+    procstat: ['task-iterator', 'task-list', 'sched-switch-hash', 'finish-task-switch'],
     paf: paf('allocator-nodemask'),
     pr: PR,
     memleak: PERF,
@@ -79,8 +91,12 @@ const KNOWN: Readonly<Record<string, Strategies>> = {
 /** By plugin and part the choice that a start with the default configuration loads, null for none. */
 type Parts = Readonly<Record<string, Readonly<Record<string, string | null>>>>;
 /** Off by default. */
-const PAF_PARTS = { attempts: null };
+const PAF_PARTS = { zones: 'raw-tp', stacks: 'get-stack', attempts: null };
+/** Counters by CPU came with 6.2. */
+const PROCSTAT_PARTS = { 'cpu-parts': 'helper' };
+const PROCSTAT_6_1 = { 'cpu-parts': 'none' };
 const PR_PARTS = {
+  spans: 'ring-buffer',
   memcg: 'tp-btf',
   'soft-limit': 'tp-btf',
   'shrink-list': 'fexit-folio',
@@ -101,10 +117,10 @@ const PR_NEWEST = {
   'kswapd-end': 'tp-btf',
 };
 const KNOWN_PARTS: Readonly<Record<string, Parts>> = {
-  '5.10': { paf: PAF_PARTS, pr: PR_5_10 },
-  '6.1': { paf: PAF_PARTS, pr: PR_6_1 },
-  '6.12': { paf: PAF_PARTS, pr: PR_PARTS },
-  newest: { paf: PAF_PARTS, pr: PR_NEWEST },
+  '5.10': { procstat: PROCSTAT_6_1, paf: PAF_PARTS, pr: PR_5_10 },
+  '6.1': { procstat: PROCSTAT_6_1, paf: PAF_PARTS, pr: PR_6_1 },
+  '6.12': { procstat: PROCSTAT_PARTS, paf: PAF_PARTS, pr: PR_PARTS },
+  newest: { procstat: PROCSTAT_PARTS, paf: PAF_PARTS, pr: PR_NEWEST },
 };
 
 const name = process.env.MEM_WATCHER_VM ?? '';
@@ -143,6 +159,24 @@ test('every part is loaded by the choice that this kernel is known to do', { ski
   const expected = started.map((plugin) => [plugin, KNOWN_PARTS[name]?.[plugin] ?? {}]);
   assert.deepEqual(loaded, expected, reasons([...reports.values()]));
 });
+
+/** By the first walk of the profile that the kernel has: bpf_for_each_map_elem came with 5.13. */
+const walk = name === '5.10' ? 'iterator' : 'for-each';
+
+for (const plugin of ['memleak', 'memleak-kernel']) {
+  test(`${plugin} walks by what this kernel is known to do`, { skip }, () => {
+    const loaded = createBpfLoader({
+      host: createBpfHost(),
+      kernel: new RunningKernel(),
+      profile: readProfile(installation.profiles, plugin),
+      objectFile: installation.bpfObject(plugin),
+      strategy: 'auto',
+      logger: silentLogger,
+    }).load();
+    void loaded.close();
+    assert.equal(loaded.parts.get('walk'), walk);
+  });
+}
 
 /** Why the parts that were not loaded were not. */
 function reasons(reports: readonly StrategyReport[]): string {

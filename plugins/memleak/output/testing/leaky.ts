@@ -48,23 +48,18 @@ export async function watched(
     ...['leaks', '--pid', String(target.pid), '--window', '500ms'],
     ...['--live', '--interval', '200ms', ...args],
   );
-  await working(target, work, () => pattern.test(cli.text) || cli.isClosed);
+  await cli.reaches(`${pattern}`, () => pattern.test(cli.text), working(target, work));
   cli.child.kill('SIGINT');
   assert.equal(await cli.closed, 0, cli.errors);
   assert.match(cli.text, pattern, cli.errors);
   return cli;
 }
 
-export async function working(
-  target: Reading,
-  work: string,
-  isEnough: () => boolean,
-): Promise<void> {
-  while (!isEnough()) {
-    await told(target, work);
-    await setTimeout(EVERY_MS);
-  }
-}
+/** One step of work, with a pause in which it may be seen. */
+export const working = (target: Reading, work: string) => async (): Promise<void> => {
+  await told(target, work);
+  await setTimeout(EVERY_MS);
+};
 
 /** Once it is done. */
 export async function told(target: Reading, work: string): Promise<void> {

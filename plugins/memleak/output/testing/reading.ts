@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { resolve } from 'node:path';
 import type { TestContext } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { LAUNCHER, withOurNode } from '../../../../test/launcher.js';
 
-const MAIN = resolve(import.meta.dirname, '../../../../core/main.js');
+const EVERY_MS = 100;
 
 /** A process and what it writes, waited for. */
 export class Reading {
@@ -35,16 +36,16 @@ export class Reading {
 
   /** It is killed with the test that it is of. */
   static of(context: Pick<TestContext, 'after'>, command: string, args: readonly string[]) {
-    const child = spawn(command, args, { stdio: 'pipe' });
+    const child = spawn(command, args, { stdio: 'pipe', env: withOurNode(process.env) });
     context.after(() => {
       child.kill('SIGKILL');
     });
     return new Reading(child);
   }
 
-  /** The built program. */
+  /** The built program, by its launcher. */
   static cli(context: Pick<TestContext, 'after'>, ...args: readonly string[]) {
-    return Reading.of(context, process.execPath, [MAIN, ...args]);
+    return Reading.of(context, LAUNCHER, args);
   }
 
   get pid(): number {
@@ -59,13 +60,25 @@ export class Reading {
     this.child.stdin?.write(`${line}\n`);
   }
 
-  /** Until it has written it, to either stream. */
-  async until(pattern: RegExp): Promise<void> {
-    while (!pattern.test(this.text) && !pattern.test(this.errors)) {
-      if (this.#isClosed) assert.match(this.text, pattern, this.errors);
-      await new Promise<void>((resolve) => {
+  /** Waits until it has written `pattern` to either stream. */
+  until(pattern: RegExp): Promise<void> {
+    const isWritten = () => pattern.test(this.text) || pattern.test(this.errors);
+    const more = () =>
+      new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
+    return this.reaches(`${pattern}`, isWritten, more);
+  }
+
+  /** Repeats `step` until `isSo`; fails with its own words once the process has ended. */
+  async reaches(
+    what: string,
+    isSo: () => boolean,
+    step: () => Promise<unknown> = () => setTimeout(EVERY_MS),
+  ): Promise<void> {
+    while (!isSo()) {
+      assert.ok(!this.#isClosed, `the process ended before ${what}:\n${this.errors}`);
+      await step();
     }
   }
 }

@@ -1,0 +1,96 @@
+/** A block that is lost now and then is confirmed within seconds; a cache that fills is not. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { programMissing, programOf } from '../../../test/fakes/programs.js';
+import { Reading } from './testing/reading.js';
+
+interface StackLine {
+  readonly state: string;
+  readonly kind: string | null;
+  readonly lost_allocations: number | null;
+  readonly allocations: number;
+  readonly frames: readonly { readonly function: string | null }[];
+}
+
+const skip =
+  process.getuid?.() === 0
+    ? (programMissing('losing') ?? false)
+    : 'root is needed to probe the functions of others';
+
+suite('what is lost', { skip, concurrency: 3 }, () => {
+  const watched = async (t: Parameters<typeof Reading.of>[0], how: string, ...args: string[]) => {
+    const target = Reading.of(t, programOf('losing'), [how]);
+    await target.until(/ready/);
+    const cli = Reading.cli(t, 'leaks', '--pid', String(target.pid), '-f', 'json', ...args);
+    assert.equal(await cli.closed, 0, cli.errors);
+    const lines = cli.text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as StackLine);
+    const stack = lines.find(({ frames }) => frames?.[0]?.function === how);
+    assert.ok(stack, cli.text + cli.errors);
+    return { stack, errors: cli.errors };
+  };
+
+  test('is confirmed in ten seconds, as it runs', async (t) => {
+    const { stack, errors } = await watched(t, 'lose', '-d', '10s');
+    assert.deepEqual([stack.state, stack.kind], ['confirmed', 'lost'], errors);
+    assert.ok((stack.lost_allocations ?? 0) >= 3);
+  });
+
+  test('is all that is lost, to the block, while it stands still', async (t) => {
+    const { stack, errors } = await watched(t, 'lose', '-d', '3s', '--pause');
+    assert.match(errors, /held still for \d+ ms/);
+    assert.deepEqual([stack.state, stack.kind], ['confirmed', 'lost'], errors);
+    // The last one may still be on its way to be lost.
+    assert.ok((stack.lost_allocations ?? 0) >= stack.allocations - 1, JSON.stringify(stack));
+  });
+
+  test('is nothing of what is in a table, however it grows', async (t) => {
+    const { stack, errors } = await watched(t, 'fill', '-d', '10s', '--scan');
+    assert.notEqual(stack.state, 'confirmed', errors);
+    assert.equal(stack.lost_allocations, 0, errors);
+  });
+});
+
+suite('who is not seen to the end', { skip, concurrency: 2 }, () => {
+  test('one of two targets ends: it is reported once, with what it held', async (t) => {
+    const [first, second] = [0, 1].map(() => Reading.of(t, programOf('losing'), ['fill']));
+    assert.ok(first && second);
+    await Promise.all([first.until(/ready/), second.until(/ready/)]);
+    const pids = [first, second].map(({ pid }) => String(pid));
+    const cli = Reading.cli(t, 'leaks', '--pid', ...pids, '-d', '6s', '--once');
+    setTimeout(() => first.child.kill('SIGTERM'), 3000);
+    assert.equal(await cli.closed, 0, cli.errors);
+    const watched = cli.text.slice(cli.text.indexOf('Watched')).split('\n\n')[0] ?? '';
+    for (const pid of pids) {
+      const rows = watched.split('\n').filter((line) => line.trim().startsWith(`${pid} `));
+      assert.equal(rows.length, 1, watched);
+      assert.doesNotMatch(rows[0] ?? '', / 0 B /, watched);
+    }
+  });
+
+  test('a target that costs too much: what was seen until then, a reason and an exit code', async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-limit-'));
+    t.after(() => rmSync(dir, { recursive: true }));
+    const config = join(dir, 'agent.yaml');
+    writeFileSync(config, 'plugins: { memleak: { limit: 0.01 } }\n');
+    const target = Reading.of(t, programOf('losing'), ['hurry']);
+    await target.until(/ready/);
+    const args = ['--config', config, '--pid', String(target.pid), '-d', '8s', '--once'];
+    const cli = Reading.cli(t, 'leaks', ...args);
+    assert.equal(await cli.closed, 1, cli.text + cli.errors);
+    assert.match(
+      cli.errors,
+      /losing \(\d+\) was left, as watching it costs more than `limit` allows/,
+    );
+    const row = new RegExp(`^ *${target.pid} +losing +\\S+ \\S+ +\\d+ .*$`, 'm').exec(
+      cli.text,
+    )?.[0];
+    assert.ok(row && !/ 0 B /.test(row), cli.text);
+    assert.match(cli.text, /it is not watched for a while, as it costs too much/);
+  });
+});

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * `losing lose`: loses a block several times a second. `losing fill`: keeps each in a table, as a cache
+ * does that is not full yet. `losing hurry`: the same, and allocates and frees as fast as it can meanwhile.
+ * Says `ready` when it has made its first.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TABLE 1024
+
+struct entry {
+	struct entry *next;
+	char content[200];
+};
+
+struct entry *table[TABLE];
+
+__attribute__((noinline)) static void lose(void)
+{
+	char *lost = malloc(sizeof(struct entry));
+
+	memset(lost, 1, sizeof(struct entry));
+	__asm__ volatile("" : : "r"(lost) : "memory");
+}
+
+__attribute__((noinline)) static void fill(unsigned at)
+{
+	struct entry *entry = malloc(sizeof(*entry));
+
+	memset(entry->content, 1, sizeof(entry->content));
+	entry->next = table[at % TABLE];
+	table[at % TABLE] = entry;
+}
+
+/* What the calls before have left on the stack and in registers. */
+__attribute__((noinline)) static void forget(void)
+{
+	volatile char stack[4096];
+	char *other = malloc(100);
+
+	for (unsigned i = 0; i < sizeof(stack); i++)
+		stack[i] = 0;
+	memset(other, 2, 100);
+	__asm__ volatile("" : : "r"(other) : "memory");
+	free(other);
+}
+
+int main(int argc, char **argv)
+{
+	int loses = argc > 1 && !strcmp(argv[1], "lose");
+	int hurries = argc > 1 && !strcmp(argv[1], "hurry");
+
+	for (unsigned n = 0;; n++) {
+		if (loses)
+			lose();
+		else
+			fill(n);
+		forget();
+		if (n == 0) {
+			printf("ready\n");
+			fflush(stdout);
+		}
+		if (!hurries)
+			usleep(200 * 1000);
+		else
+			for (int i = 0; i < 100 * 1000; i++)
+				forget();
+	}
+}
