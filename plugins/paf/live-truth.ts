@@ -1,5 +1,6 @@
 /** What the kernel itself says of a failure's figures: the truth that paf is held against. */
 import { readFileSync } from 'node:fs';
+import { missedRuns } from '../../core/bpf/stats.js';
 import { bootSecond } from '../../core/identity/boot-moment.js';
 import type { LivePlugin, SeenEvent } from '../../test/fakes/live-plugin.js';
 import type { PafRecords } from './records.js';
@@ -28,12 +29,17 @@ export const counted = ({ failures }: PafRecords, order?: number): number =>
     0,
   );
 
-/** Resolves when the events of the process tell of so many failures, or more. */
+/**
+ * Resolves when the events of the process tell of so many failures, or more, but for those that the kernel
+ * left out (an interrupt's allocation that fails while the program runs) and `unseen` counts.
+ */
 export const told = (live: LivePaf, pid: number | undefined, count: number): Promise<SeenEvent[]> =>
   live.until(() => {
     const events = eventsOf(live, pid);
-    return sumOf(events) >= count && events;
+    return sumOf(events) >= count - missedBy(live) && events;
   });
+
+export const missedBy = ({ loaded }: LivePaf): number => missedRuns(loaded.object, loaded.programs);
 
 /** When a process began, Unix ms, and how far off that may be. */
 export function startOf(pid: number): { readonly time: number; readonly within: number } {
