@@ -6,9 +6,13 @@ import { PT_DYNAMIC, type Segment } from './header.js';
 const ENTRY_SIZE = 16;
 const MAX_ENTRIES = 4096;
 
+export const DT_PLTRELSZ = 2;
 export const DT_STRTAB = 5;
 export const DT_SYMTAB = 6;
+export const DT_RELA = 7;
+export const DT_RELASZ = 8;
 export const DT_STRSZ = 10;
+export const DT_JMPREL = 23;
 export const DT_FLAGS_1 = 0x6ffffffb;
 /** In DT_FLAGS_1: a program, not a library. */
 export const DF_1_PIE = 0x08000000;

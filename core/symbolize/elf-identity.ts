@@ -1,9 +1,10 @@
 /** What tells an ELF file apart and where its bytes belong, of a file that anybody may have written. */
 import { ElfFile } from '../elf/elf-file.js';
-import { PT_LOAD } from '../elf/header.js';
+import { PF_X, PT_LOAD } from '../elf/header.js';
 import type { Segment } from './symbolizer.js';
 
 export interface ElfIdentity {
+  /** Those with code: linkers put others of a small file in the same page (lld, gold, mold). */
   readonly segments: readonly Segment[];
   /** Hex. */
   readonly buildId?: string;
@@ -14,7 +15,7 @@ export function elfIdentityOf(file: number | Uint8Array): ElfIdentity | undefine
   try {
     const elf = typeof file === 'number' ? ElfFile.open(file) : ElfFile.of(file);
     const segments = elf.segments
-      .filter(({ type }) => type === PT_LOAD)
+      .filter(({ type, flags }) => type === PT_LOAD && (flags & PF_X) !== 0)
       .map(({ offset, address, fileSize }) => ({
         fileOffset: BigInt(offset),
         address: BigInt(address),

@@ -39,11 +39,11 @@ export interface MappedModule {
   readonly file?: string;
   /** Hex; absent if it has none or was not read. Not proof: whoever links a file chooses it. */
   readonly buildId?: string;
-  /** Where the file's bytes belong by its program headers; absent if it could not be read. */
+  /** Where the file's code belongs by its program headers; absent if it could not be read. */
   readonly segments?: readonly Segment[];
 }
 
-/** A PT_LOAD program header. */
+/** A PT_LOAD program header of code. */
 export interface Segment {
   readonly fileOffset: bigint;
   readonly address: bigint;

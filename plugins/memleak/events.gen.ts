@@ -211,7 +211,7 @@ export interface MlTarget {
   readonly code: readonly (readonly MlRange[])[];
 }
 
-/** struct ml_thread, 232 bytes. */
+/** struct ml_thread, 256 bytes. */
 export interface MlThread {
   readonly sp: number;
   readonly size: number;
@@ -228,7 +228,10 @@ export interface MlThread {
   readonly old: MlLive;
   readonly counts: MlCounts;
   readonly news: number;
-  readonly unused: number;
+  readonly exits: number;
+  readonly caller: number;
+  readonly mapped: number;
+  readonly mapped_size: number;
   /** 2 elements. */
   readonly new: readonly MlNew[];
   readonly walk: MlWalk;

@@ -111,7 +111,7 @@ export class Ledger {
     const judged: Judged[] = [];
     for (const [key, entry] of this.#entries) {
       const judgement = this.#judge.judgement(key);
-      if (judgement && entry.reading.bytes > 0 && wanted(entry)) {
+      if (judgement && holds(entry.reading) && wanted(entry)) {
         judged.push({ ...partOf(entry), judgement });
       }
     }

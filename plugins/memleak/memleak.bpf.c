@@ -23,7 +23,7 @@ static __always_inline enum answer enter(struct pt_regs *ctx, __u64 cookie)
 	struct request request = {
 		.shape = cookie & ML_SHAPE,
 		.leaf = cookie & ML_LEAF,
-		.may_throw = cookie & ML_MAY_THROW,
+		.exits = cookie & ML_EXITS,
 	};
 
 	switch (request.shape) {
@@ -82,7 +82,7 @@ SEC("uprobe")
 int multi_entry(struct pt_regs *ctx)
 {
 	OWN_STACK(ctx);
-	enter(ctx, bpf_get_attach_cookie(ctx) & ML_SHAPE);
+	enter(ctx, bpf_get_attach_cookie(ctx) & (ML_SHAPE | ML_EXITS));
 	return 0;
 }
 
@@ -91,6 +91,13 @@ int any_return(struct pt_regs *ctx)
 {
 	OWN_STACK(ctx);
 	return on_return(ctx);
+}
+
+SEC("uprobe")
+int at_exit(struct pt_regs *ctx)
+{
+	OWN_STACK_BY(nowhere_else, ctx);
+	return on_ret(ctx);
 }
 
 #define ENTRY(name, shape)                  \
@@ -114,6 +121,14 @@ ENTRY(mmap, ML_MMAP)
 ENTRY(munmap, ML_MUNMAP)
 ENTRY(mremap, ML_MREMAP)
 ENTRY(sbrk, ML_SBRK)
+
+/* Of functions that may leave by an exception. */
+ENTRY(exits_malloc, ML_MALLOC | ML_EXITS)
+ENTRY(exits_calloc, ML_CALLOC | ML_EXITS)
+ENTRY(exits_realloc, ML_REALLOC | ML_EXITS)
+ENTRY(exits_reallocarray, ML_REALLOCARRAY | ML_EXITS)
+ENTRY(exits_aligned_alloc, ML_ALIGNED_ALLOC | ML_EXITS)
+ENTRY(exits_posix_memalign, ML_POSIX_MEMALIGN | ML_EXITS)
 
 HAPPENINGS(btf, "tp_btf/", TYPED)
 HAPPENINGS(raw, "raw_tp/", NUMBERS)

@@ -60,6 +60,11 @@ export interface Reading {
   readonly key: string;
   /** Return addresses, innermost (the caller of the allocator) first. */
   readonly frames: readonly bigint[];
+  /**
+   * Of stacks that were put together (`sites.ts`): the id that they have in common, and how many of
+   * `frames`, the innermost. The others are an example.
+   */
+  readonly site?: { readonly id: string; readonly frames: number };
   /** Why there are no more frames. `end`: the outermost was reached or frame pointers ended there. */
   readonly depth: 'end' | 'limit' | 'unreadable';
   /** Of the kernel: the slab cache, or what kind of allocator it was. */
@@ -130,6 +135,8 @@ export interface LeakStack {
   readonly judgement: Judgement;
   /** Unix ms. */
   readonly firstSeen: number;
+  /** Bytes of the heap that its allocations take, about (`heap.ts`); absent of the kernel's. */
+  readonly heapBytes?: number;
   /** Age quantiles of outstanding allocations, seconds; absent where nobody looked. */
   readonly ageQuantiles?: {
     readonly p50: number;
@@ -178,6 +185,8 @@ export interface Target {
   /** Outstanding over all its stacks. */
   readonly bytes: number;
   readonly allocations: number;
+  /** Bytes of the heap that they take, about; absent of the kernel. */
+  readonly heapBytes?: number;
   /** Resident anonymous bytes (/proc/PID/status RssAnon); absent of the kernel and of who has gone. */
   readonly rssAnon?: number;
   /** The same as it began to be followed. */

@@ -2,7 +2,7 @@ import type { Frame } from '../../core/symbolize/frame.js';
 
 /** Where a program's language allocates on its behalf: of no interest to who hunts a leak. */
 const RUNTIME =
-  /(^|\/)(libc|libstdc\+\+|libc\+\+|libc\+\+abi|ld-linux[^/]*|ld-musl[^/]*|libjemalloc|libtcmalloc[^/]*|libmimalloc)([-.][^/]*)?\.so/;
+  /(^|\/)(libc|libstdc\+\+|libc\+\+|libc\+\+abi|ld-linux[^/]*|ld-musl[^/]*|libjemalloc|libtcmalloc[^/]*|libmimalloc|libjvm|libjava|libzip|libnio|libnet)([-.][^/]*)?\.so/;
 /** C++'s and Rust's libraries, of which templates and generics are compiled into the program. */
 const LIBRARY = /^(__gnu_cxx|std|alloc|core)::/;
 /** Rust's allocator and what its library asks of it: `<u8 as alloc::…>`, `<System as …GlobalAlloc>::alloc`. */
@@ -21,8 +21,19 @@ const ALLOCATOR =
  */
 export function namedFrame(frames: readonly Frame[]): Frame | undefined {
   const told = frames.filter((frame) => frame.function !== undefined || isOfProgram(frame));
-  return told.find((frame) => !isRuntime(frame)) ?? told[0];
+  const own = told.filter((frame) => !isRuntime(frame) && !isGlue(frame));
+  return own.find((frame) => !isOfVirtualMachine(frame)) ?? own[0] ?? told[0];
 }
+
+/** A program that runs others: of these are the names that people know, where they are told. */
+const VIRTUAL_MACHINE = /(^|\/)(node|nodejs|electron|java|libnode\.so[^/]*)$/;
+const isOfVirtualMachine = ({ module = '' }: Frame): boolean => VIRTUAL_MACHINE.test(module);
+
+/** In code that is made at run time: what is nobody's program (HotSpot's and V8's names, Node's own code). */
+const GLUE =
+  /^(Interpreter|StubRoutines|Builtins_|Builtin:|Stub:|BytecodeHandler:|Handler:|I2C\/C2I|vtable |itable )| node:\w/;
+const isGlue = ({ module = '', function: name = '' }: Frame): boolean =>
+  !module.startsWith('/') && GLUE.test(name);
 
 /** In a file that is no library. */
 const isOfProgram = ({ module = '' }: Frame): boolean =>

@@ -2,6 +2,7 @@ import { uptime } from 'node:os';
 import type { MonotonicClock } from '../../core/identity/monotonic-clock.js';
 import type { Emitter } from '../../core/telemetry/events.js';
 import { quantilesOf } from './ages.js';
+import { heapBytes } from './heap.js';
 import { type Account, type Judged, type JudgedChange, type Ledger, larger } from './ledger.js';
 import type { MemleakMetadata } from './metadata.js';
 import type { LeakSnapshot, LeakStack, ProcessId, Target } from './model.js';
@@ -144,11 +145,14 @@ export class Rounds {
   #stack({ account, reading, judgement, ages }: Judged): LeakStack {
     const frames = this.#options.naming.frames(reading);
     const quantiles = ages && quantilesOf(ages);
+    const { map, target } = this.#accounts.get(account) ?? {};
+    const isProcess = reading.source.kind === 'process';
     return {
-      id: stackIdOf(reading, this.#accounts.get(account)?.map, frames),
+      id: stackIdOf(reading, map, frames),
       reading,
       judgement,
       firstSeen: this.#options.clock.unix(reading.firstSeen),
+      ...(isProcess && { heapBytes: heapBytes(reading, target?.allocators ?? []) }),
       ...(quantiles && { ageQuantiles: quantiles }),
       frames,
     };

@@ -1,8 +1,10 @@
 /** Those whose allocations are followed, each as the plugin takes it: an account a round. */
 import type { ProcessMap } from '../../core/symbolize/symbolizer.js';
+import { heapBytes } from './heap.js';
 import type { KernelWatch } from './kernel/kernel-watch.js';
 import type { Coverage, Reading, Target } from './model.js';
 import type { Witness } from './reach/witness.js';
+import { Sites } from './sites.js';
 import type { FollowedTarget } from './targets/followed-target.js';
 import type { Targets } from './targets/targets.js';
 import type { UserWatch } from './user/user-watch.js';
@@ -39,6 +41,8 @@ export class ProcessSource implements Source {
   readonly #watch: UserWatch;
   readonly #targets: Targets;
   readonly #witness: Pick<Witness, 'reachOf' | 'lastOf'> | undefined;
+  /** By account. */
+  readonly #sites = new Map<string, Sites>();
 
   constructor(watch: UserWatch, targets: Targets, witness?: Pick<Witness, 'reachOf' | 'lastOf'>) {
     this.#watch = watch;
@@ -54,12 +58,11 @@ export class ProcessSource implements Source {
     const accounts = targets.map((target) => {
       const id = `${target.process.pid}:${target.process.startTime}`;
       const scan = this.#witness?.lastOf(target.process);
-      const account = accountOf(
-        id,
-        target,
-        byProcess.get(id) ?? [],
-        coverage.get(target.process.pid),
-      );
+      const sites = this.#sites.get(id) ?? new Sites();
+      this.#sites.set(id, sites);
+      const own = sites.take(byProcess.get(id) ?? [], target);
+      const account = accountOf(id, target, own, coverage.get(target.process.pid));
+      if (target.state === 'ended') this.#sites.delete(id);
       return scan ? { ...account, target: { ...account.target, scan } } : account;
     });
     this.#targets.settle();
@@ -142,6 +145,7 @@ function accountOf(
       coverage,
       countsSince,
       ...outstandingOf(readings),
+      heapBytes: readings.reduce((sum, reading) => sum + heapBytes(reading, allocators), 0),
       ...(followed.rssAnon !== undefined && { rssAnon: followed.rssAnon }),
       ...(followed.rssAnonBefore !== undefined && { rssAnonBefore: followed.rssAnonBefore }),
     },

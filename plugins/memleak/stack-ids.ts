@@ -9,6 +9,7 @@ export function stackIdOf(
   map: ProcessMap | undefined,
   frames: readonly Frame[],
 ): string {
+  if (reading.site) return reading.site.id;
   const own = new Map(
     frames.filter(({ inlined }) => !inlined).map((frame) => [frame.address, frame] as const),
   );

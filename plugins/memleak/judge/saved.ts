@@ -49,7 +49,8 @@ export function ownerOf(identity: string): ProcessId | undefined {
   return pid === undefined ? undefined : { pid: Number(pid), startTime: Number(startTime) };
 }
 
-export function identityOf({ source, frames, origin }: Reading): string {
+export function identityOf({ source, frames, origin, site }: Reading): string {
   const who = source.kind === 'process' ? `${source.pid}@${source.startTime}` : 'kernel';
-  return `${who} ${origin ?? ''} ${frames.map((frame) => frame.toString(16)).join(',')}`;
+  const where = site ? `site ${site.id}` : frames.map((frame) => frame.toString(16)).join(',');
+  return `${who} ${origin ?? ''} ${where}`;
 }

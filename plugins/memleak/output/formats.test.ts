@@ -59,6 +59,7 @@ test('json: exactly the keys that are promised, null for what nobody knows', () 
       'confidence',
       'bytes',
       'allocations',
+      'heap_bytes',
       'lost_bytes',
       'lost_allocations',
       'growth_bytes_per_hour',

@@ -22,6 +22,7 @@ export interface StackJson {
   readonly confidence: number | null;
   readonly bytes: number;
   readonly allocations: number;
+  readonly heap_bytes: number | null;
   readonly lost_bytes: number | null;
   readonly lost_allocations: number | null;
   readonly growth_bytes_per_hour: number | null;
@@ -58,6 +59,7 @@ export function stackJson(stack: LeakStack): StackJson {
     confidence: rounded(judgement.confidence, 4),
     bytes: Math.round(reading.bytes),
     allocations: Math.round(reading.allocations),
+    heap_bytes: rounded(stack.heapBytes, 0),
     lost_bytes: rounded(knownReach(reading)?.lostBytes, 0),
     lost_allocations: rounded(knownReach(reading)?.lost, 0),
     growth_bytes_per_hour: rounded(judgement.growth, 0),

@@ -52,16 +52,33 @@ export function processStackId(
   frames: readonly bigint[],
   nameOf: (address: bigint) => string | undefined = () => undefined,
 ): string {
-  return stackId(
-    frames.map((address): Place => {
-      const found = map.find(address);
-      if (!found || (found.path === '' && found.buildId === undefined)) {
-        return { kind: 'code', name: nameOf(address) };
-      }
-      const { buildId, path, start, fileOffset } = found;
-      return { kind: 'file', buildId, path, offset: address - start + fileOffset };
-    }),
-  );
+  return stackId(frames.map((address) => placeOf(map, address, nameOf)));
+}
+
+/**
+ * Of a site: its first `count` frames, all if not said; what called them counts as code without a name.
+ * No frame in no file has one.
+ */
+export function siteId(
+  map: Pick<ProcessMap, 'find'>,
+  frames: readonly bigint[],
+  count = frames.length,
+): string {
+  const places = frames.slice(0, count).map((address) => placeOf(map, address, () => undefined));
+  return stackId(count < frames.length ? [...places, { kind: 'code' }] : places);
+}
+
+function placeOf(
+  map: Pick<ProcessMap, 'find'>,
+  address: bigint,
+  nameOf: (address: bigint) => string | undefined,
+): Place {
+  const found = map.find(address);
+  if (!found || (found.path === '' && found.buildId === undefined)) {
+    return { kind: 'code', name: nameOf(address) };
+  }
+  const { buildId, path, start, fileOffset } = found;
+  return { kind: 'file', buildId, path, offset: address - start + fileOffset };
 }
 
 /** Of a kernel stack; a frame that kallsyms does not name counts by its place only. */

@@ -6,7 +6,7 @@ import type { Frame } from '../../../core/symbolize/frame.js';
 import type { LeakSnapshot, LeakStack } from '../model.js';
 import { framesOf, nameOf, sourceOf } from './frames.js';
 import { byVerdict, classOf, stacksTable, targetsTable } from './table.js';
-import { formatShare } from './units.js';
+import { formatShare, formatSize } from './units.js';
 
 export interface VerdictOptions {
   /** Columns; Infinity where nothing is to be cut. */
@@ -35,7 +35,7 @@ export function stackBlock(
   const verdict =
     of === undefined ? state : `${state} ${classOf(judgement)} ${formatShare(confidence)}`;
   const who = reading.source.kind === 'kernel' ? 'kernel' : reading.source.pid;
-  const head = harmless(`${id} (${who}) ${verdict}: ${reason}`);
+  const head = harmless(`${id} (${who}) ${verdict}: ${reason}${heapText(stack)}`);
   const deeper = reading.depth === 'end' ? [] : [`  … the stack is deeper (${reading.depth})`];
   return [
     ...wrapText(head, width).map((line, n) => style.bold(fit(n === 0 ? line : `  ${line}`, width))),
@@ -43,6 +43,16 @@ export function stackBlock(
     ...deeper.map(style.dim),
   ];
 }
+
+/** Where an allocator spends much more than was asked of it. */
+function heapText({ reading: { bytes }, heapBytes = bytes }: LeakStack): string {
+  const isMuch = heapBytes >= MUCH * bytes && heapBytes - bytes >= WORTH_A_WORD;
+  return isMuch ? `; they take about ${formatSize(heapBytes)} of the heap` : '';
+}
+
+/** Times what was asked, and bytes. */
+const MUCH = 1.5;
+const WORTH_A_WORD = 4096;
 
 function frameText(frame: Frame): string {
   const source = sourceOf(frame);

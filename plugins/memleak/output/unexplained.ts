@@ -34,14 +34,14 @@ const ANY = 'mmap of the program’s own (--mmap), or an allocator without a kno
 
 /** A sentence, if much of what the process has grown by was not recorded. */
 export function unexplainedOf(target: Target): string | undefined {
-  const { rssAnon, rssAnonBefore, bytes, executable, comm, source } = target;
+  const { rssAnon, rssAnonBefore, bytes, heapBytes = bytes, executable, comm, source } = target;
   if (rssAnon === undefined || rssAnonBefore === undefined || source.kind !== 'process')
     return undefined;
   const growth = rssAnon - rssAnonBefore;
-  if (growth < WORTH_A_NOTE || bytes >= EXPLAINED * growth) return undefined;
+  if (growth < WORTH_A_NOTE || heapBytes >= EXPLAINED * growth) return undefined;
   const [, whose = ANY] = RUNTIMES.find(([name]) => name.test(basename(executable))) ?? [];
   return (
     `${comm} (${source.pid}) has grown by ${formatSize(growth)} while watched, of which ` +
-    `${formatSize(bytes)} are outstanding allocations: the rest is what the allocator keeps, or of another; ${whose}`
+    `${formatSize(heapBytes)} are outstanding allocations: the rest is what the allocator keeps, or of another; ${whose}`
   );
 }

@@ -75,7 +75,7 @@ describe('allocators', { skip }, () => {
         const entry = addresses(path).get(symbol);
         const found = [...sites.values()].find((site) => site.entry === entry);
         assert.ok(found, symbol);
-        assert.equal(found.mayThrow, symbol === '_Znwm' ? true : undefined, symbol);
+        assert.equal(found.exits !== undefined, symbol === '_Znwm', symbol);
       }
     });
   }

@@ -125,6 +125,10 @@ const MARKERS: ReadonlySet<string> = new Set([
   '__libc_start_main',
 ]);
 
+/** What V8 runs JavaScript by, and calls native functions by until they are compiled for. */
+export const INTERPRETER =
+  /^Builtins_|^_ZN2v88internal.*(FunctionCallbackArguments\d+Call|HandleApiCall)/;
+
 /** Symbols that mean anything here, the configured ones among them. */
 export function symbolsOfInterest(functions: Iterable<string>): RegExp {
   const names = [
@@ -134,7 +138,9 @@ export function symbolsOfInterest(functions: Iterable<string>): RegExp {
     ...MARKERS,
     ...functions,
   ].map((name) => `^${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`);
-  const patterns = [NEW, DELETE, TC_NEW, TC_DELETE, TC_INTERNAL].map(({ source }) => source);
+  const patterns = [NEW, DELETE, TC_NEW, TC_DELETE, TC_INTERNAL, INTERPRETER].map(
+    ({ source }) => source,
+  );
   return new RegExp([...names, ...patterns].join('|'));
 }
 
@@ -145,10 +151,22 @@ export function usualShape(symbol: string): Shape | undefined {
   return (named.get(symbol) ?? internalOf(symbol))?.shape;
 }
 
+/**
+ * Whether a function of that name may leave by an exception: an operator new may, and what nobody knows.
+ */
+export function mayThrow(symbol: string): boolean {
+  if (cxxKind(symbol) === 'new') return !/nothrow/i.test(symbol);
+  const known = named.get(symbol) ?? internalOf(symbol);
+  if (known) return known.mayThrow === true;
+  return ![MMAP, BRK].some((names) => Object.hasOwn(names, symbol)) && !MARKERS.has(symbol);
+}
+
 /** What to do with a function that the file defines; undefined: nothing. */
 export function wantedOf(symbol: string, file: FileTraits, extras: Extras): Wanted | undefined {
   const configured = extras.functions[symbol];
-  if (Object.hasOwn(extras.functions, symbol) && configured) return { shape: configured };
+  if (Object.hasOwn(extras.functions, symbol) && configured) {
+    return { shape: configured, ...(mayThrow(symbol) && { mayThrow: true as const }) };
+  }
   if (extras.mmap && Object.hasOwn(MMAP, symbol)) return wanted(MMAP[symbol]);
   if (extras.brk && Object.hasOwn(BRK, symbol)) return wanted(BRK[symbol]);
   if (isLoader(file)) return undefined;
@@ -160,7 +178,7 @@ export function wantedOf(symbol: string, file: FileTraits, extras: Extras): Want
   // Behind these the allocator's own free follows, which is probed.
   if (cxx === 'delete') return passes ? undefined : { shape: 'free' };
   if (passes) return { shape: 'new' };
-  return /nothrow/i.test(symbol) ? { shape: 'malloc' } : { shape: 'malloc', mayThrow: true };
+  return mayThrow(symbol) ? { shape: 'malloc', mayThrow: true } : { shape: 'malloc' };
 }
 
 /** Whose allocator it is; undefined if it has none. */

@@ -3,8 +3,9 @@ import type { BpfLink } from '../../../core/bpf/host.js';
 import { describeError } from '../../../core/errors.js';
 import type { MappedModule } from '../../../core/symbolize/symbolizer.js';
 import type { ProcessId } from '../model.js';
-import type { UserWatch } from '../user/user-watch.js';
+import type { CodeRange, UserWatch } from '../user/user-watch.js';
 import type { Family } from './allocators.js';
+import type { Image } from './image.js';
 import type { Images } from './images.js';
 import type { Job } from './jobs.js';
 import { type FilePlan, type PlanOptions, planFile } from './plan.js';
@@ -36,6 +37,15 @@ export class Attachment {
       link && plan ? [plan.stepped] : [],
     );
     return Math.max(0, ...shares);
+  }
+
+  /** Where in the process runtimes have what they run programs by (`Image.interpreter`). */
+  interpreters(modules: readonly MappedModule[]): readonly CodeRange[] {
+    return modules.flatMap((module) => {
+      const { interpreter = [] } = this.#files.get(keyOf(module)) ?? {};
+      const at = (offset: number) => module.start - module.fileOffset + BigInt(offset);
+      return interpreter.map(({ start, end }) => ({ start: at(start), end: at(end) }));
+    });
   }
 
   /** What could not be attached, a sentence each. */
@@ -82,9 +92,11 @@ export class Attachment {
       }
       const plan = planFile(found.image, basename(module.path), this.options);
       const unsafe = plan.unsafe.length > 0 ? unsafeWords(name, plan) : undefined;
-      if (plan.sites.length === 0) return { plan, unsafe };
+      const { interpreter } = found.image;
+      const file = { plan, unsafe, interpreter };
+      if (plan.sites.length === 0) return file;
       const link = this.watch.attach(this.process, { path: found.path, sites: plan.sites });
-      return { plan, link, unsafe };
+      return { ...file, link };
     } catch (error) {
       return { problem: `${name}: ${describeError(error)}` };
     }
@@ -111,6 +123,7 @@ async function detached(link: BpfLink): Promise<void> {
 }
 
 interface AttachedFile {
+  readonly interpreter?: Image['interpreter'];
   readonly plan?: FilePlan;
   readonly link?: BpfLink;
   /** Why its functions are not followed. */
@@ -123,8 +136,8 @@ const mayMatter = ({ path }: MappedModule): boolean =>
   path.startsWith('/') && !/^\/(dev|memfd:|SYSV|anon_hugepage|\[)/.test(path);
 
 const unsafeWords = (name: string, { unsafe }: FilePlan): string =>
-  `${unsafe.length} functions of ${name} are not followed (${unsafe[0]}…): their return probe would ` +
-  'end a program that catches std::bad_alloc; throwing_new: always takes the risk';
+  `${unsafe.length} functions of ${name} are not followed (${unsafe[0]}…): they may throw, which a return ` +
+  'probe would make fatal, and where their code returns is not known';
 
 /** Names go to logs and terminals. */
 export const printable = (text: string): string =>

@@ -44,7 +44,7 @@ const target = z
     message: `a target has exactly one of ${SELECTORS.join(', ')}`,
   });
 
-export const THROWING = ['auto', 'always', 'never'] as const;
+export const THROWING = ['auto', 'never'] as const;
 
 /** For the plugin's `config`. */
 export const targetsConfig = {
@@ -81,8 +81,8 @@ export const targetsConfig = {
     .enum(THROWING)
     .default('auto')
     .describe(
-      'follow an operator new that does not pass malloc; a failed one that is caught would end the ' +
-        'program. auto: where the kernel can leave large requests out (6.13)',
+      'follow functions that may throw: an operator new that does not pass malloc, and functions that ' +
+        'you name. auto: at their ret instructions, which costs more a call and cannot harm the program',
     ),
 };
 

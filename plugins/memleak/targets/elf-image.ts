@@ -1,11 +1,15 @@
 import { readSync } from 'node:fs';
 import { ElfFile } from '../../../core/elf/elf-file.js';
+import { exitSites } from '../../../core/elf/exit-sites.js';
 import { type ProbeOptions, probeSite } from '../../../core/elf/probe-site.js';
 import type { Shape } from '../user/user-watch.js';
-import { usualShape } from './allocators.js';
-import type { Image, ImageFunction } from './image.js';
+import { INTERPRETER, mayThrow, usualShape } from './allocators.js';
+import type { FileRange, Image, ImageFunction } from './image.js';
 
-/** A C name that a file keeps to itself is not what others mean by it. */
+/**
+ * A C name that a file keeps to itself is not what others mean by it; but what is linked statically keeps
+ * all of libc's to itself (-static-pie), and then there is no other of that name.
+ */
 const PLAIN = /^[a-z_]+$/;
 const PREFIXED = /^(je_|_rjem_|tc_|mi_)/;
 
@@ -15,28 +19,49 @@ export function readImage(fd: number, wanted: RegExp): Image {
   const file = ElfFile.open(fd);
   try {
     const functions = new Map<string, ImageFunction>();
-    for (const fn of file.functions(wanted)) {
+    const { isStatic } = file;
+    const found = file.functions(wanted);
+    const shared = new Set(found.filter(({ isLocal }) => !isLocal).flatMap(({ names }) => names));
+    const interpreter: FileRange[] = [];
+    for (const fn of found) {
+      if (fn.names.some((name) => INTERPRETER.test(name))) {
+        addRange(interpreter, { start: fn.offset, end: fn.offset + fn.size });
+        continue;
+      }
+      const isHidden = (symbol: string) => isStatic && !shared.has(symbol);
       const names = fn.names.filter(
-        (symbol) => !(fn.isLocal && PLAIN.test(symbol) && !PREFIXED.test(symbol)),
+        (symbol) => !fn.isLocal || !PLAIN.test(symbol) || PREFIXED.test(symbol) || isHidden(symbol),
       );
       if (names.length === 0) continue;
       const { entry, offset, emulated } = probeSite(file, fn, optionsOf(names));
-      const place = { entry, offset, emulated };
+      const exits = names.some(mayThrow) ? exitSites(file, fn) : undefined;
+      const place = { entry, offset, emulated, ...(exits && { exits }) };
       for (const symbol of names) functions.set(symbol, place);
     }
-    const isProgram = file.isStatic || file.interpreter !== undefined;
+    const isProgram = isStatic || file.interpreter !== undefined;
     return {
       bits: 64,
       // Of libraries nobody asks, and the answer costs another pass over all symbols.
       isGo: isProgram && file.isGo,
-      isStatic: file.isStatic,
+      isStatic,
       hasSymbols: file.sections.some(({ name: section }) => section === '.symtab'),
       functions,
+      interpreter,
     };
   } finally {
     file.close();
   }
 }
+
+/** They come in ascending order; what lies close together is one. */
+function addRange(ranges: FileRange[], { start, end }: FileRange): void {
+  const last = ranges.at(-1);
+  if (last && start - last.end < GAP) ranges[ranges.length - 1] = { start: last.start, end };
+  else ranges.push({ start, end });
+}
+
+/** Bytes between two functions: padding. */
+const GAP = 128;
 
 /** Arguments that the probe reads; of what is not known, all that are in registers. */
 const ARGUMENTS: Readonly<Partial<Record<Shape, number>>> = {
@@ -56,7 +81,13 @@ function optionsOf(names: readonly string[]): ProbeOptions {
   return { ...(count !== undefined && { arguments: count }), skipNull: shape === 'free' };
 }
 
-const NOTHING = { isGo: false, isStatic: false, hasSymbols: false, functions: new Map() };
+const NOTHING = {
+  isGo: false,
+  isStatic: false,
+  hasSymbols: false,
+  interpreter: [],
+  functions: new Map(),
+};
 
 function is32Bit(fd: number): boolean {
   const head = Buffer.alloc(5);

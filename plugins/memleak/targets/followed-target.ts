@@ -1,6 +1,7 @@
 import type { ProcessAttributes } from '../../../core/identity/who.js';
 import type { ProcessMap } from '../../../core/symbolize/symbolizer.js';
 import type { ProcessId } from '../model.js';
+import type { CodeRange } from '../user/user-watch.js';
 import type { Followed, FollowState } from './followed.js';
 
 /** A target as the rest of the plugin sees it. */
@@ -20,6 +21,8 @@ export interface FollowedTarget {
   readonly reason?: string;
   /** For the symbolizer: executable mappings, also of a process that has just gone. */
   readonly map?: ProcessMap;
+  /** Where its runtimes have what they run programs by; which of it is on a stack changes. */
+  readonly interpreters: readonly CodeRange[];
   /** Resident anonymous bytes, a second ago at most. */
   readonly rssAnon?: number;
   /** The same as it began to be followed. */
@@ -28,7 +31,7 @@ export interface FollowedTarget {
 
 export function told(target: Followed, attributes: ProcessAttributes): FollowedTarget {
   const { candidate, process, state, countsSince, allocators, reason, map, rssAnon } = target;
-  const { rssAnonBefore } = target;
+  const { rssAnonBefore, interpreters } = target;
   const containerId = attributes['container.id'];
   return {
     process,
@@ -39,6 +42,7 @@ export function told(target: Followed, attributes: ProcessAttributes): FollowedT
     state,
     countsSince,
     allocators,
+    interpreters,
     ...(reason !== undefined && { reason }),
     ...(map && { map }),
     ...(rssAnon !== undefined && { rssAnon }),

@@ -3,7 +3,7 @@ import { describeError } from '../../../core/errors.js';
 import { steadyNow } from '../../../core/identity/boot-moment.js';
 import type { ProcessMap } from '../../../core/symbolize/symbolizer.js';
 import type { ProcessId } from '../model.js';
-import { MAX_RANGES, type UserWatch } from '../user/user-watch.js';
+import { type CodeRange, MAX_RANGES, type UserWatch } from '../user/user-watch.js';
 import { Attachment, printable } from './attachment.js';
 import { type Candidate, keyOf } from './candidate.js';
 import type { Chosen, Rule } from './choose.js';
@@ -19,8 +19,8 @@ export interface FollowContext {
   readonly watch: Pick<UserWatch, 'attach' | 'follow' | 'forget' | 'prepare' | 'strategy'>;
   readonly images: Images;
   readonly readMap: (pid: number) => ProcessMap;
-  /** Whether functions of the process that may leave by an exception are probed. */
-  readonly throwing: (pid: number) => boolean;
+  /** Whether functions that may leave by an exception are probed. */
+  readonly throwing: boolean;
   /** Whether a return probe would kill the process. */
   readonly shadowed: (pid: number) => boolean;
 }
@@ -84,6 +84,11 @@ export class Followed {
     return this.#map;
   }
 
+  /** Where its runtimes have what they run programs by. */
+  get interpreters(): readonly CodeRange[] {
+    return this.#attachment?.interpreters(this.#modules()) ?? [];
+  }
+
   /** Those whose calls are recorded: none while probes are still being attached. */
   get allocators(): readonly string[] {
     const isRecorded = this.state === 'followed' || this.state === 'ended';
@@ -142,7 +147,7 @@ export class Followed {
       mmap,
       brk,
       functions,
-      throwing: context.throwing(process.pid),
+      throwing: context.throwing,
     };
     this.#attachment = new Attachment(process, options, context.watch, context.images);
     // Before the probes: which are needed depends on how frames can be undone.

@@ -6,8 +6,19 @@ export interface Image {
   readonly isStatic: boolean;
   /** It has a table of symbols. */
   readonly hasSymbols: boolean;
+  /**
+   * What a runtime runs its programs by, an interpreter's handlers and the like (V8's Builtins_*). Which of
+   * them are on a stack changes as code is compiled.
+   */
+  readonly interpreter: readonly FileRange[];
   /** Those that are of interest, by symbol. */
   readonly functions: ReadonlyMap<string, ImageFunction>;
+}
+
+/** Bytes into the file: [start, end). */
+export interface FileRange {
+  readonly start: number;
+  readonly end: number;
 }
 
 export interface ImageFunction {
@@ -16,4 +27,6 @@ export interface ImageFunction {
   /** Bytes into the file where an entry probe is cheapest; and whether it is emulated there. */
   readonly offset: number;
   readonly emulated: boolean;
+  /** Of one that may leave by an exception: where it returns, as far as that is known. */
+  readonly exits?: readonly number[];
 }

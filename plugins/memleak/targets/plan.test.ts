@@ -20,10 +20,11 @@ function image(
     isGo: false,
     isStatic: false,
     hasSymbols: true,
+    interpreter: [],
     functions: new Map(
       Object.entries(functions).map(([symbol, entry]) => [
         symbol,
-        { entry, offset: entry + 1, emulated: !stepped.includes(symbol) },
+        { entry, offset: entry + 1, emulated: !stepped.includes(symbol), exits: [entry + 9] },
       ]),
     ),
   };
@@ -48,7 +49,7 @@ it('a function with several names is one site', () => {
 it('one that may throw by one of its names may throw', () => {
   const both = image({ malloc: 16, _Znwm: 16, mallocx: 48 });
   const [site] = planFile(both, 'libjemalloc.so.2', OPTIONS).sites;
-  assert.equal(site?.mayThrow, true);
+  assert.deepEqual(site?.exits, [25]);
   const careful = planFile(both, 'libjemalloc.so.2', { ...OPTIONS, throwing: false });
   assert.deepEqual(
     careful.sites.map(({ symbol }) => symbol),

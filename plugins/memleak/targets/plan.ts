@@ -1,10 +1,10 @@
 /** Which functions of a file are probed for a target. Pure. */
-import type { ProbeSite } from '../user/user-watch.js';
+import type { ProbeSite, Shape } from '../user/user-watch.js';
 import { type Extras, type Family, type FileTraits, familyOf, wantedOf } from './allocators.js';
 import type { Image } from './image.js';
 
 export interface PlanOptions extends Extras {
-  /** Functions that may leave by an exception are probed as well. */
+  /** Functions that may leave by an exception are probed as well, at their returns. */
   readonly throwing: boolean;
 }
 
@@ -13,21 +13,25 @@ export interface FilePlan {
   readonly sites: readonly ProbeSite[];
   /** Of the functions that are called most, the share that is single-stepped: ten times as dear. */
   readonly stepped: number;
-  /** Functions that allocate and are left out, as they could end the program. */
+  /** Functions that allocate and are left out: where they return is not known, or not wanted. */
   readonly unsafe: readonly string[];
 }
 
 /** `name`: the file's base name. */
 export function planFile(image: Image, name: string, options: PlanOptions): FilePlan {
+  // Go moves its stacks, and with them what a return probe has put there.
+  if (image.isGo) return { family: undefined, sites: [], stepped: 0, unsafe: [] };
   const traits: FileTraits = { name, defines: (symbol) => image.functions.has(symbol) };
   // Several names of one function are one site, or each call would be two hits.
   const sites = new Map<number, ProbeSite>();
   const unsafe = new Map<number, string>();
-  for (const [symbol, { entry, offset }] of image.functions) {
+  for (const [symbol, { entry, offset, exits }] of image.functions) {
     const wanted = wantedOf(symbol, traits, options);
     if (wanted === undefined) continue;
-    if (wanted.mayThrow && !options.throwing) unsafe.set(entry, symbol);
-    const site = { ...wanted, symbol, offset, entry };
+    const { shape } = wanted;
+    const throws = wanted.mayThrow === true && hasResult(shape);
+    if (throws && !(options.throwing && exits)) unsafe.set(entry, symbol);
+    const site = { shape, symbol, offset, entry, ...(throws && exits && { exits }) };
     const known = sites.get(entry);
     sites.set(entry, known ? merged(known, site) : site);
   }
@@ -42,10 +46,12 @@ export function planFile(image: Image, name: string, options: PlanOptions): File
   };
 }
 
+const hasResult = (shape: Shape): boolean => !['free', 'munmap', 'new'].includes(shape);
+
 /** The plainest name, `free` rather than `cfree`; and what may throw by one name may throw. */
 function merged(a: ProbeSite, b: ProbeSite): ProbeSite {
   const [plain, other] = b.symbol.length < a.symbol.length ? [b, a] : [a, b];
-  return other.mayThrow ? { ...plain, mayThrow: true } : plain;
+  return other.exits ? { ...plain, exits: other.exits } : plain;
 }
 
 const MAIN = /^(je_|_rjem_|mi_|tc_)?(malloc|free)$|^_Z[nd]/;
@@ -55,5 +61,7 @@ function steppedShare(sites: readonly ProbeSite[], image: Image): number {
   const counted = main.length > 0 ? main : sites;
   if (counted.length === 0) return 0;
   const isStepped = ({ symbol }: ProbeSite) => image.functions.get(symbol)?.emulated !== true;
-  return counted.filter(isStepped).length / counted.length;
+  // A `ret` is stepped through; of each call there is one.
+  const exits = counted.filter(({ exits }) => exits).length;
+  return (counted.filter(isStepped).length + exits) / (counted.length + exits);
 }

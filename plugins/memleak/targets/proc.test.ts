@@ -1,14 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import {
-  isMemoryLimited,
-  liveProc,
-  parseCgroups,
-  parseMemory,
-  parseStat,
-  readProcessOf,
-} from './proc.js';
+import { liveProc, parseCgroups, parseMemory, parseStat, readProcessOf } from './proc.js';
 
 const STAT =
   '4711 (a) R (b\n) S 17 1 1 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 3 0 987654 1 2 3 1000 2000 3000 0';
@@ -51,17 +44,6 @@ describe('what /proc says', () => {
   it('of its cgroups, each path once', () => {
     const text = '12:cpu,memory:/a:b\n1:name=systemd:/a:b\n0::/gone (deleted)\nrubbish\n';
     assert.deepEqual(parseCgroups(text), ['/a:b', '/gone']);
-  });
-
-  it('of its limits: small requests fail only where one is set', () => {
-    const limited = (data: string, space: string) => {
-      const text = `Limit  Soft Limit  Hard Limit  Units\nMax data size  ${data}  unlimited  bytes\nMax address space  ${space}  unlimited  bytes\n`;
-      return isMemoryLimited({ ...liveProc, text: () => text }, 7);
-    };
-    assert.equal(limited('unlimited', 'unlimited'), false);
-    assert.equal(limited('1048576', 'unlimited'), true);
-    assert.equal(limited('unlimited', '1048576'), true);
-    assert.equal(isMemoryLimited(liveProc, 2 ** 30), true, 'who knows');
   });
 
   it('of this process is what it knows of itself', () => {

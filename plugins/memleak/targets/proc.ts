@@ -138,14 +138,3 @@ export function attempt<T>(read: () => T | undefined): T | undefined {
     return undefined; // gone, or hidden
   }
 }
-
-/**
- * Whether the process may take less memory than the host has (setrlimit(2), RLIMIT_AS and
- * RLIMIT_DATA): then small requests fail as well. So it is said where it cannot be read.
- */
-export function isMemoryLimited(proc: Proc, pid: number): boolean {
-  const text = attempt(() => proc.text(pid, 'limits')) ?? '';
-  return !['address space', 'data size'].every((what) =>
-    new RegExp(`^Max ${what} +unlimited `, 'm').test(text),
-  );
-}

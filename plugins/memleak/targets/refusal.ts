@@ -27,8 +27,9 @@ export function refusalOfProgram(program: Image | undefined, map: ProcessMap): s
     return 'its executable cannot be read: it has gone, or is on a file system in user space or over the network';
   }
   if (program.bits === 32) return 'it is a 32-bit program; only 64-bit programs can be followed';
-  if (program.isGo) {
-    return 'it is a Go program, which a return probe would crash: Go moves stacks as they grow. Its own profiler (net/http/pprof) shows what it allocates';
+  // What is loaded beside it, C's allocator, runs on stacks of its own, which stay where they are.
+  if (program.isGo && program.isStatic) {
+    return 'it is a Go program without a C library, which a return probe would crash: Go moves stacks as they grow. Its own profiler (net/http/pprof) shows what Go allocates; linked dynamically (CGO_ENABLED=1), what its C code does is seen here';
   }
   return undefined;
 }

@@ -19,7 +19,6 @@ import { Images } from './images.js';
 import { Jobs } from './jobs.js';
 import {
   hasShadowStack,
-  isMemoryLimited,
   liveProc,
   type Proc,
   readMemory,
@@ -95,10 +94,7 @@ export class Targets implements Closable {
       symbolsOfInterest(config.targets.flatMap(({ functions }) => Object.keys(functions))),
     );
     this.#identities = new Identities(proc);
-    const { throwing_new } = config;
-    const throwing = (pid: number) =>
-      throwing_new === 'always' ||
-      (throwing_new === 'auto' && watch.strategy === 'session' && !isMemoryLimited(proc, pid));
+    const throwing = config.throwing_new === 'auto';
     const shadowed = (pid: number) => hasShadowStack(proc, pid) && !returnsOnShadowStack();
     this.#context = { watch, images: this.#images, readMap, throwing, shadowed };
     this.#economy = new Economy(config, watch, logger);

@@ -18,9 +18,6 @@
 
 const volatile __u64 page_size = 4096;
 
-/* Requests that may fail where the host still has memory: bytes; as in user-watch.ts. */
-#define MAX_THROWING_SIZE (16 << 20)
-
 /* More calls within one than any allocator makes: the outer one is gone. */
 #define MAX_NESTED 32
 
@@ -31,7 +28,7 @@ struct request {
 	__u64 out; /* where it writes the address; 0: it returns it */
 	__u32 shape;
 	bool leaf; /* calls no other function that is probed */
-	bool may_throw; /* through a return probe that would be the end of the process */
+	bool exits; /* is seen to end at a `ret`: an exception through a return probe ends the process */
 };
 
 /* What the link shall do as the call returns; only sessions listen. */
@@ -74,6 +71,17 @@ static __always_inline void take_old(struct ml_thread *thread, __u64 address)
 	thread->old_address = address;
 }
 
+/* Whether the call that is under way has ended by an exception: what it would return to is written over. */
+static __always_inline bool has_left(const struct ml_thread *thread)
+{
+	__u64 caller;
+
+	if (!thread->exits)
+		return false;
+	return bpf_probe_read_user(&caller, sizeof(caller), (void *)thread->sp) ||
+	       caller != thread->caller;
+}
+
 static __always_inline enum answer on_call(void *ctx, const struct request *request)
 {
 	struct ml_thread *thread = current_thread();
@@ -84,18 +92,12 @@ static __always_inline enum answer on_call(void *ctx, const struct request *requ
 		return SKIP_RETURN;
 	thread->counts.hits++;
 	if (thread->sp) {
-		if (sp < thread->sp && thread->nested < MAX_NESTED) {
+		if (sp < thread->sp && thread->nested < MAX_NESTED && !has_left(thread)) {
 			thread->nested++;
 			return SKIP_RETURN;
 		}
 		if (sp != thread->sp)
 			COUNT_TARGET(thread->target, interrupted, 1);
-	}
-	if (request->may_throw && request->size > MAX_THROWING_SIZE) {
-		COUNT_TARGET(thread->target, missed_allocations, 1);
-		COUNT_TARGET(thread->target, missed_bytes, request->size);
-		thread->sp = 0;
-		return SKIP_RETURN;
 	}
 	sampled = is_sampled(thread, request->size);
 	if (request->old || thread->has_old)
@@ -110,7 +112,14 @@ static __always_inline enum answer on_call(void *ctx, const struct request *requ
 	thread->shape = request->shape;
 	thread->size = request->size;
 	thread->out = request->out;
-	return SEE_RETURN;
+	thread->exits = request->exits;
+	if (!request->exits)
+		return SEE_RETURN;
+	if (bpf_probe_read_user(&thread->caller, sizeof(thread->caller), (void *)sp)) {
+		COUNT(read_failures);
+		thread->sp = 0;
+	}
+	return SKIP_RETURN;
 }
 
 static __always_inline bool has_failed(const struct ml_thread *thread, __u64 result)
@@ -137,6 +146,102 @@ static __always_inline void settle_old(struct ml_thread *thread, bool failed)
 	count_freed(&thread->old);
 settled:
 	thread->has_old = 0;
+}
+
+/* Part of a mapping that stays, as a mapping of its own. */
+static __noinline int keep_part(struct ml_key *key, const struct ml_live *mapping, __u64 size)
+{
+	struct ml_live part = *mapping;
+
+	part.size = size;
+	if (part.weight != ML_ONE)
+		COUNT_TARGET(key->target, approximations, 1);
+	if (put(key, &part))
+		count_allocated(&part);
+	return 0;
+}
+
+/*
+ * Takes from the front of a range what is mapped there, and gives its bytes; 0 if no mapping is known to
+ * begin or to lie there. Which one an address is within is known of the thread's last: who wants
+ * memory aligned maps too much, and gives back what is before and behind. Global, so that verifiers walk it
+ * once, and given numbers only (5.10).
+ */
+__noinline __u64 unmap_front(__u64 address, __u64 length)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct ml_thread *thread = bpf_map_lookup_elem(&threads, &id);
+	struct ml_key key = { .address = address };
+	struct ml_live mapping;
+	__u64 before = 0, size, end;
+
+	if (!thread)
+		return 0;
+	key.target = thread->target;
+	if (!take(&key, &mapping)) {
+		before = address - thread->mapped;
+		key.address = thread->mapped;
+		if (!before || before >= thread->mapped_size || !take(&key, &mapping))
+			return 0;
+	}
+	size = whole_pages(mapping.size);
+	end = before + length;
+	if (before < size)
+		count_freed(&mapping);
+	if (before && before < size) {
+		keep_part(&key, &mapping, before);
+		thread->mapped_size = before;
+	}
+	if (end < size) {
+		key.address += end;
+		keep_part(&key, &mapping, size - end);
+		if (!before) {
+			thread->mapped = key.address;
+			thread->mapped_size = size - end;
+		}
+	}
+	return before < size ? size - before : 0;
+}
+
+/* Mappings that one call ends or covers, at most. */
+#define MAX_MAPPINGS 16
+
+/* False if part of the range was of no mapping that is known. */
+static __always_inline bool unmap(__u64 address, __u64 length)
+{
+	for (__u32 i = 0; i < MAX_MAPPINGS; i++) {
+		__u64 taken = unmap_front(address, length);
+
+		if (!taken)
+			return false;
+		if (taken >= length)
+			return true;
+		address += taken;
+		length -= taken;
+	}
+	return false;
+}
+
+static __always_inline enum answer on_unmap(__u64 address, __u64 length)
+{
+	struct ml_thread *thread = current_thread();
+
+	if (!thread)
+		return SKIP_RETURN;
+	thread->counts.hits++;
+	if (!unmap(address, whole_pages(length)))
+		thread->counts.unknown_frees++;
+	return SKIP_RETURN;
+}
+
+/* What a new mapping lies upon is gone (MAP_FIXED). */
+static __always_inline void uncover(struct ml_thread *thread, __u64 address)
+{
+	__u64 length = whole_pages(thread->size);
+
+	unmap(address, length);
+	thread->mapped = address;
+	thread->mapped_size = length;
 }
 
 static __always_inline void record(void *ctx, struct ml_thread *thread, __u64 address)
@@ -172,19 +277,11 @@ static __always_inline int shrink_heap(struct ml_thread *thread, __u64 end, bool
 	return 0;
 }
 
-static __always_inline int on_return(void *ctx)
+static __always_inline int end_call(void *ctx, struct ml_thread *thread)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct ml_thread *thread = bpf_map_lookup_elem(&threads, &id);
 	__u64 result = PT_REGS_RC((struct pt_regs *)ctx);
 	bool failed;
 
-	if (!thread)
-		return 0;
-	thread->counts.hits++;
-	/* Of a call within the outermost one, or of one that was not seen to begin. */
-	if (!thread->sp || PT_REGS_SP((struct pt_regs *)ctx) <= thread->sp)
-		return 0;
 	thread->sp = 0;
 	failed = has_failed(thread, result);
 	if (thread->has_old)
@@ -199,8 +296,38 @@ static __always_inline int on_return(void *ctx)
 		COUNT_TARGET(thread->target, missed_bytes, thread->size);
 		return 0;
 	}
+	if (thread->shape == ML_MMAP)
+		uncover(thread, result);
 	record(ctx, thread, result);
 	return 0;
+}
+
+static __always_inline int on_return(void *ctx)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct ml_thread *thread = bpf_map_lookup_elem(&threads, &id);
+
+	if (!thread)
+		return 0;
+	thread->counts.hits++;
+	/* Of a call within the outermost one, or of one that was not seen to begin. */
+	if (!thread->sp || thread->exits || PT_REGS_SP((struct pt_regs *)ctx) <= thread->sp)
+		return 0;
+	return end_call(ctx, thread);
+}
+
+/* At a `ret` that the outermost call may come to; others come by as well, with another stack. */
+static __always_inline int on_ret(void *ctx)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct ml_thread *thread = bpf_map_lookup_elem(&threads, &id);
+
+	if (!thread)
+		return 0;
+	thread->counts.hits++;
+	if (!thread->sp || !thread->exits || PT_REGS_SP((struct pt_regs *)ctx) != thread->sp)
+		return 0;
+	return end_call(ctx, thread);
 }
 
 static __always_inline enum answer on_free(__u64 address)
@@ -220,40 +347,5 @@ static __always_inline enum answer on_free(__u64 address)
 		count_freed(&freed);
 	else
 		thread->counts.unknown_frees++;
-	return SKIP_RETURN;
-}
-
-/* The beginning of a mapping is gone: what is left has another address. */
-static __noinline int shrink(struct ml_key *key, struct ml_live *mapping, __u64 bytes)
-{
-	struct ml_live rest = *mapping;
-
-	rest.size -= bytes;
-	if (mapping->weight != ML_ONE)
-		COUNT_TARGET(key->target, approximations, 1);
-	count_freed(mapping);
-	key->address += bytes;
-	if (put(key, &rest))
-		count_allocated(&rest);
-	return 0;
-}
-
-static __always_inline enum answer on_unmap(__u64 address, __u64 length)
-{
-	struct ml_thread *thread = current_thread();
-	struct ml_key key = { .address = address };
-	struct ml_live mapping;
-
-	if (!thread)
-		return SKIP_RETURN;
-	thread->counts.hits++;
-	key.target = thread->target;
-	length = whole_pages(length);
-	if (!take(&key, &mapping))
-		thread->counts.unknown_frees++;
-	else if (length < whole_pages(mapping.size))
-		shrink(&key, &mapping, length);
-	else
-		count_freed(&mapping);
 	return SKIP_RETURN;
 }

@@ -35,8 +35,8 @@ enum ml_shape {
 	ML_SHAPE = 0xff,
 	/* added to a shape in a cookie: the function calls no other that is probed */
 	ML_LEAF = 0x100,
-	/* and: it may leave by an exception */
-	ML_MAY_THROW = 0x200,
+	/* and: it may leave by an exception, and its result is seen at its `ret` */
+	ML_EXITS = 0x200,
 };
 
 enum ml_target_state {
@@ -221,7 +221,10 @@ struct ml_thread {
 	struct ml_live old;
 	struct ml_counts counts;
 	__u32 news; /* entries of `new` that hold */
-	__u32 unused;
+	__u32 exits; /* the call is seen to end at a `ret` of its function */
+	__u64 caller; /* then: where it returns to */
+	__u64 mapped; /* by its last mmap, and bytes of it that are left */
+	__u64 mapped_size;
 	struct ml_new new[2]; /* the last; outer first, for new[] calls new */
 	struct ml_walk walk;
 };

@@ -13,13 +13,19 @@
 
 const volatile __u32 never = 0;
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(__u32));
-} nowhere SEC(".maps");
+#define NOWHERE(name)                             \
+	struct {                                  \
+		__uint(type, BPF_MAP_TYPE_PROG_ARRAY); \
+		__uint(max_entries, 1);           \
+		__uint(key_size, sizeof(__u32));  \
+		__uint(value_size, sizeof(__u32)); \
+	} name SEC(".maps")
 
-#define OWN_STACK(ctx)  \
-	if (never)      \
-	bpf_tail_call(ctx, &nowhere, 0)
+NOWHERE(nowhere);
+/* Of programs that are attached in another way than the rest: a map is of one way alone. */
+NOWHERE(nowhere_else);
+
+#define OWN_STACK_BY(map, ctx) \
+	if (never)             \
+	bpf_tail_call(ctx, &map, 0)
+#define OWN_STACK(ctx) OWN_STACK_BY(nowhere, ctx)

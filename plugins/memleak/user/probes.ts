@@ -3,13 +3,13 @@ import type { BpfLink, BpfObject } from '../../../core/bpf/host.js';
 import { MemWatcherError } from '../../../core/errors.js';
 import { type ProbedFile, type ProbeSite, SHAPES, type Shape } from './user-watch.js';
 
-/** ML_LEAF and ML_MAY_THROW of memleak.h. */
+/** ML_LEAF and ML_EXITS of memleak.h. */
 const LEAF = 0x100;
-const MAY_THROW = 0x200;
+const EXITS = 0x200;
 
 /** What has no return that anybody asks for. */
 const ENTRY_ONLY: readonly Shape[] = ['free', 'new', 'munmap'];
-const returns = ({ shape }: ProbeSite): boolean => !ENTRY_ONLY.includes(shape);
+const returns = ({ shape, exits }: ProbeSite): boolean => !exits && !ENTRY_ONLY.includes(shape);
 
 /** Functions that call no other allocator, by whatever library. */
 const LEAVES = /^(?:__libc_|__|je_|tc_|mi_)?(?:malloc|valloc|pvalloc)$/;
@@ -53,19 +53,31 @@ interface Plan {
 /** Returns first, so that no call is seen to begin whose end is not; detached the other way round. */
 function plansOf(strategy: string, sites: readonly ProbeSite[]): Plan[] {
   if (sites.length === 0) return [];
+  // Functions share their ends: a place is probed once.
+  const exits = [...new Set(sites.flatMap((site) => site.exits ?? []))];
+  const atExits = exits.length > 0 ? [{ program: 'at_exit', offsets: exits }] : [];
   if (strategy === 'session') {
-    return [{ program: 'session', offsets: sites.map(placeOf), cookies: sites.map(cookieOf) }];
+    const session = { offsets: sites.map(placeOf), cookies: sites.map(cookieOf) };
+    return [...atExits, { program: 'session', ...session }];
   }
   // At the same place, where the stack is what it is at the entry: one breakpoint for both.
   const returning = sites.filter(returns).map(placeOf);
-  const plans: Plan[] = returning.length > 0 ? [{ program: 'any_return', offsets: returning }] : [];
+  const plans: Plan[] = [...atExits];
+  if (returning.length > 0) plans.push({ program: 'any_return', offsets: returning });
   if (strategy === 'multi') {
     const entries = { offsets: sites.map(placeOf), cookies: sites.map(cookieOf) };
     return [...plans, { program: 'multi_entry', ...entries }];
   }
   for (const shape of SHAPES) {
-    const offsets = sites.filter((site) => site.shape === shape).map(placeOf);
-    if (offsets.length > 0) plans.push({ program: `entry_${shape}`, offsets });
+    const own = sites.filter((site) => site.shape === shape);
+    const [seen, returned] = [own.filter((site) => site.exits), own.filter((site) => !site.exits)];
+    if (returned.length > 0) {
+      plans.push({ program: `entry_${shape}`, offsets: returned.map(placeOf) });
+    }
+    // Without cookies a program says that its calls are seen to end at a `ret`.
+    if (seen.length > 0) {
+      plans.push({ program: `entry_exits_${shape}`, offsets: seen.map(placeOf) });
+    }
   }
   return plans;
 }
@@ -73,8 +85,8 @@ function plansOf(strategy: string, sites: readonly ProbeSite[]): Plan[] {
 /** Where the stack is still what it is as the function begins, and the kernel steps through nothing. */
 const placeOf = ({ offset }: ProbeSite): number => offset;
 
-const cookieOf = ({ shape, symbol, leaf = LEAVES.test(symbol), mayThrow }: ProbeSite): number =>
-  SHAPES.indexOf(shape) | (leaf ? LEAF : 0) | (mayThrow ? MAY_THROW : 0);
+const cookieOf = ({ shape, symbol, leaf = LEAVES.test(symbol), exits }: ProbeSite): number =>
+  SHAPES.indexOf(shape) | (leaf ? LEAF : 0) | (exits ? EXITS : 0);
 
 /** Newest first. Says what went wrong, unless something else already did. */
 function closeAll(links: readonly BpfLink[], cause?: unknown): void {

@@ -113,6 +113,48 @@ __noinline int walk_some(__u32 slot, __u32 turn)
 	return end == ML_LIMIT && depth < max_depth;
 }
 
+/* Words above the first frame in which its caller is looked for. */
+#define WORDS_SEARCHED 32
+
+/* Whether the instruction before `address` is a call, as compilers make them. */
+static __always_inline bool is_behind_call(__u64 address)
+{
+	__u8 code[8];
+
+	if (bpf_probe_read_user(code, sizeof(code), (void *)(address - sizeof(code))))
+		return false;
+#define IS_INDIRECT(at) (code[at] == 0xff && (code[at + 1] & 0x38) == 0x10)
+	return code[3] == 0xe8 || IS_INDIRECT(6) || IS_INDIRECT(5) || IS_INDIRECT(2) ||
+	       IS_INDIRECT(1);
+#undef IS_INDIRECT
+}
+
+/*
+ * The caller of code that nobody knows: of a library that was loaded a moment ago, or is gone again
+ * before anybody looks. It has no frame pointers, as is seen by then: the next word of the stack that
+ * is behind a call in code that is known is taken for where it returns to. Global as walk_some is.
+ */
+__noinline int find_caller(__u32 number)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct ml_thread *thread = bpf_map_lookup_elem(&threads, &id);
+	__u64 sp, word;
+
+	if (!thread)
+		return 0;
+	sp = thread->walk.sp;
+	for (__u32 i = 0; i < WORDS_SEARCHED; i++, sp += sizeof(word)) {
+		if (bpf_probe_read_user(&word, sizeof(word), (void *)sp))
+			return 0;
+		if (range_of(number, word) >= NO_RANGE || !is_behind_call(word))
+			continue;
+		thread->walk.address = word;
+		thread->walk.sp = sp + sizeof(word);
+		return 1;
+	}
+	return 0;
+}
+
 /* Its hash, never 0. `to`: the stack of the slot, if it has one. */
 static __always_inline __u64 walk(struct ml_thread *thread, const struct start *start, __u32 slot,
 				  struct ml_stack *to)
@@ -135,7 +177,14 @@ static __always_inline __u64 walk(struct ml_thread *thread, const struct start *
 	walk->hash = hash;
 	walk->depth = depth;
 	for (__u32 turn = 0; turn * FRAMES_AT_ONCE < ML_FRAMES; turn++) {
-		if (!walk_some(slot, turn))
+		if (walk_some(slot, turn))
+			continue;
+		if (turn || walk->depth != depth + 1 || walk->end != ML_END ||
+		    range_of(thread->target, start->address) < NO_RANGE)
+			break;
+		walk->pointer = start->pointer;
+		walk->sp = start->sp;
+		if (!find_caller(thread->target))
 			break;
 	}
 	if (to) {

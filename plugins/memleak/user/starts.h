@@ -65,6 +65,11 @@ static __always_inline struct start start_of(const struct ml_thread *thread, str
 	const struct ml_new *inner = thread->news > 1 ? &thread->new[1] : &thread->new[0];
 	__u64 caller;
 
+	/* It has not returned yet. */
+	if (thread->exits) {
+		start.address = thread->caller;
+		start.sp += sizeof(long);
+	}
 	if (!thread->news || !is_in(inner, start.address, start.sp))
 		return start;
 	/* it may have ended long since, and others may lie where it did */

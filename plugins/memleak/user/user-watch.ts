@@ -51,20 +51,16 @@ export interface ProbeSite {
   /** Bytes into the file where the function begins: where the probe of `new` is put. */
   readonly entry: number;
   /**
-   * It may leave by an exception, which its return probe would make fatal: an operator new that does
-   * not pass malloc. With a session the return is left out for sizes above `MAX_THROWING_SIZE`, which
-   * count as missed; `targets/` gives such sites to no other strategy unless configured.
+   * Of one that may leave by an exception, which a return probe would make fatal (an operator new that
+   * does not pass malloc): bytes into the file of its `ret` instructions, where its result is seen instead.
    */
-  readonly mayThrow?: true;
+  readonly exits?: readonly number[];
   /**
    * It calls no other function that is probed (glibc's calloc, everybody's malloc): a session then
    * leaves out the return of calls that are not sampled. By the symbol if not said.
    */
   readonly leaf?: boolean;
 }
-
-/** Requests that may fail where the host still has memory: bytes. */
-export const MAX_THROWING_SIZE = 16 * 1024 * 1024;
 
 /** Functions of one file. `path` can be opened by the agent: /proc/PID/root/… or map_files/…. */
 export interface ProbedFile {
