@@ -190,7 +190,14 @@ export interface MlStack {
   readonly frames: readonly number[];
 }
 
-/** struct ml_target, 41088 bytes. */
+/** struct ml_strangers, 64 bytes. */
+export interface MlStrangers {
+  readonly hits: number;
+  /** 7 elements. */
+  readonly unused: readonly number[];
+}
+
+/** struct ml_target, 41096 bytes. */
 export interface MlTarget {
   readonly start_time: number;
   readonly pid: number;
@@ -198,7 +205,9 @@ export interface MlTarget {
   readonly which: number;
   /** 2 elements. */
   readonly ranges: readonly number[];
-  readonly unused: number;
+  readonly group: number;
+  readonly also: number;
+  readonly interval: number;
   readonly gone: MlCounts;
   readonly present: MlCounts;
   readonly missed_allocations: number;

@@ -25,14 +25,18 @@ static __always_inline enum answer enter(struct pt_regs *ctx, __u64 cookie)
 		.leaf = cookie & ML_LEAF,
 		.exits = cookie & ML_EXITS,
 	};
+	struct ml_thread *thread = thread_of_group(cookie >> ML_GROUP_BIT);
 
+	if (!thread)
+		return SKIP_RETURN;
+	thread->counts.hits++;
 	switch (request.shape) {
 	case ML_FREE:
-		return on_free(first);
+		return on_free(thread, first);
 	case ML_MUNMAP:
-		return on_unmap(first, second);
+		return on_unmap(thread, first, second);
 	case ML_NEW:
-		on_new(ctx);
+		on_new(ctx, thread);
 		return SKIP_RETURN;
 	case ML_MALLOC:
 	case ML_SBRK:
@@ -64,7 +68,7 @@ static __always_inline enum answer enter(struct pt_regs *ctx, __u64 cookie)
 	default:
 		return SKIP_RETURN;
 	}
-	return on_call(ctx, &request);
+	return on_call(ctx, thread, &request);
 }
 
 /* What a session runs as a function returns is where it returns to, and not where it began. */
@@ -82,7 +86,7 @@ SEC("uprobe")
 int multi_entry(struct pt_regs *ctx)
 {
 	OWN_STACK(ctx);
-	enter(ctx, bpf_get_attach_cookie(ctx) & (ML_SHAPE | ML_EXITS));
+	enter(ctx, bpf_get_attach_cookie(ctx) & ~(__u64)ML_LEAF);
 	return 0;
 }
 

@@ -28,7 +28,7 @@ export class KernelEconomy {
   /** `limit`: share of one CPU; 0: none. Nothing is sampled: a free is looked for in any case. */
   constructor(limit: number, strategy: string) {
     const cost = strategy.startsWith('tracepoint') ? CLASSIC : RAW;
-    this.#budget = new Budget({ budget: 0, limit, sampling: 0 }, cost);
+    this.#budget = new Budget({ budget: 0, limit, sampling: 0 }, () => cost);
   }
 
   isLeft(group: Group): boolean {

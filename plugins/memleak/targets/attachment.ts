@@ -8,7 +8,16 @@ import type { Family } from './allocators.js';
 import type { Image } from './image.js';
 import type { Images } from './images.js';
 import type { Job } from './jobs.js';
+import type { Group, Links } from './links.js';
 import { type FilePlan, type PlanOptions, planFile } from './plan.js';
+
+export interface AttachContext {
+  readonly watch: Pick<UserWatch, 'join'>;
+  readonly links: Links;
+  readonly images: Images;
+}
+
+const wantedOf = ({ isShared, number }: Group): number => (isShared ? number : 0);
 
 /** The probes in one process: a link for each file that has functions which allocate. */
 export class Attachment {
@@ -16,13 +25,20 @@ export class Attachment {
   readonly #files = new Map<string, AttachedFile>();
   /** Links of which the kernel is letting go. */
   #detaching = 0;
+  /** Whose links it has; 0: its own. */
+  #joined: number;
+  /** It could not go over to others. */
+  #stays = false;
 
   constructor(
     private readonly process: ProcessId,
     private readonly options: PlanOptions,
-    private readonly watch: Pick<UserWatch, 'attach'>,
-    private readonly images: Images,
-  ) {}
+    private readonly group: Group,
+    private readonly context: AttachContext,
+  ) {
+    this.#joined = wantedOf(group);
+    context.watch.join(process, this.#joined);
+  }
 
   get families(): readonly Family[] {
     const found = [...this.#files.values()].flatMap(({ link, plan }) =>
@@ -75,6 +91,50 @@ export class Attachment {
     }
   }
 
+  /** Whether it is to share links that it does not, or the other way round. */
+  get isMisplaced(): boolean {
+    return !this.#stays && this.#joined !== wantedOf(this.group);
+  }
+
+  /**
+   * Goes over to shared links, or to its own. It has both for a while, and is seen by both. What cannot be
+   * attached leaves all as it is.
+   */
+  *regroup(modules: readonly MappedModule[]): Job {
+    const to = wantedOf(this.group);
+    const links = new Map<string, BpfLink>();
+    try {
+      for (const module of modules) {
+        const key = keyOf(module);
+        const { link, plan } = this.#files.get(key) ?? {};
+        if (!link || !plan || links.has(key)) continue;
+        links.set(key, this.#attachAnew(module, plan, to));
+        yield undefined;
+      }
+      this.context.watch.join(this.process, to, this.#joined);
+      this.#joined = to;
+      // Those that it had are let go below.
+      for (const [key, { link, ...rest }] of this.#files) {
+        const other = links.get(key);
+        if (link) links.set(key, link);
+        this.#files.set(key, other ? { ...rest, link: other } : rest);
+      }
+    } catch {
+      this.#stays = true;
+    } finally {
+      for (const link of links.values()) this.#letGo(link);
+    }
+    while (this.#detaching > 0) yield 'wait';
+    this.context.watch.join(this.process, this.#joined);
+  }
+
+  #attachAnew(module: MappedModule, { sites }: FilePlan, group: number): BpfLink {
+    const { images, links } = this.context;
+    const found = images.find(this.process.pid, module);
+    if (!found) throw new Error(`${printable(module.path)} is gone`);
+    return links.attach(this.process, group, keyOf(module), { path: found.path, sites });
+  }
+
   /** Detaches from all; waits until nothing is left. If it is called off, that comes later. */
   *close(): Job {
     for (const key of this.#files.keys()) this.#detach(key);
@@ -84,7 +144,7 @@ export class Attachment {
   #attach(module: MappedModule): AttachedFile {
     const name = printable(module.path);
     try {
-      const found = this.images.find(this.process.pid, module);
+      const found = this.context.images.find(this.process.pid, module);
       if (found === undefined) {
         return mayMatter(module)
           ? { problem: `${name} could not be opened: it is gone, or another file has its name` }
@@ -95,7 +155,8 @@ export class Attachment {
       const { interpreter } = found.image;
       const file = { plan, unsafe, interpreter };
       if (plan.sites.length === 0) return file;
-      const link = this.watch.attach(this.process, { path: found.path, sites: plan.sites });
+      const probed = { path: found.path, sites: plan.sites };
+      const link = this.context.links.attach(this.process, this.#joined, keyOf(module), probed);
       return { ...file, link };
     } catch (error) {
       return { problem: `${name}: ${describeError(error)}` };
@@ -105,7 +166,10 @@ export class Attachment {
   #detach(key: string): void {
     const { link } = this.#files.get(key) ?? {};
     this.#files.delete(key);
-    if (!link) return;
+    if (link) this.#letGo(link);
+  }
+
+  #letGo(link: BpfLink): void {
     this.#detaching++;
     // What cannot be detached any more is no concern of who has left.
     const ended = () => {

@@ -16,14 +16,16 @@ interface Program {
 
 interface Step {
   readonly time: number;
+  /** The longest interval, and each program's. */
   readonly sampling: number;
+  readonly samplings: readonly number[];
   readonly followed: readonly string[];
   readonly said: string | undefined;
 }
 
 /** Runs programs for a time, a decision a second; they obey it. */
 function run(programs: readonly Program[], seconds: number, config: Partial<BudgetConfig> = {}) {
-  const budget = new Budget({ ...CONFIG, ...config }, COST);
+  const budget = new Budget({ ...CONFIG, ...config }, () => COST);
   const followed = new Set(programs.map(({ key }) => key));
   const steps: Step[] = [];
   for (let time = 0; time <= seconds; time++) {
@@ -31,14 +33,16 @@ function run(programs: readonly Program[], seconds: number, config: Partial<Budg
       .filter(({ key }) => followed.has(key))
       .map(({ key, rate, size = 100, stepped = 0 }) => {
         const allocations = rate(time);
-        const sampled = budget.sampling === 0 ? 1 : 1 - Math.exp(-size / budget.sampling);
+        const interval = budget.samplingOf(key);
+        const sampled = interval === 0 ? 1 : 1 - Math.exp(-size / interval);
         return { key, name: key, hits: 2 * allocations, recorded: allocations * sampled, stepped };
       });
     const decision = budget.decide(time, loads);
     for (const key of decision.leave) followed.delete(key);
     for (const key of decision.resume) followed.add(key);
-    const { sampling, said } = decision;
-    steps.push({ time, sampling, followed: [...followed], said });
+    const samplings = programs.map(({ key }) => budget.samplingOf(key));
+    const sampling = Math.max(...samplings);
+    steps.push({ time, sampling, samplings, followed: [...followed], said: decision.said });
   }
   return steps;
 }
@@ -108,6 +112,20 @@ describe('sampling', () => {
     assert.equal(last(steps).sampling, sampling);
   });
 
+  it('is each target’s: who is hot does not blind the others', () => {
+    const steps = run(
+      [
+        { key: 'quiet', rate: () => 500 },
+        { key: 'hot', rate: () => 40_000 },
+      ],
+      300,
+    );
+    const [quiet, hot] = last(steps).samplings;
+    assert.equal(quiet, 0);
+    assert.ok(Number(hot) >= FIRST_INTERVAL);
+    assert.match(said(steps)[0]?.said ?? '', /of hot from now on/);
+  });
+
   it('never changes without a budget', () => {
     const steps = run([{ key: 'a', rate: () => 10_000_000 }], 100, { budget: 0, limit: 0 });
     assert.deepEqual(said(steps), []);
@@ -125,6 +143,12 @@ describe('a target', () => {
     );
     assert.deepEqual(last(steps).followed, ['small']);
     assert.ok(said(steps).some((step) => /^tight loop is left for 60 s: /.test(step.said ?? '')));
+  });
+
+  it('is left within two seconds where the probes take nearly all of its time', () => {
+    const steps = run([{ key: 'a', rate: (time) => (time < 60 ? 100 : 480_000) }], 70);
+    const left = steps.find(({ followed }) => followed.length === 0);
+    assert.equal(left?.time, 61);
   });
 
   it('is not left as long as sampling may do', () => {
@@ -156,7 +180,7 @@ describe('a target', () => {
   });
 
   it('that is forgotten counts no more', () => {
-    const budget = new Budget(CONFIG, COST);
+    const budget = new Budget(CONFIG, () => COST);
     budget.decide(0, []);
     const load = { key: 'a', name: 'a', hits: 1e7, recorded: 0, stepped: 0 };
     for (let time = 1; budget.decide(time, [load]).leave.length === 0; time++) assert.ok(time < 9);

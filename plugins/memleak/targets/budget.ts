@@ -1,7 +1,7 @@
 /**
- * What watching costs the host, and what is done about it: above the budget the sampling interval
- * rises, above the limit the costliest target is left for a while; when the load falls, it comes
- * back step by step. Pure: it is told figures and gives decisions.
+ * What watching costs the host, and what is done about it: above the budget the sampling interval of
+ * the target that records the most rises, above the limit the costliest target is left for a while; when
+ * the load falls, both come back step by step. Pure: it is told figures and gives decisions.
  */
 import type { ProbeCost } from './probe-cost.js';
 
@@ -22,13 +22,13 @@ export interface BudgetConfig {
   /** Shares of one CPU; 0: none. */
   readonly budget: number;
   readonly limit: number;
-  /** Where the sampling interval begins, and what it comes back to; 0: every allocation. */
+  /** Where sampling intervals begin, and what they come back to; 0: every allocation. */
   readonly sampling: number;
 }
 
 export interface Decision {
-  /** Mean bytes between samples from now on. */
-  readonly sampling: number;
+  /** By target: mean bytes between samples from now on, of those for which it changes. */
+  readonly samplings: ReadonlyMap<string, number>;
   /** Targets to be left now. */
   readonly leave: readonly string[];
   /** Targets to be followed again. */
@@ -47,6 +47,8 @@ export const FIRST_INTERVAL = 1024;
 export const LAST_INTERVAL = 16 * 1024 * 1024;
 /** Seconds over which a load is smoothed; a burst of one second changes nothing. */
 const SMOOTHING = 3;
+/** Looks in a row above the limit after which nothing is smoothed any more. */
+const BURST = 2;
 /** Seconds between two steps up: the effect of the last has to be seen. */
 const RAISE_AFTER = 3;
 /** Above the budget by so many times, a step is a long one. */
@@ -55,16 +57,29 @@ const LONG_STEP = 8;
 /** Seconds below `CALM` of the budget, as it would be one step down, before that step. */
 const LOWER_AFTER = 30;
 const CALM = 0.5;
+/** Where what a target records is a smaller part of all cost, recording less only makes the result worse. */
+const MINOR = 0.1;
 /** Seconds that a target is left, the first time and at most: twice as long each time. */
 const LEAVE_FIRST = 60;
 const LEAVE_LAST = 3600;
 /** Seconds of good conduct after which it is the first time again. */
 const FORGIVE_AFTER = 600;
 
+/** Shares of one CPU. */
 interface Share {
-  readonly name: string;
   readonly total: number;
   readonly recording: number;
+}
+
+interface Account {
+  name: string;
+  /** Smoothed, and since the last look. */
+  share: Share;
+  now: Share;
+  sampling: number;
+  /** When its sampling changed last, and since when it is calm: seconds. */
+  changed: number;
+  calmSince: number | undefined;
 }
 
 interface Left {
@@ -73,26 +88,34 @@ interface Left {
   readonly seconds: number;
 }
 
+interface Step {
+  readonly account: Account;
+  readonly sampling: number;
+  readonly why: string;
+}
+
+const NOTHING: Share = { total: 0, recording: 0 };
+
 export class Budget {
   readonly #config: BudgetConfig;
-  readonly #cost: ProbeCost;
-  #sampling: number;
-  /** By target, shares of a CPU, smoothed. */
-  readonly #shares = new Map<string, Share>();
+  readonly #accounts = new Map<string, Account>();
   readonly #left = new Map<string, Left>();
   readonly #lastLeft = new Map<string, { seconds: number; ended: number }>();
   #before: number | undefined;
-  #changed = Number.NEGATIVE_INFINITY;
-  #calmSince: number | undefined;
+  /** Looks in a row above the limit. */
+  #above = 0;
 
-  constructor(config: BudgetConfig, cost: ProbeCost) {
+  constructor(
+    config: BudgetConfig,
+    /** As it was measured last. */
+    private readonly cost: () => ProbeCost,
+  ) {
     this.#config = config;
-    this.#cost = cost;
-    this.#sampling = config.sampling;
   }
 
-  get sampling(): number {
-    return this.#sampling;
+  /** Mean bytes between two samples of the target. */
+  samplingOf(key: string): number {
+    return this.#accounts.get(key)?.sampling ?? this.#config.sampling;
   }
 
   /** Seconds until it is followed again; undefined if it is not left. */
@@ -104,15 +127,19 @@ export class Budget {
   decide(time: number, loads: readonly Load[]): Decision {
     const seconds = this.#before === undefined ? 0 : time - this.#before;
     this.#before = time;
-    if (seconds > 0) this.#smooth(loads, seconds);
-    const share = this.#total();
-    const leave = this.#leaveOne(time, share);
-    const said = leave ?? this.#adjust(time, share);
+    if (seconds > 0) this.#take(loads, seconds);
+    const share = this.#sum(({ share: { total } }) => total);
+    const left = this.#leaveOne(time, share);
+    const step = left ? undefined : this.#step(time, share);
     const resume = this.#resume(time);
-    const words = [said?.said, ...resume.map(({ name }) => `${name} is followed again`)];
+    const words = [
+      left?.said,
+      step && this.#apply(step, time, share),
+      ...resume.map(({ name }) => `${name} is followed again`),
+    ];
     return {
-      sampling: this.#sampling,
-      leave: leave ? [leave.key] : [],
+      samplings: new Map(step ? [[step.key, step.sampling]] : []),
+      leave: left ? [left.key] : [],
       resume: resume.map(({ key }) => key),
       share,
       said: words.filter((word) => word !== undefined).join('; ') || undefined,
@@ -121,52 +148,86 @@ export class Budget {
 
   /** It has exited. */
   forget(key: string): void {
-    this.#shares.delete(key);
+    this.#accounts.delete(key);
     this.#left.delete(key);
     this.#lastLeft.delete(key);
   }
 
-  #smooth(loads: readonly Load[], seconds: number): void {
+  #take(loads: readonly Load[], seconds: number): void {
     const weight = 1 - Math.exp(-seconds / SMOOTHING);
     const seen = new Set<string>();
-    for (const { key, name, hits, recorded, stepped } of loads) {
-      seen.add(key);
-      const recording = (recorded * this.#cost.record) / seconds;
-      const hit = this.#cost.hit + stepped * (this.#cost.steppedHit - this.#cost.hit);
-      const total = (hits * hit) / seconds + recording;
-      const before = this.#shares.get(key) ?? { total: 0, recording: 0 };
-      this.#shares.set(key, {
-        name,
-        total: before.total + weight * (total - before.total),
-        recording: before.recording + weight * (recording - before.recording),
-      });
+    for (const load of loads) {
+      seen.add(load.key);
+      const account = this.#accountOf(load);
+      const now = this.#shareOf(load, seconds);
+      account.now = now;
+      account.share = {
+        total: account.share.total + weight * (now.total - account.share.total),
+        recording: account.share.recording + weight * (now.recording - account.share.recording),
+      };
     }
-    for (const key of this.#shares.keys()) if (!seen.has(key)) this.#shares.delete(key);
+    for (const key of this.#accounts.keys()) if (!seen.has(key)) this.#accounts.delete(key);
+    const { limit } = this.#config;
+    const bare = this.#sum(({ now }) => now.total - now.recording);
+    this.#above = limit > 0 && bare > limit ? this.#above + 1 : 0;
   }
 
-  #total(of: 'total' | 'recording' = 'total'): number {
+  #accountOf({ key, name }: Load): Account {
+    const known = this.#accounts.get(key);
+    if (known) return known;
+    const account: Account = {
+      name,
+      share: NOTHING,
+      now: NOTHING,
+      sampling: this.#config.sampling,
+      changed: Number.NEGATIVE_INFINITY,
+      calmSince: undefined,
+    };
+    this.#accounts.set(key, account);
+    return account;
+  }
+
+  #shareOf({ hits, recorded, stepped }: Load, seconds: number): Share {
+    const { hit, steppedHit, record } = this.cost();
+    const recording = (recorded * record) / seconds;
+    return {
+      total: (hits * (hit + stepped * (steppedHit - hit))) / seconds + recording,
+      recording,
+    };
+  }
+
+  #sum(figure: (account: Account) => number): number {
     let sum = 0;
-    for (const share of this.#shares.values()) sum += share[of];
+    for (const account of this.#accounts.values()) sum += figure(account);
     return sum;
   }
 
   /** Sampling cannot help against what the bare hits cost. */
   #leaveOne(time: number, share: number): { key: string; said: string } | undefined {
-    const { limit } = this.#config;
-    const bare = share - this.#total('recording');
-    const maySample = this.#config.budget > 0 && this.#sampling < LAST_INTERVAL;
-    if (limit === 0 || share <= limit || (bare <= limit && maySample)) return undefined;
-    const [worst] = [...this.#shares].sort(([, a], [, b]) => b.total - a.total);
+    const { limit, budget } = this.#config;
+    if (limit === 0) return undefined;
+    const [key, worst] = this.#worst();
     if (!worst) return undefined;
-    const [key, { name, total }] = worst;
+    const isSudden = this.#above >= BURST;
+    const bare = share - this.#sum(({ share: { recording } }) => recording);
+    const maySample = budget > 0 && worst.sampling < LAST_INTERVAL;
+    if (!isSudden && (share <= limit || (bare <= limit && maySample))) return undefined;
+    const total = Math.max(worst.share.total, isSudden ? worst.now.total : 0);
+    const all = Math.max(share, isSudden ? this.#sum(({ now }) => now.total) : 0);
     const seconds = this.#pauseOf(key, time);
-    this.#left.set(key, { name, until: time + seconds, seconds });
-    this.#shares.delete(key);
-    this.#changed = time;
+    this.#left.set(key, { name: worst.name, until: time + seconds, seconds });
+    this.#accounts.delete(key);
+    this.#above = 0;
     return {
       key,
-      said: `${name} is left for ${seconds} s: its probes took ${percent(total)} of a CPU, all of them ${percent(share)}, more than the limit of ${percent(limit)}`,
+      said: `${worst.name} is left for ${seconds} s: its probes took ${percent(total)} of a CPU, all of them ${percent(all)}, more than the limit of ${percent(limit)}`,
     };
+  }
+
+  #worst(): [key: string, account: Account | undefined] {
+    const costOf = ({ share, now }: Account) => Math.max(share.total, now.total);
+    const sorted = [...this.#accounts].sort(([, a], [, b]) => costOf(b) - costOf(a));
+    return sorted[0] ?? ['', undefined];
   }
 
   #pauseOf(key: string, time: number): number {
@@ -184,67 +245,70 @@ export class Budget {
     return due.map(([key, { name }]) => ({ key, name }));
   }
 
-  #adjust(time: number, share: number): { said: string } | undefined {
+  /** One step of one target at a time. */
+  #step(time: number, share: number): (Step & { readonly key: string }) | undefined {
     const { budget } = this.#config;
     if (budget === 0) return undefined;
-    if (share > budget) {
-      this.#calmSince = undefined;
-      return this.#raise(time, share);
-    }
-    return this.#lower(time, share);
+    if (share <= budget) return this.#lower(time, share);
+    for (const account of this.#accounts.values()) account.calmSince = undefined;
+    return this.#raise(time, share);
   }
 
-  #raise(time: number, share: number): { said: string } | undefined {
-    const next = this.#next(share);
-    // Where recording is a small part of the cost, recording less only makes the result worse.
-    const worthwhile = this.#total('recording') > share * MINOR;
-    if (time - this.#changed < RAISE_AFTER || next === this.#sampling || !worthwhile) {
-      return undefined;
-    }
-    return this.#step(time, next, `above the budget of ${percent(this.#config.budget)}`, share);
+  /** Who records the most, so that the others lose nothing by it. */
+  #raise(time: number, share: number): (Step & { readonly key: string }) | undefined {
+    const { budget } = this.#config;
+    const changed = Math.max(...[...this.#accounts.values()].map((account) => account.changed));
+    if (time - changed < RAISE_AFTER) return undefined;
+    const able = [...this.#accounts].flatMap(([key, account]) => {
+      const sampling = nextOf(account, share > FAR * budget);
+      const isWorthwhile = account.share.recording > share * MINOR;
+      return isWorthwhile && sampling !== account.sampling ? [{ key, account, sampling }] : [];
+    });
+    able.sort((a, b) => b.account.share.recording - a.account.share.recording);
+    return able[0] && { ...able[0], why: `above the budget of ${percent(budget)}` };
   }
 
-  #next(share: number): number {
-    if (this.#sampling === 0) return FIRST_INTERVAL;
-    const times = share > FAR * this.#config.budget ? LONG_STEP : 2;
-    return Math.max(this.#sampling, Math.min(this.#sampling * times, LAST_INTERVAL));
-  }
-
-  #lower(time: number, share: number): { said: string } | undefined {
+  #lower(time: number, share: number): (Step & { readonly key: string }) | undefined {
     const { sampling: first, budget } = this.#config;
-    if (this.#sampling === first) return undefined;
-    const next = this.#sampling / 2 < Math.max(FIRST_INTERVAL, first) ? first : this.#sampling / 2;
-    const recording = this.#total('recording');
-    // One step doubles what is recorded; the last, to every allocation, is every second hit.
-    const would = next === 0 ? share - recording + this.#everything() : share + recording;
-    if (would > budget * CALM) {
-      this.#calmSince = undefined;
-      return undefined;
+    let lowest: (Step & { readonly key: string }) | undefined;
+    for (const [key, account] of this.#accounts) {
+      if (account.sampling === first) continue;
+      const half = account.sampling / 2;
+      const next = half < Math.max(FIRST_INTERVAL, first) ? first : half;
+      if (share + this.#extra(account, next) > budget * CALM) {
+        account.calmSince = undefined;
+        continue;
+      }
+      account.calmSince ??= time;
+      if (time - account.calmSince < LOWER_AFTER) continue;
+      if (lowest && lowest.account.sampling >= account.sampling) continue;
+      lowest = { key, account, sampling: next, why: `well below the budget of ${percent(budget)}` };
     }
-    this.#calmSince ??= time;
-    if (time - this.#calmSince < LOWER_AFTER) return undefined;
-    this.#calmSince = time;
-    return this.#step(time, next, `well below the budget of ${percent(budget)}`, share);
+    return lowest;
   }
 
-  /** What recording every allocation would cost: of hits, half are allocations. */
-  #everything(): number {
-    const bare = this.#total() - this.#total('recording');
-    return (bare / this.#cost.hit / 2) * this.#cost.record;
+  /** One step doubles what is recorded; the last, to every allocation, is every second hit. */
+  #extra({ share: { total, recording } }: Account, next: number): number {
+    if (next !== 0) return recording;
+    const { hit, record } = this.cost();
+    return ((total - recording) / hit / 2) * record - recording;
   }
 
-  #step(time: number, next: number, why: string, share: number): { said: string } {
-    this.#sampling = next;
-    this.#changed = time;
+  #apply({ account, sampling, why }: Step, time: number, share: number): string {
+    account.sampling = sampling;
+    account.changed = time;
+    account.calmSince = sampling === this.#config.sampling ? undefined : time;
     // What recording costs now is another figure, to be learnt anew.
-    for (const [key, { name, total, recording }] of this.#shares) {
-      this.#shares.set(key, { name, total: total - recording, recording: 0 });
-    }
-    const what = next === 0 ? 'every allocation' : `one sample in ${next / 1024} KiB`;
-    return { said: `the probes take ${percent(share)} of a CPU, ${why}: ${what} from now on` };
+    const { total, recording } = account.share;
+    account.share = { total: total - recording, recording: 0 };
+    const what = sampling === 0 ? 'every allocation' : `one sample in ${sampling / 1024} KiB`;
+    return `the probes take ${percent(share)} of a CPU, ${why}: ${what} of ${account.name} from now on`;
   }
 }
 
-const MINOR = 0.1;
+function nextOf({ sampling }: Account, isFar: boolean): number {
+  if (sampling === 0) return FIRST_INTERVAL;
+  return Math.max(sampling, Math.min(sampling * (isFar ? LONG_STEP : 2), LAST_INTERVAL));
+}
 
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;

@@ -3,24 +3,25 @@ import type { Activity, UserWatch } from '../user/user-watch.js';
 import { Budget, type Load } from './budget.js';
 import { samplingInterval, type TargetsConfig } from './config.js';
 import type { Followed } from './followed.js';
-import { probeCost } from './probe-cost.js';
+import type { ProbeCost } from './probe-cost.js';
 
 /** Holds the budget against what the probes of all targets cost, and does what it decides. */
 export class Economy {
   readonly #budget: Budget;
   readonly #first: number;
   readonly #before = new Map<string, Activity>();
-  #sampling: number;
+  /** By target, and since when it is attached: what the kernel was told. */
+  readonly #samplings = new Map<string, { readonly since: number; readonly interval: number }>();
 
   constructor(
     config: TargetsConfig,
-    private readonly watch: Pick<UserWatch, 'setSampling' | 'strategy'>,
+    private readonly watch: Pick<UserWatch, 'setSampling'>,
     private readonly logger: Pick<Logger, 'info'>,
+    cost: () => ProbeCost,
   ) {
     this.#first = samplingInterval(config);
-    this.#sampling = this.#first;
     const { budget, limit } = config;
-    this.#budget = new Budget({ budget, limit, sampling: this.#first }, probeCost(watch.strategy));
+    this.#budget = new Budget({ budget, limit, sampling: this.#first }, cost);
   }
 
   /** Which targets are to be left, and followed again, now. */
@@ -30,10 +31,7 @@ export class Economy {
     targets: ReadonlyMap<string, Followed>,
   ): { readonly leave: readonly Followed[]; readonly resume: readonly Followed[] } {
     const decision = this.#budget.decide(time, this.#loads(activity, targets));
-    if (decision.sampling !== this.#sampling) {
-      this.#sampling = decision.sampling;
-      this.watch.setSampling(decision.sampling);
-    }
+    for (const target of targets.values()) this.#sample(target);
     if (decision.said) this.logger.info({ share: decision.share }, decision.said);
     const those = (keys: readonly string[]) =>
       keys.map((key) => targets.get(key)).filter((target) => target !== undefined);
@@ -42,19 +40,32 @@ export class Economy {
 
   forget(key: string): void {
     this.#before.delete(key);
+    this.#samplings.delete(key);
     this.#budget.forget(key);
   }
 
   /** For the status; undefined while all is as configured. */
   words(targets: ReadonlyMap<string, Followed>): string | undefined {
-    const left = [...targets.values()].filter(({ state }) => state === 'left');
-    const words = left.map(
-      ({ name }) => `${name} is not watched for a while, as it costs too much`,
-    );
-    if (this.#sampling !== this.#first) {
-      words.push(`one sample in ${this.#sampling / 1024} KiB, to stay in the budget`);
+    const words: string[] = [];
+    for (const { key, name, state } of targets.values()) {
+      const interval = this.#budget.samplingOf(key);
+      if (state === 'left') {
+        words.push(`${name} is not watched for a while, as it costs too much`);
+      } else if (state === 'followed' && interval !== this.#first) {
+        words.push(`one sample in ${interval / 1024} KiB of ${name}, to stay in the budget`);
+      }
     }
     return words.join('; ') || undefined;
+  }
+
+  /** Who is attached anew begins with what is configured. */
+  #sample({ key, process, state, attachedAt }: Followed): void {
+    if (state !== 'followed') return;
+    const interval = this.#budget.samplingOf(key);
+    const told = this.#samplings.get(key);
+    const before = told?.since === attachedAt ? told.interval : this.#first;
+    if (interval !== before) this.watch.setSampling(interval, process);
+    this.#samplings.set(key, { since: attachedAt, interval });
   }
 
   #loads(

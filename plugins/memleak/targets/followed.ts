@@ -11,13 +11,17 @@ import { Heartbeat } from './heartbeat.js';
 import type { Image } from './image.js';
 import type { Images } from './images.js';
 import type { Job } from './jobs.js';
+import type { Group, Links } from './links.js';
+import type { PlanOptions } from './plan.js';
 import { type MemoryStatus, NS_PER_TICK, type ProcessStat, TICKS_PER_SECOND } from './proc.js';
 import { lackOf, refusalOf, refusalOfProgram, SHADOWED } from './refusal.js';
 
 /** What a target needs of its surroundings. */
 export interface FollowContext {
-  readonly watch: Pick<UserWatch, 'attach' | 'follow' | 'forget' | 'prepare' | 'strategy'>;
+  readonly watch: Pick<UserWatch, 'follow' | 'forget' | 'join' | 'prepare' | 'strategy'>;
   readonly images: Images;
+  readonly links: Links;
+  readonly groupOf: (options: PlanOptions) => Group;
   readonly readMap: (pid: number) => ProcessMap;
   /** Whether functions that may leave by an exception are probed. */
   readonly throwing: boolean;
@@ -48,6 +52,7 @@ export class Followed {
   #candidate: Candidate;
   readonly #rule: Rule;
   #attachment: Attachment | undefined;
+  #group: Group | undefined;
   /** Of what it ran before. */
   readonly #old: Attachment[] = [];
   #map: ProcessMap | undefined;
@@ -149,7 +154,8 @@ export class Followed {
       functions,
       throwing: context.throwing,
     };
-    this.#attachment = new Attachment(process, options, context.watch, context.images);
+    this.#group = context.groupOf(options);
+    this.#attachment = new Attachment(process, options, this.#group, context);
     // Before the probes: which are needed depends on how frames can be undone.
     yield* this.#prepare();
     yield* this.#attachment.update(this.#modules());
@@ -166,6 +172,20 @@ export class Followed {
     this.attachedAt = Number(globalThis.process.hrtime.bigint());
     this.heartbeat.reset();
     this.state = 'followed';
+  }
+
+  /** Of those that are probed as it is; absent before it is attached. */
+  get group(): Group | undefined {
+    return this.#group;
+  }
+
+  get isMisplaced(): boolean {
+    return this.state === 'followed' && this.#attachment?.isMisplaced === true;
+  }
+
+  /** To links that it shares with others, or to its own. */
+  *regroup(): Job {
+    yield* this.#attachment?.regroup(this.#modules()) ?? [];
   }
 
   *#prepare(): Job {

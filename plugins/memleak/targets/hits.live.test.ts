@@ -34,10 +34,12 @@ class Seen {
   constructor(
     readonly watch: UserWatcher,
     readonly program: Program,
+    ...others: readonly Program[]
   ) {
+    const targets = [program, ...others].map(({ pid }) => ({ pid }));
     this.#targets = new Targets({
       watch,
-      config: makeTargetsConfig({ targets: [{ pid: program.pid }], budget: 0 }),
+      config: makeTargetsConfig({ targets, budget: 0 }),
       health: { degraded: () => undefined, clear: () => undefined },
       logger: silentLogger,
       readMap: (pid) => readProcessMap(pid),
@@ -101,7 +103,7 @@ for (const strategy of strategies) {
     const scope = new Scope();
     let watch: UserWatcher;
     before(() => {
-      watch = openIn(scope, strategy);
+      watch = openIn(scope, strategy, { maxTargets: 64 });
     });
     after(() => scope.close());
 
@@ -136,6 +138,35 @@ for (const strategy of strategies) {
         );
       });
     }
+
+    const isShareable = !SLOW.test(strategy);
+    it('two that share their links, beside one that is not watched', {
+      skip: !isShareable,
+    }, async (context) => {
+      const [one, two, stranger] = [
+        await start(context, dynamic.path),
+        await start(context, dynamic.path),
+        await start(context, dynamic.path),
+      ];
+      const seen = await new Seen(watch, one, two).look();
+      await one.ask('malloc 50 4321');
+      // They have links of their own at first, and go over.
+      const before = watch.strangerHits();
+      for (let looks = 0; watch.strangerHits() === before; looks++) {
+        assert.ok(looks < 10, 'nothing is shared');
+        await seen.look();
+        await stranger.ask('malloc 10 77');
+      }
+      await one.ask('malloc 50 4321');
+      assert.equal(seen.outstanding(4321).count, 100);
+      await one.ask('free 60');
+      assert.equal(seen.outstanding(4321).count, 40);
+      assert.equal(seen.outstanding(77).count, 0);
+      await seen.close();
+      const after = watch.strangerHits();
+      await stranger.ask('malloc 10 77');
+      assert.equal(watch.strangerHits(), after, 'a shared link was left behind');
+    });
 
     const cxx = {
       glibc: {},

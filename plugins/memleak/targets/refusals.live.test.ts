@@ -81,7 +81,10 @@ describe('what cannot be followed says why', { skip }, () => {
 
   it('a Go program', { skip: goProgram.missing ?? false }, async (context) => {
     const { pid } = await start(context, goProgram.path);
-    assert.match(await reasonOf(context, pid), /a Go program without a C library, which a return probe would crash/);
+    assert.match(
+      await reasonOf(context, pid),
+      /a Go program without a C library, which a return probe would crash/,
+    );
   });
 
   it('a static program without symbols', async (context) => {

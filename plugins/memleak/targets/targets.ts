@@ -17,6 +17,8 @@ import { type FollowedTarget, told } from './followed-target.js';
 import { Identities } from './identity.js';
 import { Images } from './images.js';
 import { Jobs } from './jobs.js';
+import { Links } from './links.js';
+import { probeCost } from './probe-cost.js';
 import {
   hasShadowStack,
   liveProc,
@@ -27,6 +29,7 @@ import {
 } from './proc.js';
 import { Processes, readCandidate } from './processes.js';
 import { Retries } from './retries.js';
+import { Sharing } from './sharing.js';
 import { absenceOf, Voice } from './voice.js';
 
 export interface TargetsOptions {
@@ -47,6 +50,8 @@ export interface TargetsOptions {
 const SCAN_EVERY = 1;
 /** For one refresh, ms: nothing else runs meanwhile. */
 const SLICE_MS = 20;
+/** Share of one CPU that others may be made to pay, where there is no budget. */
+const DEFAULT_ALLOWANCE = 0.05;
 /** How often is looked whether the kernel has let go. */
 const CLOSING_EVERY_MS = 5;
 
@@ -62,6 +67,7 @@ export class Targets implements Closable {
   readonly #identities: Identities;
   readonly #context: FollowContext;
   readonly #economy: Economy;
+  readonly #sharing: Sharing;
   readonly #voice: Voice;
   readonly #jobs = new Jobs();
   readonly #retries = new Retries();
@@ -96,8 +102,14 @@ export class Targets implements Closable {
     this.#identities = new Identities(proc);
     const throwing = config.throwing_new === 'auto';
     const shadowed = (pid: number) => hasShadowStack(proc, pid) && !returnsOnShadowStack();
-    this.#context = { watch, images: this.#images, readMap, throwing, shadowed };
-    this.#economy = new Economy(config, watch, logger);
+    const cost = () => probeCost(watch.strategy);
+    const allowance = config.budget || DEFAULT_ALLOWANCE;
+    this.#sharing = new Sharing({ watch, allowance, cost, logger });
+    this.#context = {
+      ...{ watch, images: this.#images, links: new Links(watch), readMap, throwing, shadowed },
+      groupOf: (options) => this.#sharing.groupOf(options),
+    };
+    this.#economy = new Economy(config, watch, logger, cost);
     this.#voice = new Voice(health, logger);
     watch.setSampling(samplingInterval(config));
   }
@@ -269,6 +281,7 @@ export class Targets implements Closable {
       }
       target.beat(stat, memory, activity.get(pid)?.hits ?? 0, now);
     }
+    this.#share(now);
     const { leave, resume } = this.#economy.weigh(now, activity, this.#targets);
     for (const target of leave) {
       this.#jobs.cancel(target.key);
@@ -276,6 +289,21 @@ export class Targets implements Closable {
       this.#jobs.add(target.key, target.close());
     }
     for (const target of resume) this.#jobs.add(target.key, target.attach());
+  }
+
+  /** Has targets share their links, or not, as it costs less. */
+  #share(now: number): void {
+    const targets = [...this.#targets.values()];
+    const followed = targets.filter(({ state }) => state === 'followed');
+    this.#sharing.weigh(
+      now,
+      followed.flatMap(({ group }) => group ?? []),
+    );
+    for (const target of followed) {
+      if (target.isMisplaced && !this.#jobs.has(target.key)) {
+        this.#jobs.add(target.key, target.regroup());
+      }
+    }
   }
 
   /** All that it had is gone with its old memory. */

@@ -82,15 +82,12 @@ static __always_inline bool has_left(const struct ml_thread *thread)
 	       caller != thread->caller;
 }
 
-static __always_inline enum answer on_call(void *ctx, const struct request *request)
+static __always_inline enum answer on_call(void *ctx, struct ml_thread *thread,
+					    const struct request *request)
 {
-	struct ml_thread *thread = current_thread();
 	__u64 sp = PT_REGS_SP((struct pt_regs *)ctx);
 	bool sampled;
 
-	if (!thread)
-		return SKIP_RETURN;
-	thread->counts.hits++;
 	if (thread->sp) {
 		if (sp < thread->sp && thread->nested < MAX_NESTED && !has_left(thread)) {
 			thread->nested++;
@@ -222,13 +219,8 @@ static __always_inline bool unmap(__u64 address, __u64 length)
 	return false;
 }
 
-static __always_inline enum answer on_unmap(__u64 address, __u64 length)
+static __always_inline enum answer on_unmap(struct ml_thread *thread, __u64 address, __u64 length)
 {
-	struct ml_thread *thread = current_thread();
-
-	if (!thread)
-		return SKIP_RETURN;
-	thread->counts.hits++;
 	if (!unmap(address, whole_pages(length)))
 		thread->counts.unknown_frees++;
 	return SKIP_RETURN;
@@ -330,19 +322,13 @@ static __always_inline int on_ret(void *ctx)
 	return end_call(ctx, thread);
 }
 
-static __always_inline enum answer on_free(__u64 address)
+static __always_inline enum answer on_free(struct ml_thread *thread, __u64 address)
 {
-	struct ml_thread *thread;
+	struct ml_key key = { .address = address, .target = thread->target };
 	struct ml_live freed;
-	struct ml_key key = { .address = address };
 
 	if (!address)
 		return SKIP_RETURN;
-	thread = current_thread();
-	if (!thread)
-		return SKIP_RETURN;
-	thread->counts.hits++;
-	key.target = thread->target;
 	if (take(&key, &freed))
 		count_freed(&freed);
 	else

@@ -37,6 +37,15 @@ enum ml_shape {
 	ML_LEAF = 0x100,
 	/* and: it may leave by an exception, and its result is seen at its `ret` */
 	ML_EXITS = 0x200,
+	/* from this bit on: of whose link it is, as in a target; 0: of a link of one process */
+	ML_GROUP_BIT = 16,
+};
+
+/* Hits of links of all processes by those that nobody follows, a line of a CPU's cache each. */
+#define ML_CPUS 1024 /* a power of two; more share a line, and may lose some */
+struct ml_strangers {
+	__u64 hits;
+	__u64 unused[7];
 };
 
 enum ml_target_state {
@@ -91,7 +100,9 @@ struct ml_target {
 	__u32 state; /* enum ml_target_state */
 	__u32 which; /* of the two sets of ranges is valid; the other is being written */
 	__u32 ranges[2]; /* how many there are */
-	__u32 unused;
+	__u16 group; /* whose links it is seen by; 0: by its own */
+	__u16 also; /* and by whose while it goes over to them, else the same */
+	__u64 interval; /* mean bytes between samples, at most 2^30; 0: all are recorded */
 	struct ml_counts gone; /* of threads that have exited */
 	struct ml_counts present; /* of the others, summed up by a pass over them */
 	__u64 missed_allocations; /* no room, or unreadable */

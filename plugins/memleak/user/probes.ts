@@ -6,6 +6,8 @@ import { type ProbedFile, type ProbeSite, SHAPES, type Shape } from './user-watc
 /** ML_LEAF and ML_EXITS of memleak.h. */
 const LEAF = 0x100;
 const EXITS = 0x200;
+/** ML_GROUP_BIT: cookies have the group's number above it. */
+const GROUP = 2 ** 16;
 
 /** What has no return that anybody asks for. */
 const ENTRY_ONLY: readonly Shape[] = ['free', 'new', 'munmap'];
@@ -14,18 +16,28 @@ const returns = ({ shape, exits }: ProbeSite): boolean => !exits && !ENTRY_ONLY.
 /** Functions that call no other allocator, by whatever library. */
 const LEAVES = /^(?:__libc_|__|je_|tc_|mi_)?(?:malloc|valloc|pvalloc)$/;
 
+/** Whom probes are for: one process, or all that are of a group. */
+export type Whom = { readonly pid: number } | { readonly group: number };
+
 /** Attaches to all of the file's functions, or throws and has attached to none. */
 export function attachProbes(
   object: BpfObject,
   strategy: string,
-  pid: number,
+  whom: Whom,
   file: ProbedFile,
 ): BpfLink {
   const links: BpfLink[] = [];
+  const group = 'group' in whom ? whom.group : 0;
+  const pid = 'pid' in whom ? { pid: whom.pid } : {};
   try {
     for (const plan of plansOf(strategy, file.sites)) {
-      const { program, ...target } = plan;
-      links.push(object.attachUprobes(program, { path: file.path, pid, ...target }));
+      const { program, offsets, cookies } = plan;
+      links.push(
+        object.attachUprobes(program, {
+          ...{ path: file.path, offsets, ...pid },
+          ...(cookies && { cookies: cookies.map((cookie) => cookie + group * GROUP) }),
+        }),
+      );
     }
   } catch (error) {
     closeAll(links, error);

@@ -9,9 +9,7 @@
 #include "choose.bpf.h"
 #include "common.bpf.h"
 #include "memleak.h"
-
-/* Mean bytes between samples, at most 2^30; 0: all are recorded. User space writes it. */
-volatile __u64 sampling_interval;
+#include "targets.h"
 
 #define Q 28 /* bits behind the point */
 #define UNIT (1ULL << Q)
@@ -102,7 +100,9 @@ static __always_inline __u64 variance(const struct ml_live *of)
 /* Whether the thread's next `size` bytes have a point. */
 static __always_inline bool is_sampled(struct ml_thread *thread, __u64 size)
 {
-	__u64 interval = sampling_interval;
+	__u32 number = thread->target;
+	struct ml_target *target = bpf_map_lookup_elem(&targets, &number);
+	__u64 interval = target ? *(volatile __u64 *)&target->interval : 0;
 
 	if (!interval) {
 		thread->interval = 0;

@@ -30,18 +30,14 @@ static __always_inline bool is_in(const struct ml_new *new, __u64 address, __u64
 	return address - new->function < NEW_CODE && new->sp - sp < NEW_FRAME;
 }
 
-static __always_inline int on_new(struct pt_regs *ctx)
+static __always_inline int on_new(struct pt_regs *ctx, struct ml_thread *thread)
 {
-	struct ml_thread *thread = current_thread();
 	struct ml_new new = {
 		.function = PT_REGS_IP(ctx),
 		.pointer = PT_REGS_FP(ctx),
 		.sp = PT_REGS_SP(ctx),
 	};
 
-	if (!thread)
-		return 0;
-	thread->counts.hits++;
 	if (bpf_probe_read_user(&new.caller, sizeof(new.caller), (void *)new.sp)) {
 		thread->news = 0;
 	} else if (thread->news && is_in(&thread->new[0], new.caller, new.sp)) {

@@ -91,8 +91,8 @@ export class TargetTable {
     );
   }
 
-  /** BPF_MAP_FAILED if there are too many. */
-  add(process: ProcessId, code: readonly CodeRange[]): FollowedTarget {
+  /** BPF_MAP_FAILED if there are too many. `interval`: as `setInterval`. */
+  add(process: ProcessId, code: readonly CodeRange[], interval: number): FollowedTarget {
     const number = this.#free.shift();
     if (number === undefined) {
       const message = `cannot follow ${process.pid}: ${this.#memory.entries} processes are followed`;
@@ -105,6 +105,7 @@ export class TargetTable {
     this.#view.setBigUint64(this.#at(number, 'start_time'), BigInt(process.startTime), true);
     this.#view.setUint32(this.#at(number, 'pid'), process.pid, true);
     this.setCode(target, code);
+    this.setInterval(target, interval);
     this.#setState(number, FOLLOWED);
     this.#byPid.set(process.pid, target);
     this.#byNumber.set(number, target);
@@ -114,6 +115,16 @@ export class TargetTable {
   /** From now on the target's threads are seen. */
   admit({ number, process }: FollowedTarget): void {
     this.#followed.update(u32(process.pid), u32(number));
+  }
+
+  /** Whose links it is seen by; 0: its own. Two, for as long as it has links of both. */
+  setGroups({ number }: FollowedTarget, group: number, also: number): void {
+    this.#live.storeU32(this.#at(number, 'group'), ((also << 16) | group) >>> 0);
+  }
+
+  /** Mean bytes between samples, whole; 0: all are recorded. */
+  setInterval({ number }: FollowedTarget, interval: number): void {
+    this.#live.storeU64(this.#at(number, 'interval'), BigInt(interval));
   }
 
   /** Into the set that nobody reads, which then becomes the one that is read. */

@@ -35,6 +35,14 @@ struct {
 	__type(value, struct ml_thread);
 } threads SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, ML_CPUS);
+	__type(key, __u32);
+	__type(value, struct ml_strangers);
+} strangers SEC(".maps");
+
 /* Never written: what a new thread is copied from. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -88,6 +96,37 @@ static __always_inline struct ml_thread *current_thread(void)
 	struct ml_thread *thread = bpf_map_lookup_elem(&threads, &id);
 
 	return thread ? thread : new_thread(id);
+}
+
+static __always_inline void count_stranger(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id() & (ML_CPUS - 1);
+	struct ml_strangers *line = bpf_map_lookup_elem(&strangers, &cpu);
+
+	if (line)
+		line->hits++;
+}
+
+/*
+ * The thread, if a link of that group is to see it. While a process goes over from links of its own to
+ * shared ones, or back, it has both, and is seen by both: of one hit the kernel asks one link before the
+ * other, and what neither saw would be lost. What both see counts once: of a call the stack pointer tells, and
+ * what is freed is gone.
+ */
+static __always_inline struct ml_thread *thread_of_group(__u32 group)
+{
+	struct ml_thread *thread = current_thread();
+	struct ml_target *target;
+	__u32 number;
+
+	if (!thread) {
+		if (group)
+			count_stranger();
+		return NULL;
+	}
+	number = thread->target;
+	target = bpf_map_lookup_elem(&targets, &number);
+	return target && (target->group == group || target->also == group) ? thread : NULL;
 }
 
 static __always_inline void add_counts(struct ml_counts *to, const struct ml_counts *counts)

@@ -123,8 +123,23 @@ export interface UserWatch extends Closable {
   forget(process: ProcessId): void;
   /** Probes a file's functions in one process. Closing the link detaches. */
   attach(process: ProcessId, file: ProbedFile): BpfLink;
-  /** Mean bytes between samples; 0: all. Holds for allocations from now on. */
-  setSampling(interval: number): void;
+  /**
+   * Probes them in every process, for those that are in the group: one link costs each of them the same,
+   * however many there are, and costs all others a hit. Not by `perf`.
+   */
+  attachShared(group: number, file: ProbedFile): BpfLink;
+  /**
+   * A process that is followed, or will be, is seen by the links of this group from now on, 1 to 65,535; 0: by
+   * its own. `also`: and by those of that group, until they are closed: nothing is missed and nothing counted twice.
+   */
+  join(process: ProcessId, group: number, also?: number): void;
+  /** Hits of shared links by processes that are not followed, since the beginning. */
+  strangerHits(): number;
+  /**
+   * Mean bytes between samples; 0: all. Holds for allocations from now on, of a process that is followed,
+   * or of all, those to come among them.
+   */
+  setSampling(interval: number, process?: ProcessId): void;
   /** All stacks with outstanding allocations; `ages` costs a pass over every live allocation. */
   read(options: { readonly ages: boolean }): UserReadings;
   /** By pid, since it is followed: cheap, for who asks every second. */

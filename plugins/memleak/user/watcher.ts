@@ -1,8 +1,8 @@
 import type {
-  BpfGlobal,
   BpfLink,
   BpfLoader,
   LoadedBpf,
+  MappedArray,
   RingReader,
 } from '../../../core/bpf/host.js';
 import { type RecordDecoder, recordDecoder } from '../../../core/bpf/record.js';
@@ -14,7 +14,7 @@ import type { Coverage, ProcessId, Reading } from '../model.js';
 import { happeningOf, SLOTS } from './decoder.js';
 import { type HeldBlocks, readHeldBlocks } from './held-blocks.js';
 import { Passes, tryPasses } from './passes.js';
-import { attachProbes } from './probes.js';
+import { attachProbes, type Whom } from './probes.js';
 import { type Registers, registersOf } from './registers.js';
 import { SlotTable } from './slot-table.js';
 import { type TargetCounts, TargetTable } from './target-table.js';
@@ -90,10 +90,15 @@ export class UserWatcher implements UserWatch {
   /** Absent without the part of that name. */
   readonly #ring: RingReader | undefined;
   readonly #happening: RecordDecoder<MlHappening>;
-  readonly #samplingInterval: BpfGlobal;
   /** By number of a target: runs that the kernel had left out before it was followed. */
   readonly #missedBefore = new Map<number, number>();
+  /** By process: whose links it is seen by. */
+  readonly #groups = new Map<string, number>();
+  readonly #strangers: MappedArray;
+  /** Of processes that nobody set another for, those to come among them. */
   #interval = 0;
+  /** By number of a target. */
+  readonly #intervals = new Map<number, number>();
   #sweptAt = 0;
   #live = 0;
 
@@ -110,11 +115,11 @@ export class UserWatcher implements UserWatch {
     );
     this.#slots = new SlotTable(object, scope, targets);
     this.#passes = new Passes(loaded, scope);
+    this.#strangers = scope.use(object.map('strangers').mapped());
     this.#ring = loaded.parts.has('happenings')
       ? scope.use(object.map('happenings').ring())
       : undefined;
     this.#happening = recordDecoder<MlHappening>(object.layout('ml_happening'));
-    this.#samplingInterval = scope.use(object.global('sampling_interval'));
   }
 
   /** Share of the room for stacks and for allocations that is taken, as of the last look. */
@@ -135,33 +140,68 @@ export class UserWatcher implements UserWatch {
       return;
     }
     this.#forgetPid(process.pid);
-    const target = this.#targets.add(process, code);
+    const target = this.#targets.add(process, code, this.#interval);
+    this.#intervals.delete(target.number);
     this.#slots.begin(target.number);
     this.#missedBefore.set(target.number, this.#missedRuns);
+    const group = this.#groups.get(keyOf(process)) ?? 0;
+    this.#targets.setGroups(target, group, group);
     const parent = inherit && this.#targets.of(inherit);
     if (parent) this.#passes.inherit(parent.number, target.number);
     this.#targets.admit(target);
   }
 
   forget(process: ProcessId): void {
+    this.#groups.delete(keyOf(process));
     const target = this.#targets.of(process);
     if (target) this.#targets.remove(target);
   }
 
   attach({ pid }: ProcessId, file: ProbedFile): BpfLink {
+    return this.#attach({ pid }, file);
+  }
+
+  attachShared(group: number, file: ProbedFile): BpfLink {
+    return this.#attach({ group }, file);
+  }
+
+  #attach(whom: Whom, file: ProbedFile): BpfLink {
     // Where frames are undone without frame pointers, the caller of operator new is found by itself.
     const sites = file.sites.filter(
       ({ shape }) => shape !== 'new' || !this.#unwind.knows(file.path),
     );
-    return attachProbes(this.loaded.object, this.strategy, pid, { path: file.path, sites });
+    return attachProbes(this.loaded.object, this.strategy, whom, { path: file.path, sites });
   }
 
-  setSampling(interval: number): void {
+  join(process: ProcessId, group: number, also = group): void {
+    this.#groups.set(keyOf(process), group);
+    const target = this.#targets.of(process);
+    if (target) this.#targets.setGroups(target, group, also);
+  }
+
+  strangerHits(): number {
+    const { bytes, stride, entries } = this.#strangers;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    let hits = 0;
+    for (let cpu = 0; cpu < entries; cpu++) hits += Number(view.getBigUint64(cpu * stride, true));
+    return hits;
+  }
+
+  setSampling(interval: number, process?: ProcessId): void {
     if (!(interval >= 0)) {
       throw new MemWatcherError('INTERNAL', `${interval} bytes are no distance of samples`);
     }
-    this.#interval = interval === 0 ? 0 : Math.min(MAX_INTERVAL, Math.max(1, Math.round(interval)));
-    this.#samplingInterval.set(this.#interval);
+    const whole = interval === 0 ? 0 : Math.min(MAX_INTERVAL, Math.max(1, Math.round(interval)));
+    if (process) {
+      const target = this.#targets.of(process);
+      if (!target) return;
+      this.#intervals.set(target.number, whole);
+      this.#targets.setInterval(target, whole);
+      return;
+    }
+    this.#interval = whole;
+    this.#intervals.clear();
+    for (const target of this.#targets.all) this.#targets.setInterval(target, whole);
   }
 
   read({ ages }: { readonly ages: boolean }): UserReadings {
@@ -267,7 +307,7 @@ export class UserWatcher implements UserWatch {
       const counts = this.#targets.counts(target);
       hits.set(pid, counts.hits);
       coverage.set(pid, {
-        samplingInterval: this.#interval,
+        samplingInterval: this.#intervals.get(target.number) ?? this.#interval,
         missedAllocations: counts.missedAllocations,
         missedFrees: counts.missedFrees + missed - (this.#missedBefore.get(target.number) ?? 0),
         recorded: counts.recorded,
@@ -276,3 +316,5 @@ export class UserWatcher implements UserWatch {
     return { coverage, hits };
   }
 }
+
+const keyOf = ({ pid, startTime }: ProcessId): string => `${pid}:${startTime}`;

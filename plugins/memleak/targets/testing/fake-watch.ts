@@ -64,6 +64,16 @@ export class FakeWatch implements UserWatch {
     };
   }
 
+  attachShared(): BpfLink {
+    return assert.fail('nothing is shared here');
+  }
+
+  join(): void {}
+
+  strangerHits(): number {
+    return 0;
+  }
+
   setSampling(interval: number): void {
     this.samplings.push(interval);
   }
