@@ -35,7 +35,14 @@ function declare() {
     status: Int32Array,
     options: number,
   ) => number;
+  const malloc = c.func('uintptr_t malloc(size_t size)') as (size: number) => number | bigint;
+  const free = c.func('void free(uintptr_t address)') as (address: number | bigint) => void;
   return {
+    /** Takes memory of libc and gives it back, so many times: what a call of them costs is measured by it. */
+    takeAndGive(times: number): void {
+      for (let n = 0; n < times; n++) free(malloc(64));
+    },
+
     /** Two connected ends that keep messages apart; neither is inherited by itself. */
     socketPair(): readonly [number, number] {
       const pair = new Int32Array(2);

@@ -18,10 +18,12 @@ import { Identities } from './identity.js';
 import { Images } from './images.js';
 import { Jobs } from './jobs.js';
 import { Links } from './links.js';
-import { probeCost } from './probe-cost.js';
+import type { ProbeCost } from './probe-cost.js';
+import { ProbeMeter } from './probe-meter.js';
 import {
   hasShadowStack,
   liveProc,
+  NS_PER_TICK,
   type Proc,
   readMemory,
   readProcessOf,
@@ -44,6 +46,8 @@ export interface TargetsOptions {
   readonly proc?: Proc;
   /** Monotonic, seconds. */
   readonly clock?: () => number;
+  /** What a probe costs, in place of what is measured. */
+  readonly cost?: ProbeCost;
 }
 
 /** Between two looks at all processes, seconds. */
@@ -68,6 +72,7 @@ export class Targets implements Closable {
   readonly #context: FollowContext;
   readonly #economy: Economy;
   readonly #sharing: Sharing;
+  readonly #meter: ProbeMeter | undefined;
   readonly #voice: Voice;
   readonly #jobs = new Jobs();
   readonly #retries = new Retries();
@@ -102,7 +107,10 @@ export class Targets implements Closable {
     this.#identities = new Identities(proc);
     const throwing = config.throwing_new === 'auto';
     const shadowed = (pid: number) => hasShadowStack(proc, pid) && !returnsOnShadowStack();
-    const cost = () => probeCost(watch.strategy);
+    const self = { pid: process.pid, startTime: ownStartTime(proc) };
+    const meter = new ProbeMeter({ watch, images: this.#images, readMap, self });
+    this.#meter = options.cost ? undefined : meter;
+    const cost = () => options.cost ?? meter.cost;
     const allowance = config.budget || DEFAULT_ALLOWANCE;
     this.#sharing = new Sharing({ watch, allowance, cost, logger });
     this.#context = {
@@ -295,6 +303,9 @@ export class Targets implements Closable {
   #share(now: number): void {
     const targets = [...this.#targets.values()];
     const followed = targets.filter(({ state }) => state === 'followed');
+    if (followed.length > 0 && this.#meter?.isDue(now)) {
+      this.#jobs.add('measure', this.#meter.measure(now));
+    }
     this.#sharing.weigh(
       now,
       followed.flatMap(({ group }) => group ?? []),
@@ -348,6 +359,11 @@ export class Targets implements Closable {
       economy: this.#economy.words(this.#targets),
     });
   }
+}
+
+/** 0 where /proc does not say. */
+function ownStartTime(proc: Proc): number {
+  return (readStat(proc, process.pid)?.startTicks ?? 0) * NS_PER_TICK;
 }
 
 /** Of what the kernel tells in ns; /proc has ticks of 10 ms. */

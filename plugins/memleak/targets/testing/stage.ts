@@ -9,6 +9,7 @@ import { silentLogger } from '../../../../core/logger.js';
 import { readProcessMap } from '../../../../core/symbolize/process-map.js';
 import { makeTargetsConfig, type targetsConfig } from '../config.js';
 import type { FollowedTarget } from '../followed-target.js';
+import { probeCost } from '../probe-cost.js';
 import { Targets, type TargetsOptions } from '../targets.js';
 import { FakeWatch } from './fake-watch.js';
 import { compile, Program, type StartOptions, workshop } from './program.js';
@@ -47,6 +48,7 @@ export class Bench {
       logger: silentLogger,
       readMap: (pid) => readProcessMap(pid),
       clock: () => this.#now,
+      cost: probeCost('session'),
       ...more,
     });
     context.after(async () => {
