@@ -39,6 +39,8 @@ export type FollowState = 'waiting' | 'followed' | 'left' | 'refused' | 'ended';
 export class Followed {
   readonly key: string;
   readonly process: ProcessId;
+  /** Those for whom the same is probed. */
+  readonly group: Group;
   readonly heartbeat = new Heartbeat();
   state: FollowState = 'waiting';
   /** With whose allocations it begins. */
@@ -51,8 +53,8 @@ export class Followed {
   countsSince = steadyNow();
   #candidate: Candidate;
   readonly #rule: Rule;
+  readonly #options: PlanOptions;
   #attachment: Attachment | undefined;
-  #group: Group | undefined;
   /** Of what it ran before. */
   readonly #old: Attachment[] = [];
   #map: ProcessMap | undefined;
@@ -75,6 +77,9 @@ export class Followed {
     this.#candidate = candidate;
     this.#rule = rule;
     this.process = { pid: candidate.pid, startTime: candidate.startTicks * NS_PER_TICK };
+    const { mmap, brk, functions } = rule.config;
+    this.#options = { mmap, brk, functions, throwing: context.throwing };
+    this.group = context.groupOf(this.#options);
   }
 
   get candidate(): Candidate {
@@ -147,15 +152,7 @@ export class Followed {
       return;
     }
     yield undefined;
-    const { mmap, brk, functions } = this.#rule.config;
-    const options = {
-      mmap,
-      brk,
-      functions,
-      throwing: context.throwing,
-    };
-    this.#group = context.groupOf(options);
-    this.#attachment = new Attachment(process, options, this.#group, context);
+    this.#attachment = new Attachment(process, this.#options, this.group, context);
     // Before the probes: which are needed depends on how frames can be undone.
     yield* this.#prepare();
     yield* this.#attachment.update(this.#modules());
@@ -172,11 +169,6 @@ export class Followed {
     this.attachedAt = Number(globalThis.process.hrtime.bigint());
     this.heartbeat.reset();
     this.state = 'followed';
-  }
-
-  /** Of those that are probed as it is; absent before it is attached. */
-  get group(): Group | undefined {
-    return this.#group;
   }
 
   get isMisplaced(): boolean {

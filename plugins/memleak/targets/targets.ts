@@ -299,16 +299,17 @@ export class Targets implements Closable {
     for (const target of resume) this.#jobs.add(target.key, target.attach());
   }
 
-  /** Has targets share their links, or not, as it costs less. */
+  /** Has targets share their links, or not, as it costs less: before those are attached that wait for it. */
   #share(now: number): void {
     const targets = [...this.#targets.values()];
     const followed = targets.filter(({ state }) => state === 'followed');
     if (followed.length > 0 && this.#meter?.isDue(now)) {
       this.#jobs.add('measure', this.#meter.measure(now));
     }
+    const waiting = targets.filter(({ state }) => state === 'waiting');
     this.#sharing.weigh(
       now,
-      followed.flatMap(({ group }) => group ?? []),
+      [...followed, ...waiting].map(({ group }) => group),
     );
     for (const target of followed) {
       if (target.isMisplaced && !this.#jobs.has(target.key)) {
