@@ -205,6 +205,31 @@ describe('who throws lives on', { skip, timeout: 90_000 }, () => {
   });
 });
 
+describe('who walks its own stacks', { skip, timeout: 90_000 }, () => {
+  const sanitized = make('sanitized', 'sanitized.c', [
+    ...C,
+    '-fsanitize=leak',
+    '-fno-omit-frame-pointer',
+  ]);
+  it('LeakSanitizer reports what it would unwatched', { skip: sanitized }, async (t) => {
+    const target = Reading.of(t, at('sanitized'), []);
+    await target.until(/ready/);
+    const words = ['--live', '--interval', '200ms', '--window', '500ms', '-f', 'json'];
+    const cli = Reading.cli(t, 'leaks', '--pid', String(target.pid), ...words);
+    await cli.reaches(
+      'an event',
+      () => cli.text.includes('\n'),
+      () => told(target, 'work'),
+    );
+    assert.match(cli.text, /lose/);
+    target.child.stdin?.end();
+    await target.closed;
+    assert.match(target.errors, /in lose .*\n.* in middle .*\n.* in main /);
+    assert.doesNotMatch(target.errors, /unknown module/);
+    await cli.closed;
+  });
+});
+
 describe('code that is made at run time', { skip, concurrency: 2, timeout: 90_000 }, () => {
   it('does not split a site of Node', async (t) => {
     const target = Reading.of(t, process.execPath, [join(SOURCES, 'buffers.js')]);

@@ -10,7 +10,7 @@ import { destinationOf } from './destination.js';
 import { isBinary } from './formats.js';
 import { Hunt } from './hunt.js';
 import { OPTIONS, type Plan, planOf } from './options.js';
-import { overridesOf } from './overrides.js';
+import { type Given, overridesOf } from './overrides.js';
 import { walkNote } from './walk-note.js';
 
 const EPILOG = `Exit codes:
@@ -57,9 +57,10 @@ async function run(
 ): Promise<number> {
   const plan = planOf(options);
   refuseTerminal(plan, context);
+  const given = context.loadConfig({ file: plan.config }).config.plugins[metadata.name]?.options;
   const { config } = context.loadConfig({
     file: plan.config,
-    overrides: overridesOf(plan, context),
+    overrides: overridesOf(plan, context, given as Given | undefined),
   });
   refuseNobody(config.plugins[metadata.name]?.options);
   const alive = new Alive(plan.pids);

@@ -16,7 +16,7 @@ export const OPTIONS: readonly CommandOption[] = [
   },
   {
     flags: '--window <time>',
-    description: 'finest window of the verdict (default: a twelfth of --duration, else 5s)',
+    description: 'finest window of the verdict (default: a twelfth of --duration, 5s at most)',
   },
   {
     flags: '-i, --interval <time>',
@@ -140,9 +140,13 @@ export const shownOf = ({ top, format }: Pick<Plan, 'top' | 'format'>): number |
 
 const endless = (once: boolean) => (once ? ONCE_DURATION : Number.POSITIVE_INFINITY);
 
+/** A long run finds as soon as a short one: what is slower than the finest windows has coarser ones. */
 const defaultWindow = (duration: number): number =>
   Number.isFinite(duration)
-    ? Math.max(LEAST_LOOK, Math.round(windowOfRun(duration / 1000) * 1000))
+    ? Math.min(
+        DEFAULT_WINDOW,
+        Math.max(LEAST_LOOK, Math.round(windowOfRun(duration / 1000) * 1000)),
+      )
     : DEFAULT_WINDOW;
 
 /** A duration in ms; a plain number is seconds. */

@@ -14,8 +14,9 @@ test('progress says how far it is and what was found', () => {
   assert.equal(progressText(planOf({}), 90_000, undefined), '90 s, window 5 s, nothing read yet');
 });
 
-test('the windows scale with the duration, a given one goes first', () => {
-  assert.equal(planOf({ duration: '12h' }).window, 3_600_000);
+test('the windows of short runs are shorter, long ones find as soon; a given one goes first', () => {
+  assert.equal(planOf({ duration: '24s' }).window, 2000);
+  assert.equal(planOf({ duration: '12h' }).window, 5000);
   assert.equal(planOf({ duration: '1h', window: '10s' }).window, 10_000);
   assert.equal(planOf({ duration: '1h', window: '10s' }).collect, 2000);
   assert.equal(planOf({ once: true }).duration, 60_000);

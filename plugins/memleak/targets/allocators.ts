@@ -125,6 +125,12 @@ const MARKERS: ReadonlySet<string> = new Set([
   '__libc_start_main',
 ]);
 
+/** What runtimes begin by that walk stacks as memory is allocated. */
+const SANITIZERS = ['__asan_init', '__lsan_init', '__hwasan_init', '__msan_init', '__tsan_init'];
+
+export const isSanitizer = (defines: (symbol: string) => boolean): boolean =>
+  SANITIZERS.some((symbol) => defines(symbol));
+
 /** What V8 runs JavaScript by, and calls native functions by until they are compiled for. */
 export const INTERPRETER =
   /^Builtins_|^_ZN2v88internal.*(FunctionCallbackArguments\d+Call|HandleApiCall)/;
@@ -136,6 +142,7 @@ export function symbolsOfInterest(functions: Iterable<string>): RegExp {
     ...Object.keys(MMAP),
     ...Object.keys(BRK),
     ...MARKERS,
+    ...SANITIZERS,
     ...functions,
   ].map((name) => `^${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}$`);
   const patterns = [NEW, DELETE, TC_NEW, TC_DELETE, TC_INTERNAL, INTERPRETER].map(

@@ -150,7 +150,7 @@ export class Attachment {
           ? { problem: `${name} could not be opened: it is gone, or another file has its name` }
           : {};
       }
-      const plan = planFile(found.image, basename(module.path), this.options);
+      const plan = planFile(found.image, basename(module.path), this.options, found.exitsOf);
       const unsafe = plan.unsafe.length > 0 ? unsafeWords(name, plan) : undefined;
       const { interpreter } = found.image;
       const file = { plan, unsafe, interpreter };
@@ -200,8 +200,8 @@ const mayMatter = ({ path }: MappedModule): boolean =>
   path.startsWith('/') && !/^\/(dev|memfd:|SYSV|anon_hugepage|\[)/.test(path);
 
 const unsafeWords = (name: string, { unsafe }: FilePlan): string =>
-  `${unsafe.length} functions of ${name} are not followed (${unsafe[0]}…): they may throw, which a return ` +
-  'probe would make fatal, and where their code returns is not known';
+  `${unsafe.length} functions of ${name} are not followed (${unsafe[0]}…): a return probe could end the ` +
+  'program, or show in its own reports, and where their code returns is not known';
 
 /** Names go to logs and terminals. */
 export const printable = (text: string): string =>

@@ -1,9 +1,8 @@
 import { readSync } from 'node:fs';
 import { ElfFile } from '../../../core/elf/elf-file.js';
-import { exitSites } from '../../../core/elf/exit-sites.js';
 import { type ProbeOptions, probeSite } from '../../../core/elf/probe-site.js';
 import type { Shape } from '../user/user-watch.js';
-import { INTERPRETER, mayThrow, usualShape } from './allocators.js';
+import { INTERPRETER, isSanitizer, usualShape } from './allocators.js';
 import type { FileRange, Image, ImageFunction } from './image.js';
 
 /**
@@ -34,13 +33,13 @@ export function readImage(fd: number, wanted: RegExp): Image {
       );
       if (names.length === 0) continue;
       const { entry, offset, emulated } = probeSite(file, fn, optionsOf(names));
-      const exits = names.some(mayThrow) ? exitSites(file, fn) : undefined;
-      const place = { entry, offset, emulated, ...(exits && { exits }) };
+      const place = { entry, offset, emulated, size: fn.size };
       for (const symbol of names) functions.set(symbol, place);
     }
     const isProgram = isStatic || file.interpreter !== undefined;
     return {
       bits: 64,
+      isSanitizer: isSanitizer((symbol) => functions.has(symbol)),
       // Of libraries nobody asks, and the answer costs another pass over all symbols.
       isGo: isProgram && file.isGo,
       isStatic,
@@ -83,6 +82,7 @@ function optionsOf(names: readonly string[]): ProbeOptions {
 
 const NOTHING = {
   isGo: false,
+  isSanitizer: false,
   isStatic: false,
   hasSymbols: false,
   interpreter: [],

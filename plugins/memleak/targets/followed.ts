@@ -39,8 +39,6 @@ export type FollowState = 'waiting' | 'followed' | 'left' | 'refused' | 'ended';
 export class Followed {
   readonly key: string;
   readonly process: ProcessId;
-  /** Those for whom the same is probed. */
-  readonly group: Group;
   readonly heartbeat = new Heartbeat();
   state: FollowState = 'waiting';
   /** With whose allocations it begins. */
@@ -53,7 +51,8 @@ export class Followed {
   countsSince = steadyNow();
   #candidate: Candidate;
   readonly #rule: Rule;
-  readonly #options: PlanOptions;
+  #options: PlanOptions;
+  #group: Group;
   #attachment: Attachment | undefined;
   /** Of what it ran before. */
   readonly #old: Attachment[] = [];
@@ -79,7 +78,7 @@ export class Followed {
     this.process = { pid: candidate.pid, startTime: candidate.startTicks * NS_PER_TICK };
     const { mmap, brk, functions } = rule.config;
     this.#options = { mmap, brk, functions, throwing: context.throwing };
-    this.group = context.groupOf(this.#options);
+    this.#group = context.groupOf(this.#options);
   }
 
   get candidate(): Candidate {
@@ -88,6 +87,11 @@ export class Followed {
 
   get rule(): Rule {
     return this.#rule;
+  }
+
+  /** Those for whom the same is probed. */
+  get group(): Group {
+    return this.#group;
   }
 
   get map(): ProcessMap | undefined {
@@ -152,7 +156,11 @@ export class Followed {
       return;
     }
     yield undefined;
-    this.#attachment = new Attachment(process, this.#options, this.group, context);
+    if (this.#walksStacks()) {
+      this.#options = { ...this.#options, walksStacks: true };
+      this.#group = context.groupOf(this.#options);
+    }
+    this.#attachment = new Attachment(process, this.#options, this.#group, context);
     // Before the probes: which are needed depends on how frames can be undone.
     yield* this.#prepare();
     yield* this.#attachment.update(this.#modules());
@@ -178,6 +186,18 @@ export class Followed {
   /** To links that it shares with others, or to its own. */
   *regroup(): Job {
     yield* this.#attachment?.regroup(this.#modules()) ?? [];
+  }
+
+  /** A sanitizer is in one of its files: what a return probe puts on the stack would be in its reports. */
+  #walksStacks(): boolean {
+    const { images } = this.context;
+    return this.#modules().some((module) => {
+      try {
+        return images.find(this.process.pid, module)?.image.isSanitizer === true;
+      } catch {
+        return false; // it is no ELF file
+      }
+    });
   }
 
   *#prepare(): Job {

@@ -1,6 +1,8 @@
 /** What is known of a file that processes execute, as far as allocators go. Pure data. */
 export interface Image {
   readonly bits: 32 | 64;
+  /** It has a runtime that walks stacks where memory is allocated (AddressSanitizer and its like). */
+  readonly isSanitizer: boolean;
   readonly isGo: boolean;
   /** A program that asks for no dynamic loader. */
   readonly isStatic: boolean;
@@ -27,6 +29,6 @@ export interface ImageFunction {
   /** Bytes into the file where an entry probe is cheapest; and whether it is emulated there. */
   readonly offset: number;
   readonly emulated: boolean;
-  /** Of one that may leave by an exception: where it returns, as far as that is known. */
-  readonly exits?: readonly number[];
+  /** Bytes; 0 where the file does not say. */
+  readonly size: number;
 }

@@ -1,17 +1,21 @@
 import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
+import { ElfFile } from '../../../core/elf/elf-file.js';
+import { exitSites } from '../../../core/elf/exit-sites.js';
 import { readAhead } from '../../../core/elf/read-ahead.js';
 import type { Closable } from '../../../core/scope.js';
 import { fileIdOf } from '../../../core/symbolize/file-id.js';
 import { ModuleFiles } from '../../../core/symbolize/module-files.js';
 import type { MappedModule } from '../../../core/symbolize/symbolizer.js';
 import { readImage } from './elf-image.js';
-import type { Image } from './image.js';
+import type { Image, ImageFunction } from './image.js';
 import type { Job } from './jobs.js';
+import type { ExitsOf } from './plan.js';
 
 export interface FoundImage {
   readonly image: Image;
   /** By which the kernel can open that very file as long as it is held. */
   readonly path: string;
+  readonly exitsOf: ExitsOf;
 }
 
 interface Read {
@@ -29,6 +33,8 @@ const KEPT = 4096;
 export class Images implements Closable {
   readonly #files = new ModuleFiles({ limit: HELD });
   readonly #known = new Map<string, Image | Error>();
+  /** By file, and by where a function begins. */
+  readonly #exits = new WeakMap<Image, Map<number, readonly number[] | undefined>>();
   #read = 0;
   /** Under way or waiting for their turn, by version. */
   readonly #reads = new Map<string, Read>();
@@ -62,7 +68,8 @@ export class Images implements Closable {
     const held = this.#files.open(pid, module);
     if (held === undefined) return undefined;
     const image = this.#imageOf(held.fd);
-    return { image, path: `/proc/self/fd/${held.fd}` };
+    const exitsOf = (fn: ImageFunction) => this.#exitsOf(held.fd, image, fn);
+    return { image, path: `/proc/self/fd/${held.fd}`, exitsOf };
   }
 
   /**
@@ -111,6 +118,21 @@ export class Images implements Closable {
     } catch {
       return undefined; // EMFILE, ESTALE
     }
+  }
+
+  /** Looked for when they are needed, and kept with the image. */
+  #exitsOf(fd: number, image: Image, fn: ImageFunction): readonly number[] | undefined {
+    const known = this.#exits.get(image) ?? new Map<number, readonly number[] | undefined>();
+    this.#exits.set(image, known);
+    if (!known.has(fn.entry)) {
+      const file = ElfFile.open(fd);
+      try {
+        known.set(fn.entry, exitSites(file, { offset: fn.entry, size: fn.size }));
+      } finally {
+        file.close();
+      }
+    }
+    return known.get(fn.entry);
   }
 
   #imageOf(fd: number): Image {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Image } from './image.js';
-import { type PlanOptions, planFile } from './plan.js';
+import { type PlanOptions, planFile as planOf } from './plan.js';
 
 const OPTIONS: PlanOptions = {
   mmap: false,
@@ -9,6 +9,9 @@ const OPTIONS: PlanOptions = {
   functions: {},
   throwing: true,
 };
+
+const planFile = (of: Image, name: string, options: PlanOptions) =>
+  planOf(of, name, options, ({ entry, size }) => [entry + size]);
 
 /** Functions by symbol, at these offsets. */
 function image(
@@ -18,13 +21,14 @@ function image(
   return {
     bits: 64,
     isGo: false,
+    isSanitizer: false,
     isStatic: false,
     hasSymbols: true,
     interpreter: [],
     functions: new Map(
       Object.entries(functions).map(([symbol, entry]) => [
         symbol,
-        { entry, offset: entry + 1, emulated: !stepped.includes(symbol), exits: [entry + 9] },
+        { entry, offset: entry + 1, emulated: !stepped.includes(symbol), size: 9 },
       ]),
     ),
   };
@@ -56,6 +60,18 @@ it('one that may throw by one of its names may throw', () => {
     ['mallocx'],
   );
   assert.deepEqual(careful.unsafe, ['_Znwm']);
+});
+
+it('all are seen at their returns where the program walks its stacks', () => {
+  const plain = image({ malloc: 16, free: 32, gnu_get_libc_version: 80 });
+  const options = { ...OPTIONS, walksStacks: true } as const;
+  const sites = new Map(
+    planFile(plain, 'libc.so.6', options).sites.map(({ symbol, exits }) => [symbol, exits]),
+  );
+  assert.deepEqual(sites.get('malloc'), [25]);
+  assert.equal(sites.get('free'), undefined);
+  const unknown = planOf(plain, 'libc.so.6', options, () => undefined);
+  assert.deepEqual(unknown.unsafe, ['malloc']);
 });
 
 it('the C++ library has sites and no allocator', () => {

@@ -1,11 +1,13 @@
 /** Which functions of a file are probed for a target. Pure. */
 import type { ProbeSite, Shape } from '../user/user-watch.js';
 import { type Extras, type Family, type FileTraits, familyOf, wantedOf } from './allocators.js';
-import type { Image } from './image.js';
+import type { Image, ImageFunction } from './image.js';
 
 export interface PlanOptions extends Extras {
   /** Functions that may leave by an exception are probed as well, at their returns. */
   readonly throwing: boolean;
+  /** All are probed at their returns: nothing of ours is on a stack that the program walks. */
+  readonly walksStacks?: true;
 }
 
 export interface FilePlan {
@@ -17,21 +19,33 @@ export interface FilePlan {
   readonly unsafe: readonly string[];
 }
 
+/** Bytes into the file where a function returns; undefined where that is not known. */
+export type ExitsOf = (fn: ImageFunction) => readonly number[] | undefined;
+
 /** `name`: the file's base name. */
-export function planFile(image: Image, name: string, options: PlanOptions): FilePlan {
+export function planFile(
+  image: Image,
+  name: string,
+  options: PlanOptions,
+  exitsOf: ExitsOf,
+): FilePlan {
   // Go moves its stacks, and with them what a return probe has put there.
   if (image.isGo) return { family: undefined, sites: [], stepped: 0, unsafe: [] };
   const traits: FileTraits = { name, defines: (symbol) => image.functions.has(symbol) };
   // Several names of one function are one site, or each call would be two hits.
   const sites = new Map<number, ProbeSite>();
   const unsafe = new Map<number, string>();
-  for (const [symbol, { entry, offset, exits }] of image.functions) {
+  for (const [symbol, fn] of image.functions) {
+    const { entry, offset } = fn;
     const wanted = wantedOf(symbol, traits, options);
     if (wanted === undefined) continue;
     const { shape } = wanted;
     const throws = wanted.mayThrow === true && hasResult(shape);
-    if (throws && !(options.throwing && exits)) unsafe.set(entry, symbol);
-    const site = { shape, symbol, offset, entry, ...(throws && exits && { exits }) };
+    const isWanted = options.throwing || !throws;
+    const needsExits = throws || (options.walksStacks === true && hasResult(shape));
+    const exits = needsExits && isWanted ? exitsOf(fn) : undefined;
+    if (needsExits && !exits) unsafe.set(entry, symbol);
+    const site = { shape, symbol, offset, entry, ...(exits && { exits }) };
     const known = sites.get(entry);
     sites.set(entry, known ? merged(known, site) : site);
   }
