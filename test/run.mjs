@@ -13,6 +13,7 @@
  *   stress  *.stress.test.ts: storms, a million allocations, the corpus of leaks
  *   vm      the whole kernel matrix
  *   e2e     a real Collector, Jaeger and containers
+ *   real    servers and runtimes of Debian under load, sound and with a leak
  *
  * The default is unit and smoke; --all is unit, stress and vm. What a run left out is printed, by
  * --list without a run. The last line is always `N passed, N failed, N skipped`.
@@ -31,7 +32,7 @@ const TIMEOUT_MS = 15 * 60 * 1000;
 const REASON_LINES = 12;
 const SLOWEST = 10;
 
-const isElsewhere = (file) => /^dist\/test\/(e2e|vm\/guest)\/|^dist\/package\//.test(file);
+const isElsewhere = (file) => /^dist\/test\/(e2e|real|vm\/guest)\/|^dist\/package\//.test(file);
 
 const ONE_BY_ONE = ['--test-concurrency=1'];
 const TWO_AT_A_TIME = ['--test-concurrency=2'];
@@ -44,6 +45,7 @@ const PHASES = {
   stress: (output) => nodeTest(output, local().filter(isStress), ONE_BY_ONE),
   vm: (output) => matrix(output),
   e2e: (output) => nodeTest(output, glob('dist/test/e2e/*.test.js'), ONE_BY_ONE),
+  real: (output) => nodeTest(output, glob('dist/test/real/*.test.js'), ONE_BY_ONE),
 };
 const SMOKE_KERNELS = ['5.10', 'newest'];
 const DEFAULT = ['unit', 'smoke'];

@@ -1,6 +1,7 @@
 /**
  * Pointers that the kernel holds for a process and gives back later: what epoll was told to say of a
- * descriptor (/proc/PID/fdinfo, fs/eventpoll.c) and timers of a signal (/proc/PID/timers).
+ * descriptor (/proc/PID/fdinfo, fs/eventpoll.c), what waits in queues of io_uring, and timers of a signal
+ * (/proc/PID/timers).
  */
 import { readdirSync, readlinkSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -32,7 +33,11 @@ export async function kernelRootsOf(pid: number, proc = '/proc'): Promise<Kernel
     if (kind === 'anon_inode:[eventpoll]' && polls++ < MOST_POLLS) {
       await take(`${proc}/${pid}/fdinfo/${fd}`, EPOLL_DATA, `what epoll was told of ${fd}`, true);
     }
-    if (kind === 'anon_inode:[io_uring]') untold.add('requests of io_uring that are on their way');
+    if (kind === 'anon_inode:[io_uring]') {
+      const text = await infoOf(`${proc}/${pid}/fdinfo/${fd}`);
+      for (const word of ringRootsOf(text)) addresses.add(word);
+      if (!isIdleRing(text)) untold.add('requests of io_uring that are on their way');
+    }
   }
   if (polls > MOST_POLLS) untold.add(`what epoll was told: it has ${polls} descriptors of it`);
   await take(`${proc}/${pid}/timers`, TIMER_VALUE, 'timers');
@@ -41,6 +46,33 @@ export async function kernelRootsOf(pid: number, proc = '/proc'): Promise<Kernel
   }
   return { addresses: [...addresses], untold: [...untold] };
 }
+
+/** Empty of what was closed meanwhile. */
+const infoOf = (file: string): Promise<string> =>
+  readFile(file, 'latin1').catch((error: unknown) => {
+    if (errnoCode(error) === 'ENOENT') return IDLE;
+    throw error;
+  });
+
+const IDLE = 'CachedSqHead:\t0\nCachedCqTail:\t0\n';
+
+/**
+ * Whether a ring has nothing under way: as many requests were taken from it as were answered (io_uring/fdinfo.c,
+ * kernels from 5.14 on). One that is answered more than once, or only if it fails, makes both differ: then it is
+ * not known.
+ */
+export function isIdleRing(fdinfo: string): boolean {
+  const figure = (name: string) => new RegExp(`^${name}:\\s*(\\d+)$`, 'm').exec(fdinfo)?.[1];
+  const taken = figure('CachedSqHead');
+  const isWaiting = /^(PollList|CqOverflowList):\n\s+\S/m.test(fdinfo);
+  return taken !== undefined && taken === figure('CachedCqTail') && !isWaiting;
+}
+
+/** What is still, or already, in its queues; decimal. */
+const ringRootsOf = (fdinfo: string): number[] =>
+  [...fdinfo.matchAll(/\buser_data:(\d{1,20})/g)].map(([, word = '0']) =>
+    Number(BigInt.asUintN(ADDRESS_BITS, BigInt(word))),
+  );
 
 const STEP = 256;
 const MOST_POLLS = 256;
