@@ -50,6 +50,53 @@ describe('marking', () => {
     assert.deepEqual(world.reached([large, small], [900_008, 16]), [1, 1]);
   });
 
+  test('a list whose head moves on while it is read is whole in one of several looks', () => {
+    const world = new World(1 << 20);
+    const blocks = Array.from({ length: 20 }, (_, n) => BASE + (1 << 19) + 64 * n);
+    const head = BASE + 4096 + 8;
+    blocks.forEach((block, n) => {
+      world.point(block + 16, blocks[n + 1] ?? 0);
+    });
+    let popped = 0;
+    /** As its page is read, the head is taken off, until it is read for the third time. */
+    const memory = {
+      read(address: number, into: Uint8Array, length: number): void {
+        world.point(head, blocks[popped] ?? 0);
+        world.read(address, into, length);
+        if (address > head || head >= address + length || popped === 2) return;
+        world.point((blocks[popped] ?? 0) + 16, 0);
+        popped++;
+      },
+    };
+    const sizes = blocks.map(() => 64);
+    const marker = new Marker(
+      new Blocks(Float64Array.from(blocks), Float64Array.from(sizes)),
+      memory,
+    );
+    marker.roots({ start: BASE, end: BASE + world.size });
+    marker.follow();
+    const reached = () => marker.reached.reduce((sum, one) => sum + one, 0);
+    assert.equal(reached(), 1, 'the first look finds what was the head');
+    for (let pass = 0; pass < 2; pass++) marker.again();
+    assert.equal(reached(), blocks.length);
+    assert.equal(marker.hasUnreached, false);
+  });
+
+  test('what is lost is lost in every look', () => {
+    const world = new World(1 << 16);
+    const [held, lost, also] = [BASE + 4096, BASE + 8192, BASE + 8192 + 64];
+    world.point(BASE + 8, held);
+    world.point(lost, also);
+    world.point(also, lost);
+    const starts = Float64Array.from([held, lost, also]);
+    const marker = new Marker(new Blocks(starts, Float64Array.from([64, 64, 64])), world);
+    marker.roots({ start: BASE, end: BASE + world.size });
+    marker.follow();
+    for (let pass = 0; pass < 5; pass++) marker.again();
+    assert.deepEqual([...marker.reached], [1, 0, 0]);
+    assert.equal(marker.hasUnreached, true);
+  });
+
   test('a pool is reached by its blocks, and by nothing else in it', () => {
     const world = new World(1 << 16);
     const [pool, inner, other] = [BASE + 4096, BASE + 4096 + 64, BASE + 4096 + 128];

@@ -23,6 +23,9 @@ export interface Span {
 const CHUNK = 1 << 18;
 /** Bytes between two blocks that are read with them rather than apart. */
 const NEAR = 4096;
+/** Roots that are looked at again lie in pages of this size; of more only the first are. */
+const PAGE = 4096;
+const MOST_PAGES = 1 << 16;
 /** Sweeps go on while the last has scanned one in so many blocks; what is left is read block by block. */
 const WORTH_A_SWEEP = 16;
 
@@ -39,6 +42,8 @@ export class Marker {
   readonly #pointers: Float64Array;
   readonly #found: Uint32Array;
   #foundCount = 0;
+  /** Pages with roots that point to a block. */
+  readonly #pages = new Set<number>();
   /** Blocks. */
   #scanned = 0;
   readonly #bytes = new Uint8Array(CHUNK);
@@ -61,6 +66,23 @@ export class Marker {
       if (this.#states[place] !== UNSEEN) reached[number] = 1;
     }
     return reached;
+  }
+
+  get hasUnreached(): boolean {
+    return this.#states.includes(UNSEEN);
+  }
+
+  /**
+   * Looks once more at all that points to a block, and at all that was reached: in a moment, so that what is
+   * moved from list to list meanwhile is seen where it is. What was reached before stays reached.
+   */
+  again(): void {
+    for (let block = 0; block < this.#blocks.count; block++) {
+      if (this.#states[block] === SCANNED) this.#states[block] = FOUND;
+    }
+    for (const page of [...this.#pages]) this.roots({ start: page * PAGE, end: (page + 1) * PAGE });
+    this.#collect();
+    this.follow();
   }
 
   /** A pointer that is known from elsewhere. */
@@ -185,7 +207,11 @@ export class Marker {
       if ((((regionBits[region >>> 5] as number) >>> (region & 31)) & 1) === 0) continue;
       const low = words[n] as number;
       const found = this.#blocks.find(region, low);
-      if (found !== NONE) this.#reach(found, block, region * 2 ** 32 + low);
+      if (found === NONE) continue;
+      this.#reach(found, block, region * 2 ** 32 + low);
+      if (block === NONE && this.#pages.size < MOST_PAGES) {
+        this.#pages.add(Math.floor((base + 4 * n) / PAGE));
+      }
     }
     const parent = block === NONE ? NONE : (this.#parents[block] as number);
     if (parent !== NONE) this.#scanXored(base, from, to, block, this.#pointers[parent] as number);

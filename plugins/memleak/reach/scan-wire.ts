@@ -10,6 +10,8 @@ export interface Order {
   readonly roots: readonly number[];
   /** Bytes of swapped pages that are read at most; if there are more none is. */
   readonly mostSwapped: number;
+  /** Short looks after the first. */
+  readonly passes: number;
 }
 
 /** Memory that might have held pointers and was not read. */

@@ -33,19 +33,26 @@ export class Scanner implements Closable {
   #isClosed = false;
   #idle: NodeJS.Timeout | undefined;
 
-  /** Rejects with why it cannot be told. `roots`: addresses that are held outside of its memory. */
+  /**
+   * Rejects with why it cannot be told. `roots`: addresses that are held outside of its memory. `timeoutMs`: of a
+   * process that stands still for it, which is looked at once.
+   */
   async scan(
     process: ProcessId,
     { starts, sizes }: Pick<HeldBlocks, 'starts' | 'sizes'>,
     roots: readonly number[],
-    timeoutMs = TIMEOUT_MS,
+    timeoutMs?: number,
   ): Promise<Scan> {
     const began = performance.now();
-    const order = encodeOrder({ roots, mostSwapped: MOST_SWAPPED }, starts, sizes);
+    const order = encodeOrder(
+      { roots, mostSwapped: MOST_SWAPPED, passes: timeoutMs === undefined ? PASSES : 0 },
+      starts,
+      sizes,
+    );
     const files = openFiles(process);
     let answer: Buffer;
     try {
-      answer = await this.#ask(files, order, timeoutMs);
+      answer = await this.#ask(files, order, timeoutMs ?? TIMEOUT_MS);
     } finally {
       for (const fd of files) closeSync(fd);
     }
@@ -185,4 +192,6 @@ const IDLE_MS = 60_000;
 const TIMEOUT_MS = 30_000;
 /** Bytes. To read them is to bring them back. */
 const MOST_SWAPPED = 16 * 2 ** 20;
+/** Short looks after the first at a process that runs on. */
+const PASSES = 12;
 const MAX_WORDS = 4096;
