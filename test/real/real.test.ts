@@ -3,7 +3,7 @@
  * blocks of 200 bytes a second the one line that loses them is. REAL_ONLY: a part of the name.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -20,6 +20,8 @@ const SOURCE = join(ROOT, 'test/real/inject.c');
 
 const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-real-inject-'));
 after(() => rmSync(dir, { recursive: true }));
+// A server that is not root's reads it too.
+chmodSync(dir, 0o755);
 const library = join(dir, 'inject.so');
 const root = await fetchServers().catch((error: unknown) => new Error(describeError(error)));
 const lack =

@@ -270,7 +270,7 @@ const postgres: Kind = {
     // What is in root's cache nobody can read.
     for (const part of ['lib/postgresql/15', 'share/postgresql/15', 'lib/x86_64-linux-gnu']) {
       place.run('mkdir', ['-p', join(place.dir, 'usr', part)]);
-      place.run('cp', ['-r', place.at(`usr/${part}/.`), join(place.dir, 'usr', part)]);
+      place.run('cp', ['-r', `${place.at(`usr/${part}`)}/.`, join(place.dir, 'usr', part)]);
     }
     const bin = (name: string) => join(place.dir, 'usr/lib/postgresql/15/bin', name);
     chownSync(place.dir, NOBODY, NOBODY);
