@@ -92,7 +92,7 @@ test('what a run leaves out is printed, with each stress file and how to run it'
   const { lines } = run(`"${process.execPath}" test/run.mjs --list`);
   assert.equal(lines[0], 'run: unit, smoke');
   const left = lines.find((line) => line.startsWith('not run: ')) ?? '';
-  assert.match(left, /^not run: checks, stress, vm, e2e \(stress: /);
+  assert.match(left, /^not run: checks, stress, vm, e2e, real \(stress: /);
   const built = globSync('dist/**/*.stress.test.js', { cwd: ROOT });
   assert.ok(built.length > 0);
   for (const file of built)

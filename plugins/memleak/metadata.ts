@@ -140,6 +140,31 @@ export const metadata = defineMetadata({
       description: 'Processes that are to be watched',
       attributes: ['memwatcher.allocation.target.state'],
     },
+    'memwatcher.memory_scan.scans': {
+      kind: 'counter',
+      unit: '{scan}',
+      description: 'Times that the memory of a process was searched for pointers to what it holds',
+      attributes: [],
+    },
+    'memwatcher.memory_scan.refused': {
+      kind: 'counter',
+      unit: '{scan}',
+      description: 'Scans of which nothing could be told: leaks --scan says why',
+      attributes: [],
+    },
+    'memwatcher.memory_scan.cpu.time': {
+      kind: 'counter',
+      unit: 's',
+      valueType: 'double',
+      description: 'Processor time that scans took, what the agent did for them included',
+      attributes: [],
+    },
+    'memwatcher.memory_scan.read': {
+      kind: 'counter',
+      unit: 'By',
+      description: 'Memory that scans read',
+      attributes: [],
+    },
     'memwatcher.symbolizer.unresolved': {
       kind: 'counter',
       unit: '{address}',

@@ -161,6 +161,16 @@ export interface LastScan {
   readonly figures?: { readonly read: number; readonly cpuMs: number; readonly wallMs: number };
 }
 
+/** What scans came to, since the plugin started. */
+export interface ScanTotals {
+  readonly scans: number;
+  readonly refused: number;
+  /** Seconds of a CPU, in the agent and in its child. */
+  readonly cpuSeconds: number;
+  /** Bytes. */
+  readonly read: number;
+}
+
 /** A process that is watched, or why it cannot be. */
 export interface Target {
   readonly source: Source;
@@ -222,4 +232,6 @@ export interface LeakSnapshot {
     readonly ended?: true;
   }[];
   readonly symbolizer: { readonly unresolved: number; readonly restarts: number };
+  /** Absent where no memory is searched. */
+  readonly scans?: ScanTotals;
 }

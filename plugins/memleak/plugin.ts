@@ -85,7 +85,7 @@ export class Memleak implements Plugin<LeakSnapshot> {
       clock: new MonotonicClock(),
       top: config.top,
       agesEvery: judging.window / 10,
-      ...(this.#witness && { tend: tending(this.#witness, config.scan.when) }),
+      ...(this.#witness && scanning(this.#witness, config.scan.when)),
     });
     const isIdle = config.targets.length === 0 && !config.kernel.enabled;
     if (isIdle) this.health.degraded('idle', NOTHING_TO_TRACE);
@@ -220,6 +220,11 @@ export class Memleak implements Plugin<LeakSnapshot> {
     this.scope.defer(() => clearTimeout(timer));
   }
 }
+
+const scanning = (witness: Witness, when: ScanConfig['when']) => ({
+  tend: tending(witness, when),
+  scans: () => witness.totals,
+});
 
 /** Has those processes scanned that something is held against, or all. */
 function tending(witness: Witness, when: ScanConfig['when']): NonNullable<RoundsOptions['tend']> {

@@ -141,3 +141,13 @@ test('stacks of processes that have ended are not counted for ever', () => {
     [2],
   );
 });
+
+test('what scans cost is counted, and nothing is said where none may be', () => {
+  const scans = { scans: 7, refused: 2, cpuSeconds: 0.25, read: 1 << 20 };
+  const points = pointsOf({ ...snapshot, scans });
+  assert.equal(points('memwatcher.memory_scan.scans')[0]?.value, 7);
+  assert.equal(points('memwatcher.memory_scan.refused')[0]?.value, 2);
+  assert.equal(points('memwatcher.memory_scan.cpu.time')[0]?.value, 0.25);
+  assert.equal(points('memwatcher.memory_scan.read')[0]?.value, 1 << 20);
+  assert.deepEqual(pointsOf(snapshot)('memwatcher.memory_scan.scans'), []);
+});

@@ -26,6 +26,13 @@ export function report(snapshot: LeakSnapshot, out: Out): void {
       'memwatcher.allocation.target.state': state,
     });
   }
+  if (snapshot.scans) {
+    const { scans, refused, cpuSeconds, read } = snapshot.scans;
+    out.point('memwatcher.memory_scan.scans', scans, {});
+    out.point('memwatcher.memory_scan.refused', refused, {});
+    out.point('memwatcher.memory_scan.cpu.time', cpuSeconds, {});
+    out.point('memwatcher.memory_scan.read', read, {});
+  }
   const { unresolved, restarts } = snapshot.symbolizer;
   out.point('memwatcher.symbolizer.unresolved', unresolved, {});
   out.point('memwatcher.symbolizer.restarts', restarts, {});

@@ -5,7 +5,7 @@ import { quantilesOf } from './ages.js';
 import { heapBytes } from './heap.js';
 import { type Account, type Judged, type JudgedChange, type Ledger, larger } from './ledger.js';
 import type { MemleakMetadata } from './metadata.js';
-import type { LeakSnapshot, LeakStack, ProcessId, Target } from './model.js';
+import type { LeakSnapshot, LeakStack, ProcessId, ScanTotals, Target } from './model.js';
 import type { Nameless, Naming } from './naming.js';
 import type { Source, SourceAccount } from './sources.js';
 import { stackIdOf } from './stack-ids.js';
@@ -28,6 +28,7 @@ export interface RoundsOptions {
   readonly agesEvery: number;
   /** Told after each round who is held against what, to look whether it is still referenced. */
   readonly tend?: (accounts: readonly SourceAccount[], held: readonly Judged[]) => void;
+  readonly scans?: () => ScanTotals;
 }
 
 /** A target that is not watched any more, or for a while, and what it held last. */
@@ -83,6 +84,7 @@ export class Rounds {
       omitted: held.length + gone.length - chosen.length,
       states: [...statesOf(held), ...statesOf(gone).map((of) => ({ ...of, ended: true as const }))],
       symbolizer: naming.statistics,
+      ...(this.#options.scans && { scans: this.#options.scans() }),
     };
   }
 

@@ -140,7 +140,7 @@ test('tests that load BPF programs or start an agent are named live', async () =
   assert.ok(isLive && isStress);
   const isNamed = (file: string) => {
     const built = `dist/${file.replace(/\.ts$/, '.js')}`;
-    return isLive(built) || isStress(built) || /^test\/(e2e|vm\/guest)\//.test(file);
+    return isLive(built) || isStress(built) || /^test\/(e2e|real|vm\/guest)\//.test(file);
   };
   const byFile = new Map(sources.map((source) => [source.file.replace(/\.ts$/, '.js'), source]));
   // Through helpers of tests; what is shipped opens a host only where it is told to.

@@ -1,14 +1,12 @@
 /** Debian's redis-server, from the archive and not installed: nothing of the machine is touched. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { globSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cached, cachePath } from '../cache.js';
-import { Archive } from '../vm/archive.js';
-import { KERNELS } from '../vm/kernels.js';
+import { fetchPackages } from '../vm/packages.js';
 
 const PACKAGES = ['redis-tools', 'libjemalloc2', 'liblzf1'];
 /** The server and the checker are one program, which looks at its own name. */
@@ -20,19 +18,7 @@ const KEYS = 40;
 const KINDS = 8;
 
 /** The folder that it is unpacked in. Throws where there is no archive. */
-export function fetchRedis(): Promise<string> {
-  const release = readFileSync('/etc/os-release', 'utf8');
-  const [, suite = 'stable'] = /^VERSION_CODENAME=(\w+)/m.exec(release) ?? [];
-  return cached(cachePath('redis', suite), (partial) => {
-    const archive = new Archive();
-    const suites = KERNELS.map((kernel) => kernel.suite);
-    archive.refresh(suites.includes(suite) ? suites : [suite]);
-    archive.unpack(
-      PACKAGES.map((name) => `${name}/${suite}`),
-      partial,
-    );
-  });
-}
+export const fetchRedis = (): Promise<string> => fetchPackages('redis', PACKAGES);
 
 export class Redis {
   readonly #dir: string;

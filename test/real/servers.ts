@@ -1,23 +1,13 @@
 /** Servers and runtimes that nobody here wrote, from Debian's archive and not installed, each under load. */
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chmodSync,
-  chownSync,
-  globSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, chownSync, globSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cached, cachePath } from '../cache.js';
-import { Archive } from '../vm/archive.js';
 import { ROOT } from '../vm/initramfs.js';
-import { KERNELS } from '../vm/kernels.js';
+import { fetchPackages } from '../vm/packages.js';
 
 const PACKAGES = [
   ...['redis-tools', 'libjemalloc2', 'liblzf1'],
@@ -45,19 +35,7 @@ const BATCH = 10;
 const PATIENCE_MS = 30_000;
 
 /** The folder that they are unpacked in. Throws where there is no archive. */
-export function fetchServers(): Promise<string> {
-  const release = readFileSync('/etc/os-release', 'utf8');
-  const [, suite = 'stable'] = /^VERSION_CODENAME=(\w+)/m.exec(release) ?? [];
-  return cached(cachePath('real', suite), (partial) => {
-    const archive = new Archive();
-    const suites = KERNELS.map((kernel) => kernel.suite);
-    archive.refresh(suites.includes(suite) ? suites : [suite]);
-    archive.unpack(
-      PACKAGES.map((name) => `${name}/${suite}`),
-      partial,
-    );
-  });
-}
+export const fetchServers = (): Promise<string> => fetchPackages('real', PACKAGES);
 
 /** How a server is started, and made to work. */
 export interface Kind {

@@ -4,7 +4,7 @@
  */
 import { describeError } from '../../../core/errors.js';
 import type { Closable } from '../../../core/scope.js';
-import type { LastScan, ProcessId, Reach } from '../model.js';
+import type { LastScan, ProcessId, Reach, ScanTotals } from '../model.js';
 import type { HeldBlocks } from '../user/held-blocks.js';
 import type { Registers } from '../user/registers.js';
 import { ADDRESS_BITS } from './blocks.js';
@@ -43,6 +43,7 @@ export class Witness implements Closable {
   readonly #options: WitnessOptions;
   readonly #scanner = new Scanner();
   readonly #scanned = new Map<string, Scanned>();
+  readonly #totals = { scans: 0, refused: 0, cpuSeconds: 0, read: 0 };
   #isClosed = false;
   #tended: readonly ProcessId[] = [];
   /** The round that is under way. */
@@ -85,6 +86,10 @@ export class Witness implements Closable {
     return this.#scanned.get(keyOf(process))?.last;
   }
 
+  get totals(): ScanTotals {
+    return { ...this.#totals };
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#next);
@@ -117,6 +122,7 @@ export class Witness implements Closable {
     let cost = 0;
     const spend = (seconds: number) => {
       cost += seconds;
+      this.#totals.cpuSeconds += seconds;
     };
     const together = pause ? undefined : this.#held(processes, spend);
     // Who asks below is told.
@@ -133,9 +139,17 @@ export class Witness implements Closable {
         spend(now() - time);
         scanned.last = { time: now(), blocks: 0, refusal: describeError(error) };
       }
+      this.#count(scanned.last);
       scanned.failures = scanned.last.refusal === undefined ? 0 : scanned.failures + 1;
     }
     return cost;
+  }
+
+  #count({ blocks, refusal, figures }: LastScan): void {
+    if (blocks === 0 && refusal === undefined) return;
+    this.#totals.scans++;
+    if (refusal !== undefined) this.#totals.refused++;
+    this.#totals.read += figures?.read ?? 0;
   }
 
   #scannedOf(process: ProcessId): Scanned {

@@ -41,8 +41,9 @@ enum ml_shape {
 	ML_GROUP_BIT = 16,
 };
 
-/* Hits of links of all processes by those that nobody follows, a line of a CPU's cache each. */
-#define ML_CPUS 1024 /* a power of two; more share a line, and may lose some */
+/* Hits of links of all processes by those that nobody follows, by the thread's number: a line of a CPU's
+ * cache each. Threads that share one may lose some. */
+#define ML_LINES 1024 /* a power of two */
 struct ml_strangers {
 	__u64 hits;
 	__u64 unused[7];

@@ -38,7 +38,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, ML_CPUS);
+	__uint(max_entries, ML_LINES);
 	__type(key, __u32);
 	__type(value, struct ml_strangers);
 } strangers SEC(".maps");
@@ -100,8 +100,8 @@ static __always_inline struct ml_thread *current_thread(void)
 
 static __always_inline void count_stranger(void)
 {
-	__u32 cpu = bpf_get_smp_processor_id() & (ML_CPUS - 1);
-	struct ml_strangers *line = bpf_map_lookup_elem(&strangers, &cpu);
+	__u32 number = bpf_get_current_pid_tgid() & (ML_LINES - 1);
+	struct ml_strangers *line = bpf_map_lookup_elem(&strangers, &number);
 
 	if (line)
 		line->hits++;

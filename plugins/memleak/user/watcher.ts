@@ -1,10 +1,6 @@
-import type {
-  BpfLink,
-  BpfLoader,
-  LoadedBpf,
-  MappedArray,
-  RingReader,
-} from '../../../core/bpf/host.js';
+import type { Column } from '../../../core/bpf/columns.js';
+import type { BpfLink, BpfLoader, LoadedBpf, RingReader } from '../../../core/bpf/host.js';
+import { LiveColumns } from '../../../core/bpf/live-columns.js';
 import { type RecordDecoder, recordDecoder } from '../../../core/bpf/record.js';
 import { missedRuns } from '../../../core/bpf/stats.js';
 import { MemWatcherError } from '../../../core/errors.js';
@@ -94,7 +90,8 @@ export class UserWatcher implements UserWatch {
   readonly #missedBefore = new Map<number, number>();
   /** By process: whose links it is seen by. */
   readonly #groups = new Map<string, number>();
-  readonly #strangers: MappedArray;
+  readonly #strangers: Column;
+  readonly #lines: number;
   /** Of processes that nobody set another for, those to come among them. */
   #interval = 0;
   /** By number of a target. */
@@ -115,7 +112,9 @@ export class UserWatcher implements UserWatch {
     );
     this.#slots = new SlotTable(object, scope, targets);
     this.#passes = new Passes(loaded, scope);
-    this.#strangers = scope.use(object.map('strangers').mapped());
+    const strangers = scope.use(object.map('strangers').mapped());
+    this.#strangers = new LiveColumns(object.layout('ml_strangers'), strangers).column('hits');
+    this.#lines = strangers.entries;
     this.#ring = loaded.parts.has('happenings')
       ? scope.use(object.map('happenings').ring())
       : undefined;
@@ -180,10 +179,8 @@ export class UserWatcher implements UserWatch {
   }
 
   strangerHits(): number {
-    const { bytes, stride, entries } = this.#strangers;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let hits = 0;
-    for (let cpu = 0; cpu < entries; cpu++) hits += Number(view.getBigUint64(cpu * stride, true));
+    for (let line = 0; line < this.#lines; line++) hits += this.#strangers.at(line);
     return hits;
   }
 
