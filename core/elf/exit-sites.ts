@@ -65,6 +65,8 @@ class Walk {
   readonly #exits = new Set<number>();
   readonly #seen = new Set<number>();
   readonly #todo: number[];
+  /** A jump in the function goes where that is not known. */
+  #hasTable = false;
 
   constructor(
     private readonly code: Uint8Array,
@@ -79,7 +81,8 @@ class Walk {
     for (let at = this.#todo.pop(); at !== undefined; at = this.#todo.pop()) {
       if (!this.#follow(at) || this.#exits.size > MAX_EXITS) return undefined;
     }
-    this.#sweep();
+    if (this.#hasTable && !this.#sweep()) return undefined;
+    if (this.#exits.size > MAX_EXITS) return undefined;
     return this.#exits.size === 0 ? undefined : [...this.#exits].sort((a, b) => a - b);
   }
 
@@ -99,6 +102,7 @@ class Walk {
         case 'stop':
           return true;
         case 'jump':
+          if (target === undefined && this.#isWithin(at)) this.#hasTable = true;
           this.#visit(target);
           return true;
         case 'branch':
@@ -127,16 +131,34 @@ class Walk {
     return this.size > 0 && start >= this.entry && start < end && at >= end;
   }
 
-  /** What only a table of jumps leads to: all of the function, as far as it is understood. */
-  #sweep(): void {
-    for (let at = this.entry; at < this.entry + this.size; ) {
+  #isWithin(at: number): boolean {
+    return at >= this.entry && at < this.entry + this.size;
+  }
+
+  /**
+   * What only a table of jumps leads to: all of the function. False if it is not code from end to end: then
+   * a probe could be put into data, or into the middle of an instruction.
+   */
+  #sweep(): boolean {
+    const begins = new Set<number>();
+    const end = this.entry + this.size;
+    for (let at = this.entry; at < end; ) {
       const instruction = decode(this.code, at);
-      if (instruction === undefined) return;
+      if (instruction === undefined) return end - at < MAX_PADDING && this.#agrees(begins);
+      if (begins.size > MAX_INSTRUCTIONS) return false;
+      begins.add(at);
       if (endOf(instruction) === 'return') this.#exits.add(at);
       at += instruction.length;
     }
+    return this.#agrees(begins);
+  }
+
+  #agrees(begins: ReadonlySet<number>): boolean {
+    return [...this.#seen].every((at) => !this.#isWithin(at) || begins.has(at));
   }
 }
+
+const MAX_PADDING = 15;
 
 type End = 'return' | 'jump' | 'branch' | 'stop' | 'none';
 

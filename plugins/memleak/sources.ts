@@ -41,8 +41,8 @@ export class ProcessSource implements Source {
   readonly #watch: UserWatch;
   readonly #targets: Targets;
   readonly #witness: Pick<Witness, 'reachOf' | 'lastOf'> | undefined;
-  /** By account. */
-  readonly #sites = new Map<string, Sites>();
+  /** By account, and by when its figures began. */
+  #sites = new Map<string, Sites>();
 
   constructor(watch: UserWatch, targets: Targets, witness?: Pick<Witness, 'reachOf' | 'lastOf'>) {
     this.#watch = watch;
@@ -55,16 +55,19 @@ export class ProcessSource implements Source {
     const targets = this.#targets.current();
     const { readings, coverage } = this.#watch.read({ ages });
     const byProcess = grouped(readings.map((reading) => this.#withReach(reading)));
+    const runs = new Map<string, Sites>();
     const accounts = targets.map((target) => {
       const id = `${target.process.pid}:${target.process.startTime}`;
       const scan = this.#witness?.lastOf(target.process);
-      const sites = this.#sites.get(id) ?? new Sites();
-      this.#sites.set(id, sites);
+      // Who runs another program has other sites.
+      const run = `${id} ${target.countsSince}`;
+      const sites = this.#sites.get(run) ?? new Sites();
+      runs.set(run, sites);
       const own = sites.take(byProcess.get(id) ?? [], target);
       const account = accountOf(id, target, own, coverage.get(target.process.pid));
-      if (target.state === 'ended') this.#sites.delete(id);
       return scan ? { ...account, target: { ...account.target, scan } } : account;
     });
+    this.#sites = runs;
     this.#targets.settle();
     return accounts;
   }

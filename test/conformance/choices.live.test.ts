@@ -32,7 +32,7 @@ const installation = findInstallation(import.meta.url);
 const POLICY = /: EPERM \(operation not permitted\)/;
 
 /** Of one program. The most are 36,000 (procstat, collect_list); a loop that multiplies has soon hundreds of thousands. */
-const MOST_VERIFIED = 50_000;
+const MOST_VERIFIED = 60_000;
 
 /** By program that was loaded, if the kernel says it (since 5.16). */
 const verified = new Map<string, number>();

@@ -56,16 +56,18 @@ function scan(files: TargetFiles, bytes: Buffer): Buffer {
  */
 function lookAgain(marker: Marker, passes: number): void {
   const began = performance.now();
-  const most = Math.max(LEAST_AGAIN_MS, began - scanBegan);
+  const first = began - scanBegan;
+  const most = Math.min(Math.max(LEAST_AGAIN_MS, first), MOST_AGAIN_MS);
   for (let pass = 0; pass < passes && marker.hasUnreached; pass++) {
+    if (performance.now() - began >= most) break;
     marker.again();
-    if (pass >= LEAST_PASSES && performance.now() - began > most) break;
   }
 }
 
 let scanBegan = 0;
-const LEAST_PASSES = 2;
 const LEAST_AGAIN_MS = 20;
+/** Who waits for the answer does not wait for ever. */
+const MOST_AGAIN_MS = 5000;
 
 const sumOf = (runs: readonly { readonly start: number; readonly end: number }[]) =>
   runs.reduce((sum, { start, end }) => sum + end - start, 0);

@@ -17,6 +17,9 @@ export interface AttachContext {
   readonly images: Images;
 }
 
+/** Longer than a call of an allocator takes. */
+const CALLS_END_MS = 100;
+
 const wantedOf = ({ isShared, number }: Group): number => (isShared ? number : 0);
 
 /** The probes in one process: a link for each file that has functions which allocate. */
@@ -119,6 +122,9 @@ export class Attachment {
         if (link) links.set(key, link);
         this.#files.set(key, other ? { ...rest, link: other } : rest);
       }
+      // Calls that the old ones saw begin are to be seen to end by them.
+      const until = performance.now() + CALLS_END_MS;
+      while (performance.now() < until) yield 'wait';
     } catch {
       this.#stays = true;
     } finally {
@@ -132,7 +138,7 @@ export class Attachment {
     const { images, links } = this.context;
     const found = images.find(this.process.pid, module);
     if (!found) throw new Error(`${printable(module.path)} is gone`);
-    return links.attach(this.process, group, keyOf(module), { path: found.path, sites });
+    return links.attach(this.process, group, sharedKeyOf(module), { path: found.path, sites });
   }
 
   /** Detaches from all; waits until nothing is left. If it is called off, that comes later. */
@@ -156,7 +162,12 @@ export class Attachment {
       const file = { plan, unsafe, interpreter };
       if (plan.sites.length === 0) return file;
       const probed = { path: found.path, sites: plan.sites };
-      const link = this.context.links.attach(this.process, this.#joined, keyOf(module), probed);
+      const link = this.context.links.attach(
+        this.process,
+        this.#joined,
+        sharedKeyOf(module),
+        probed,
+      );
       return { ...file, link };
     } catch (error) {
       return { problem: `${name}: ${describeError(error)}` };
@@ -178,6 +189,13 @@ export class Attachment {
     void detached(link).then(ended, ended);
   }
 }
+
+/**
+ * Of a file whatever mount it is seen by: overlays of containers have devices of their own, and one file
+ * below, where the kernel puts the probe.
+ */
+const sharedKeyOf = (module: MappedModule): string =>
+  `${keyOf(module).replace(/^\S+ /, '')} ${module.buildId ?? ''}`;
 
 const keyOf = ({ file, device, inode }: MappedModule): string => file ?? `${device} ${inode}`;
 

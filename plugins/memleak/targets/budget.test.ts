@@ -126,6 +126,13 @@ describe('sampling', () => {
     assert.match(said(steps)[0]?.said ?? '', /of hot from now on/);
   });
 
+  it('of many that are alike rises together, as of one', () => {
+    const programs = Array.from({ length: 12 }, (_, n) => ({ key: `${n}`, rate: () => 8000 }));
+    const steps = run(programs, 100);
+    assert.ok(last(steps).samplings.every((one) => one >= FIRST_INTERVAL));
+    assert.equal(last(steps).followed.length, 12);
+  });
+
   it('never changes without a budget', () => {
     const steps = run([{ key: 'a', rate: () => 10_000_000 }], 100, { budget: 0, limit: 0 });
     assert.deepEqual(said(steps), []);

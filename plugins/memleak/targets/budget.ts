@@ -57,8 +57,10 @@ const LONG_STEP = 8;
 /** Seconds below `CALM` of the budget, as it would be one step down, before that step. */
 const LOWER_AFTER = 30;
 const CALM = 0.5;
-/** Where what a target records is a smaller part of all cost, recording less only makes the result worse. */
+/** Where recording is a smaller part of all cost, recording less only makes the result worse. */
 const MINOR = 0.1;
+/** Who records at least one in so many of what the most do is sampled with them. */
+const ALIKE = 2;
 /** Seconds that a target is left, the first time and at most: twice as long each time. */
 const LEAVE_FIRST = 60;
 const LEAVE_LAST = 3600;
@@ -89,6 +91,7 @@ interface Left {
 }
 
 interface Step {
+  readonly key: string;
   readonly account: Account;
   readonly sampling: number;
   readonly why: string;
@@ -130,15 +133,15 @@ export class Budget {
     if (seconds > 0) this.#take(loads, seconds);
     const share = this.#sum(({ share: { total } }) => total);
     const left = this.#leaveOne(time, share);
-    const step = left ? undefined : this.#step(time, share);
+    const steps = left ? [] : this.#steps(time, share);
     const resume = this.#resume(time);
     const words = [
       left?.said,
-      step && this.#apply(step, time, share),
+      ...steps.map((step) => this.#apply(step, time, share)),
       ...resume.map(({ name }) => `${name} is followed again`),
     ];
     return {
-      samplings: new Map(step ? [[step.key, step.sampling]] : []),
+      samplings: new Map(steps.map(({ key, sampling }) => [key, sampling])),
       leave: left ? [left.key] : [],
       resume: resume.map(({ key }) => key),
       share,
@@ -245,32 +248,34 @@ export class Budget {
     return due.map(([key, { name }]) => ({ key, name }));
   }
 
-  /** One step of one target at a time. */
-  #step(time: number, share: number): (Step & { readonly key: string }) | undefined {
+  #steps(time: number, share: number): readonly Step[] {
     const { budget } = this.#config;
-    if (budget === 0) return undefined;
+    if (budget === 0) return [];
     if (share <= budget) return this.#lower(time, share);
     for (const account of this.#accounts.values()) account.calmSince = undefined;
     return this.#raise(time, share);
   }
 
-  /** Who records the most, so that the others lose nothing by it. */
-  #raise(time: number, share: number): (Step & { readonly key: string }) | undefined {
+  /** Who record the most, together, so that the others lose nothing by it. */
+  #raise(time: number, share: number): readonly Step[] {
     const { budget } = this.#config;
     const changed = Math.max(...[...this.#accounts.values()].map((account) => account.changed));
-    if (time - changed < RAISE_AFTER) return undefined;
-    const able = [...this.#accounts].flatMap(([key, account]) => {
+    const recording = this.#sum((account) => account.share.recording);
+    if (time - changed < RAISE_AFTER || recording <= share * MINOR) return [];
+    const able = [...this.#accounts].flatMap(([key, account]): Step[] => {
       const sampling = nextOf(account, share > FAR * budget);
-      const isWorthwhile = account.share.recording > share * MINOR;
-      return isWorthwhile && sampling !== account.sampling ? [{ key, account, sampling }] : [];
+      const why = `above the budget of ${percent(budget)}`;
+      return sampling === account.sampling ? [] : [{ key, account, sampling, why }];
     });
-    able.sort((a, b) => b.account.share.recording - a.account.share.recording);
-    return able[0] && { ...able[0], why: `above the budget of ${percent(budget)}` };
+    const most = Math.max(0, ...able.map(({ account }) => account.share.recording));
+    return able.filter(
+      ({ account: { share: of } }) => of.recording > 0 && of.recording >= most / ALIKE,
+    );
   }
 
-  #lower(time: number, share: number): (Step & { readonly key: string }) | undefined {
+  #lower(time: number, share: number): readonly Step[] {
     const { sampling: first, budget } = this.#config;
-    let lowest: (Step & { readonly key: string }) | undefined;
+    let lowest: Step | undefined;
     for (const [key, account] of this.#accounts) {
       if (account.sampling === first) continue;
       const half = account.sampling / 2;
@@ -284,7 +289,7 @@ export class Budget {
       if (lowest && lowest.account.sampling >= account.sampling) continue;
       lowest = { key, account, sampling: next, why: `well below the budget of ${percent(budget)}` };
     }
-    return lowest;
+    return lowest ? [lowest] : [];
   }
 
   /** One step doubles what is recorded; the last, to every allocation, is every second hit. */

@@ -156,10 +156,9 @@ export class Followed {
       return;
     }
     yield undefined;
-    if (this.#walksStacks()) {
-      this.#options = { ...this.#options, walksStacks: true };
-      this.#group = context.groupOf(this.#options);
-    }
+    const { walksStacks: _, ...plain } = this.#options;
+    this.#options = this.#walksStacks() ? { ...plain, walksStacks: true } : plain;
+    this.#group = context.groupOf(this.#options);
     this.#attachment = new Attachment(process, this.#options, this.#group, context);
     // Before the probes: which are needed depends on how frames can be undone.
     yield* this.#prepare();
@@ -192,6 +191,7 @@ export class Followed {
   #walksStacks(): boolean {
     const { images } = this.context;
     return this.#modules().some((module) => {
+      if (module.inode === 0) return false;
       try {
         return images.find(this.process.pid, module)?.image.isSanitizer === true;
       } catch {
@@ -265,6 +265,7 @@ export class Followed {
   /** What was recorded of one that has ended is forgotten. */
   settle(): void {
     if (this.#isRecorded) this.context.watch.forget(this.process);
+    else this.context.watch.join(this.process, 0);
     this.#isRecorded = false;
   }
 

@@ -42,8 +42,8 @@ export function planFile(
     const { shape } = wanted;
     const throws = wanted.mayThrow === true && hasResult(shape);
     const isWanted = options.throwing || !throws;
-    const needsExits = throws || (options.walksStacks === true && hasResult(shape));
-    const exits = needsExits && isWanted ? exitsOf(fn) : undefined;
+    const needsExits = throws || (options.walksStacks === true && isOfHeap(shape));
+    const exits = needsExits && isWanted && isOfHeap(shape) ? exitsOf(fn) : undefined;
     if (needsExits && !exits) unsafe.set(entry, symbol);
     const site = { shape, symbol, offset, entry, ...(exits && { exits }) };
     const known = sites.get(entry);
@@ -59,6 +59,10 @@ export function planFile(
     unsafe: [...unsafe.values()],
   };
 }
+
+/** What allocates of the heap: sanitizers do not walk stacks for mappings. */
+const isOfHeap = (shape: Shape): boolean =>
+  hasResult(shape) && !['mmap', 'mremap', 'sbrk'].includes(shape);
 
 const hasResult = (shape: Shape): boolean => !['free', 'munmap', 'new'].includes(shape);
 

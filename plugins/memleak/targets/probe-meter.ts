@@ -2,10 +2,11 @@
  * What a probe costs on this machine now: the agent calls its own libc, with probes and without. Other
  * links of the same functions, of other tools as well, are in the figure.
  */
+import type { BpfLink } from '../../../core/bpf/host.js';
 import { libc } from '../../../core/symbolize/libc.js';
 import type { ProcessMap } from '../../../core/symbolize/symbolizer.js';
 import type { ProcessId } from '../model.js';
-import type { ProbeSite, UserWatch } from '../user/user-watch.js';
+import type { ProbedFile, ProbeSite, UserWatch } from '../user/user-watch.js';
 import { familyOf } from './allocators.js';
 import type { Images } from './images.js';
 import type { Job } from './jobs.js';
@@ -57,14 +58,13 @@ export class ProbeMeter {
 
   *measure(time: number): Job {
     this.#measuredAt = time;
-    const { watch, self } = this.#options;
+    const { watch } = this.#options;
     const before = watch.strangerHits();
     const shared = pairSeconds();
     const isShared = watch.strangerHits() - before >= PAIRS * ROUNDS;
     yield undefined;
-    const file = isShared ? undefined : this.#ownLibc();
-    if (!isShared && !file) return;
-    const link = file && watch.attach(self, file);
+    const link = isShared ? undefined : this.#attach();
+    if (!isShared && !link) return;
     const probed = link ? pairSeconds() : shared;
     let isGone = false;
     const gone = () => {
@@ -73,6 +73,17 @@ export class ProbeMeter {
     void Promise.resolve(link?.closeSoon ? link.closeSoon() : link?.close()).then(gone, gone);
     this.#learn((probed - this.#bare) / hitsOfPair(watch.strategy));
     while (!isGone) yield 'wait';
+  }
+
+  /** undefined where that is refused, or libc is not known: then what is assumed holds. */
+  #attach(): BpfLink | undefined {
+    const { watch, self } = this.#options;
+    try {
+      const file = this.#ownLibc();
+      return file && watch.attach(self, file);
+    } catch {
+      return undefined;
+    }
   }
 
   #learn(hit: number): void {
@@ -86,7 +97,7 @@ export class ProbeMeter {
   }
 
   /** malloc and free of the libc that this process has. */
-  #ownLibc(): { path: string; sites: readonly ProbeSite[] } | undefined {
+  #ownLibc(): ProbedFile | undefined {
     const { images, readMap, self } = this.#options;
     for (const module of readMap(self.pid).modules) {
       if (module.inode === 0 || !/\/libc[-.]|\/ld-musl/.test(module.path)) continue;

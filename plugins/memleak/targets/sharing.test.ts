@@ -63,9 +63,11 @@ describe('links', () => {
     assert.ok(look(0, 100, [PLAIN, PLAIN], 10_000).every((one) => one));
   });
 
-  it('are never shared where each is a perf event', () => {
-    strategy = 'perf';
-    assert.ok(look(0, 10, [PLAIN, PLAIN]).every((one) => !one));
+  it('are shared by sessions alone: others would put something on everybody’s stack', () => {
+    for (const other of ['multi', 'perf']) {
+      strategy = other;
+      assert.ok(look(0, 10, [PLAIN, PLAIN]).every((one) => !one));
+    }
   });
 
   it('of a group are one a file, which goes with its last user', () => {

@@ -61,7 +61,8 @@ export class Sharing {
     const isAny = [...this.#groups.values()].some(({ isShared }) => isShared);
     this.#above = isAny && paid > allowance ? this.#above + 1 : 0;
     if (this.#above >= PATIENCE) this.#giveUp(time, paid);
-    const mayShare = watch.strategy !== 'perf' && time >= this.#notBefore;
+    // Any other link for all processes would put a return probe on everybody's stack.
+    const mayShare = watch.strategy === 'session' && time >= this.#notBefore;
     for (const group of this.#groups.values()) {
       const count = followed.filter((one) => one === group).length;
       group.fewSince = count >= MANY ? undefined : (group.fewSince ?? time);
@@ -77,9 +78,7 @@ export class Sharing {
     const before = this.#before;
     this.#before = { time, hits };
     if (!before || time <= before.time) return 0;
-    // Without sessions a call also has a probe of its return.
-    const times = watch.strategy === 'session' ? 1 : 2;
-    return ((hits - before.hits) * times * cost().hit) / (time - before.time);
+    return ((hits - before.hits) * cost().hit) / (time - before.time);
   }
 
   #giveUp(time: number, paid: number): void {

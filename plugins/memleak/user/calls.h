@@ -183,9 +183,13 @@ __noinline __u64 unmap_front(__u64 address, __u64 length)
 	}
 	size = whole_pages(mapping.size);
 	end = before + length;
-	if (before < size)
-		count_freed(&mapping);
-	if (before && before < size) {
+	if (before >= size) {
+		/* it is smaller by now */
+		put(&key, &mapping);
+		return 0;
+	}
+	count_freed(&mapping);
+	if (before) {
 		keep_part(&key, &mapping, before);
 		thread->mapped_size = before;
 	}
@@ -197,11 +201,11 @@ __noinline __u64 unmap_front(__u64 address, __u64 length)
 			thread->mapped_size = size - end;
 		}
 	}
-	return before < size ? size - before : 0;
+	return size - before;
 }
 
 /* Mappings that one call ends or covers, at most. */
-#define MAX_MAPPINGS 16
+#define MAX_MAPPINGS 8
 
 /* False if part of the range was of no mapping that is known. */
 static __always_inline bool unmap(__u64 address, __u64 length)

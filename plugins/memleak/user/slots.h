@@ -114,19 +114,20 @@ __noinline int walk_some(__u32 slot, __u32 turn)
 }
 
 /* Words above the first frame in which its caller is looked for. */
-#define WORDS_SEARCHED 32
+#define WORDS_SEARCHED 24
 
 /* Whether the instruction before `address` is a call, as compilers make them. */
 static __always_inline bool is_behind_call(__u64 address)
 {
-	__u8 code[8];
+	__u64 code; /* eight bytes */
 
-	if (bpf_probe_read_user(code, sizeof(code), (void *)(address - sizeof(code))))
+	if (bpf_probe_read_user(&code, sizeof(code), (void *)(address - sizeof(code))))
 		return false;
-#define IS_INDIRECT(at) (code[at] == 0xff && (code[at + 1] & 0x38) == 0x10)
-	return code[3] == 0xe8 || IS_INDIRECT(6) || IS_INDIRECT(5) || IS_INDIRECT(2) ||
-	       IS_INDIRECT(1);
-#undef IS_INDIRECT
+	/* call relative, and by ff /2 of two, three, six and seven bytes */
+#define IS(at, mask, wanted) is_below(((code >> (8 * (at))) & (mask)) ^ (wanted), 1)
+	return IS(3, 0xff, 0xe8) | IS(6, 0x38ff, 0x10ff) | IS(5, 0x38ff, 0x10ff) |
+	       IS(2, 0x38ff, 0x10ff) | IS(1, 0x38ff, 0x10ff);
+#undef IS
 }
 
 /*
@@ -134,21 +135,24 @@ static __always_inline bool is_behind_call(__u64 address)
  * before anybody looks. It has no frame pointers, as is seen by then: the next word of the stack that
  * is behind a call in code that is known is taken for where it returns to. Global as walk_some is.
  */
-__noinline int find_caller(__u32 number)
+__noinline int find_caller(__u32 number, __u64 address, __u64 pointer, __u64 from, __u32 depth)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	struct ml_thread *thread = bpf_map_lookup_elem(&threads, &id);
 	__u64 sp, word;
 
-	if (!thread)
+	if (!thread || thread->walk.depth != depth + 1 || thread->walk.end != ML_END)
 		return 0;
-	sp = thread->walk.sp;
+	if (range_of(number, address) < NO_RANGE)
+		return 0;
+	sp = from;
 	for (__u32 i = 0; i < WORDS_SEARCHED; i++, sp += sizeof(word)) {
 		if (bpf_probe_read_user(&word, sizeof(word), (void *)sp))
 			return 0;
 		if (range_of(number, word) >= NO_RANGE || !is_behind_call(word))
 			continue;
 		thread->walk.address = word;
+		thread->walk.pointer = pointer;
 		thread->walk.sp = sp + sizeof(word);
 		return 1;
 	}
@@ -179,12 +183,9 @@ static __always_inline __u64 walk(struct ml_thread *thread, const struct start *
 	for (__u32 turn = 0; turn * FRAMES_AT_ONCE < ML_FRAMES; turn++) {
 		if (walk_some(slot, turn))
 			continue;
-		if (turn || walk->depth != depth + 1 || walk->end != ML_END ||
-		    range_of(thread->target, start->address) < NO_RANGE)
-			break;
-		walk->pointer = start->pointer;
-		walk->sp = start->sp;
-		if (!find_caller(thread->target))
+		/* the first frame may be of code that nobody knows */
+		if (turn || !find_caller(thread->target, start->address, start->pointer, start->sp,
+					 depth))
 			break;
 	}
 	if (to) {

@@ -125,7 +125,8 @@ export interface UserWatch extends Closable {
   attach(process: ProcessId, file: ProbedFile): BpfLink;
   /**
    * Probes them in every process, for those that are in the group: one link costs each of them the same,
-   * however many there are, and costs all others a hit. Not by `perf`.
+   * however many there are, and costs all others a hit. By `session` alone: the others would put return
+   * probes on everybody's stack.
    */
   attachShared(group: number, file: ProbedFile): BpfLink;
   /**

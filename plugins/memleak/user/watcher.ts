@@ -173,7 +173,8 @@ export class UserWatcher implements UserWatch {
   }
 
   join(process: ProcessId, group: number, also = group): void {
-    this.#groups.set(keyOf(process), group);
+    if (group === 0) this.#groups.delete(keyOf(process));
+    else this.#groups.set(keyOf(process), group);
     const target = this.#targets.of(process);
     if (target) this.#targets.setGroups(target, group, also);
   }
