@@ -1,5 +1,5 @@
 /** Which functions of a file are probed for a target. Pure. */
-import type { ProbeSite, Shape } from '../user/user-watch.js';
+import { hasResult, type ProbeSite, type Shape } from '../user/user-watch.js';
 import { type Extras, type Family, type FileTraits, familyOf, wantedOf } from './allocators.js';
 import type { Image, ImageFunction } from './image.js';
 
@@ -63,8 +63,6 @@ export function planFile(
 /** What allocates of the heap: sanitizers do not walk stacks for mappings. */
 const isOfHeap = (shape: Shape): boolean =>
   hasResult(shape) && !['mmap', 'mremap', 'sbrk'].includes(shape);
-
-const hasResult = (shape: Shape): boolean => !['free', 'munmap', 'new'].includes(shape);
 
 /** The plainest name, `free` rather than `cfree`; and what may throw by one name may throw. */
 function merged(a: ProbeSite, b: ProbeSite): ProbeSite {

@@ -108,9 +108,9 @@ export class Targets implements Closable {
     const throwing = config.throwing_new === 'auto';
     const shadowed = (pid: number) => hasShadowStack(proc, pid) && !returnsOnShadowStack();
     const self = { pid: process.pid, startTime: ownStartTime(proc) };
-    const meter = new ProbeMeter({ watch, images: this.#images, readMap, self });
-    this.#meter = options.cost ? undefined : meter;
-    const cost = () => options.cost ?? meter.cost;
+    const meter = options.cost ?? new ProbeMeter({ watch, images: this.#images, readMap, self });
+    this.#meter = meter instanceof ProbeMeter ? meter : undefined;
+    const cost = () => (meter instanceof ProbeMeter ? meter.cost : meter);
     const allowance = config.budget || DEFAULT_ALLOWANCE;
     this.#sharing = new Sharing({ watch, allowance, cost, logger });
     this.#context = {

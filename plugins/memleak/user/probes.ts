@@ -1,7 +1,7 @@
 /** Which programs go where: the functions of a file, by each strategy. */
 import type { BpfLink, BpfObject } from '../../../core/bpf/host.js';
 import { MemWatcherError } from '../../../core/errors.js';
-import { type ProbedFile, type ProbeSite, SHAPES, type Shape } from './user-watch.js';
+import { hasResult, type ProbedFile, type ProbeSite, SHAPES } from './user-watch.js';
 
 /** ML_LEAF and ML_EXITS of memleak.h. */
 const LEAF = 0x100;
@@ -9,9 +9,7 @@ const EXITS = 0x200;
 /** ML_GROUP_BIT: cookies have the group's number above it. */
 const GROUP = 2 ** 16;
 
-/** What has no return that anybody asks for. */
-const ENTRY_ONLY: readonly Shape[] = ['free', 'new', 'munmap'];
-const returns = ({ shape, exits }: ProbeSite): boolean => !exits && !ENTRY_ONLY.includes(shape);
+const returns = ({ shape, exits }: ProbeSite): boolean => !exits && hasResult(shape);
 
 /** Functions that call no other allocator, by whatever library. */
 const LEAVES = /^(?:__libc_|__|je_|tc_|mi_)?(?:malloc|valloc|pvalloc)$/;

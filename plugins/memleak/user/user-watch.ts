@@ -39,6 +39,9 @@ export const SHAPES = [
 ] as const;
 export type Shape = (typeof SHAPES)[number];
 
+/** Whether it gives memory: of the others nobody asks what they return. */
+export const hasResult = (shape: Shape): boolean => !['free', 'munmap', 'new'].includes(shape);
+
 /** A function of a file, where a probe goes. */
 export interface ProbeSite {
   readonly shape: Shape;
