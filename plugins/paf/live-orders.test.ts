@@ -52,7 +52,8 @@ async function seesAll(live: LivePaf): Promise<void> {
     assert.ok(sumOf(faults) >= fellBack);
     // A block may be put together meanwhile, but not for each of them.
     assert.ok(fellBack > 0 && fellBack <= FAULTS, `${fellBack} fell back`);
-    for (const event of [...pool, ...faults]) checkVerdict(event);
+    for (const event of events) checkVerdict(event);
+    assert.ok(events.some((event) => attribute(event, 'reason') !== 'unknown'));
     for (const event of faults)
       assert.equal(attribute(event, 'verdict.reclaim') ?? 'forbidden', 'forbidden');
   } finally {
@@ -73,12 +74,17 @@ function checkVerdict(event: SeenEvent): void {
   const usable = Number(attribute(event, 'verdict.usable'));
   const mark = Number(attribute(event, 'verdict.mark'));
   const largest = Number(attribute(event, 'verdict.largest_order') ?? -1);
+  const all = JSON.stringify(event.attributes);
   if (reason === 'fragmentation') {
-    assert.ok(usable > mark, `${usable} of ${mark}`);
-    assert.ok(largest < HUGE_PAGE_ORDER, `a block of order ${largest}`);
+    assert.ok(usable > mark, all);
+    assert.ok(largest < HUGE_PAGE_ORDER, all);
+  } else if (reason === 'unknown') {
+    // kswapd went on after the request gave up: what is seen then would have served it.
+    assert.ok(isOfPool(event), all);
+    assert.ok(usable > mark && largest >= HUGE_PAGE_ORDER, all);
   } else {
-    assert.ok(['below_watermark', 'no_reclaim'].includes(String(reason)), String(reason));
-    assert.ok(usable <= mark, `${usable} of ${mark}`);
+    assert.ok(['below_watermark', 'no_reclaim'].includes(String(reason)), all);
+    assert.ok(usable <= mark, all);
   }
 }
 

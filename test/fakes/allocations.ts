@@ -1,13 +1,13 @@
 /** Runs allocations: a process that knows what each of its call sites holds (allocations.c). */
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { readFileSync } from 'node:fs';
+import { LineProgram } from './line-program.js';
+import { programMissing, programOf } from './programs.js';
 
-const ROOT = join(import.meta.dirname, '../../..');
-export const PROGRAM = join(ROOT, 'dist/test/fakes/allocations');
+const NAME = 'allocations';
+export const PROGRAM = programOf(NAME);
 /** The same, compiled without frame pointers. */
-export const UNFRAMED = `${PROGRAM}-unframed`;
+const UNFRAMED_NAME = `${NAME}-unframed`;
+export const UNFRAMED = programOf(UNFRAMED_NAME);
 /** Larger than any of its functions, bytes. */
 const FUNCTION = 256n;
 
@@ -16,43 +16,24 @@ export interface Held {
   readonly count: number;
 }
 
-export class Allocations {
-  readonly pid: number;
-  readonly #child: ChildProcessWithoutNullStreams;
-  readonly #lines: AsyncIterator<string>;
+export class Allocations extends LineProgram {
   #sites: readonly (readonly [string, bigint])[] = [];
 
-  private constructor(private readonly path: string) {
-    this.#child = spawn(path);
-    this.#child.stdin.on('error', () => undefined); // it may have ended
-    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
-    this.pid = this.#child.pid ?? 0;
-  }
-
   /** Why there is none here; undefined if it is built, or just was. */
-  static missing(): string | undefined {
-    const built = spawnSync('make', ['-s', '-C', join(ROOT, 'test/fakes')], { encoding: 'utf8' });
-    if (existsSync(PROGRAM) && existsSync(UNFRAMED)) return undefined;
-    return `allocations is not built: ${built.error?.message ?? built.stderr.trim()}`;
-  }
+  static missing = (): string | undefined => programMissing(NAME, UNFRAMED_NAME);
 
   static async start(path = PROGRAM): Promise<Allocations> {
     const program = new Allocations(path);
-    await program.#line();
-    const words = (await program.say('sites')).split(' ').slice(1);
-    program.#sites = pairs(words, 2).map(([name = '', at = '0']) => [name, BigInt(at)] as const);
-    return program;
-  }
-
-  /** The program's answer. */
-  async say(command: string): Promise<string> {
-    this.#child.stdin.write(`${command}\n`);
-    return this.#line();
+    return Allocations.begun(program, async () => {
+      await program.line();
+      const words = (await program.ask('sites')).split(' ').slice(1);
+      program.#sites = pairs(words, 2).map(([name = '', at = '0']) => [name, BigInt(at)] as const);
+    });
   }
 
   /** What each site has outstanding, as the program itself counts; without those that hold nothing. */
   async held(command = 'report'): Promise<Record<string, Held>> {
-    const words = (await this.say(command)).split(' ').slice(1);
+    const words = (await this.ask(command)).split(' ').slice(1);
     const held: Record<string, Held> = {};
     for (const [name = '', bytes, count] of pairs(words, 3)) {
       if (count !== '0') held[name] = { bytes: Number(bytes), count: Number(count) };
@@ -67,27 +48,6 @@ export class Allocations {
       if (site[1] < address && site[1] > (closest?.[1] ?? 0n)) closest = site;
     }
     return closest && address - closest[1] < FUNCTION ? closest[0] : undefined;
-  }
-
-  async stop(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const gone = new Promise((resolve) => this.#child.once('close', resolve));
-    this.#child.kill(signal);
-    await gone;
-  }
-
-  /** Nothing more is said: it exits by itself. */
-  async end(): Promise<void> {
-    const gone = new Promise((resolve) => this.#child.once('close', resolve));
-    this.#child.stdin.end();
-    await gone;
-  }
-
-  async #line(): Promise<string> {
-    const { value, done } = await this.#lines.next();
-    if (done)
-      throw new Error(`${this.path} ended: ${this.#child.exitCode ?? this.#child.signalCode}`);
-    return value;
   }
 }
 

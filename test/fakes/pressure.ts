@@ -1,11 +1,11 @@
 /** Runs pressure: allocations that fail and reclaim, counted by who caused them (pressure.c says what it can). */
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { LineProgram } from './line-program.js';
+import { programMissing, programOf } from './programs.js';
 
 export const ROOT = join(import.meta.dirname, '../../..');
-export const PROGRAM = join(ROOT, 'dist/test/fakes/pressure');
+export const PROGRAM = programOf('pressure');
 const TIMEOUT_MS = 300_000;
 
 /** What one step did, as the program itself counted. */
@@ -31,11 +31,7 @@ export const named = (name: string | Buffer): string =>
 export const PIPE_OF_ORDER = { 2: 2 ** 20, 4: 2 ** 22, 6: 2 ** 24 } as const;
 
 /** Why there is none here; undefined if it is built, or just was. */
-export function pressureMissing(): string | undefined {
-  const built = spawnSync('make', ['-s', '-C', join(ROOT, 'test/fakes')], { encoding: 'utf8' });
-  if (existsSync(PROGRAM)) return undefined;
-  return `pressure is not built: ${built.error?.message ?? built.stderr.trim()}`;
-}
+export const pressureMissing = (): string | undefined => programMissing('pressure');
 
 /** Takes the steps; the process is gone when this returns, and nothing else ran here meanwhile. */
 export function press(steps: Steps): Caused[] {
@@ -49,56 +45,28 @@ export function press(steps: Steps): Caused[] {
 }
 
 /** As `press`, of a process that stands still at every `wait` until it is told to go on. */
-export class Pressure {
-  readonly pid: number;
+export class Pressure extends LineProgram {
   readonly caused: Caused[] = [];
-  readonly #child: ChildProcessWithoutNullStreams;
-  readonly #closed: Promise<void>;
-  readonly #lines: AsyncIterator<string>;
-  #complaint = '';
-
-  private constructor(steps: Steps) {
-    this.#child = spawn(PROGRAM, [...steps]);
-    this.#child.stdin.on('error', () => undefined); // it may have been killed
-    this.#child.stderr.on('data', (data) => {
-      this.#complaint += data;
-    });
-    this.#closed = new Promise((resolve) => this.#child.once('close', () => resolve()));
-    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
-    this.pid = this.#child.pid ?? 0;
-  }
 
   /** Resolves at the first `wait`. */
   static async start(steps: Steps): Promise<Pressure> {
-    const pressure = new Pressure(steps);
-    try {
-      await pressure.#toNextWait();
-    } catch (error) {
-      await pressure.stop();
-      throw error;
-    }
-    return pressure;
+    const pressure = new Pressure(PROGRAM, steps);
+    return Pressure.begun(pressure, () => pressure.#toNextWait());
   }
 
   /** Goes on to the next `wait`, and gives what it did on the way. */
   async next(): Promise<Caused[]> {
     const before = this.caused.length;
-    this.#child.stdin.write('.');
+    this.tell('.', { raw: true });
     await this.#toNextWait();
     return this.caused.slice(before);
   }
 
-  async stop(): Promise<void> {
-    this.#child.kill('SIGKILL');
-    await this.#closed;
-  }
-
   async #toNextWait(): Promise<void> {
     for (;;) {
-      const { value, done } = await this.#lines.next();
-      if (done) throw new Error(`pressure ended before it waited: ${this.#complaint}`);
-      if (value === 'waiting') return;
-      const caused = parse(value);
+      const line = await this.line();
+      if (line === 'waiting') return;
+      const caused = parse(line);
       if (caused) this.caused.push(caused);
     }
   }

@@ -1,4 +1,4 @@
-/** Programs of this folder that need no more than to be started. */
+/** The programs of this folder. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,10 +7,12 @@ const ROOT = join(import.meta.dirname, '../../..');
 
 export const programOf = (name: string): string => join(ROOT, 'dist/test/fakes', name);
 
-/** Why there is none here; undefined if it is built, or just was. */
-export function programMissing(name: string): string | undefined {
-  if (existsSync(programOf(name))) return undefined;
+/** Why they are not all here; undefined if they are built, or just were. */
+export function programMissing(...names: readonly string[]): string | undefined {
+  const missing = () => names.find((name) => !existsSync(programOf(name)));
+  if (missing() === undefined) return undefined;
   const built = spawnSync('make', ['-s', '-C', join(ROOT, 'test/fakes')], { encoding: 'utf8' });
-  if (existsSync(programOf(name))) return undefined;
+  const name = missing();
+  if (name === undefined) return undefined;
   return `${name} is not built: ${built.error?.message ?? built.stderr.trim()}`;
 }

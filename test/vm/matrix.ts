@@ -212,7 +212,7 @@ async function runJob(job: Job, { print, onTest }: MatrixOptions): Promise<void>
       result = await boot(1);
     }
     for (const test of tests) onTest({ ...test, name: `${title} › ${test.name}` });
-    const reason = failureOf(job, result, words);
+    const reason = failureOf(job, result, tests.at(-1)?.name, words);
     own(`boots, runs to its end, no kernel splat (${kernel.release})`, ...verdict(reason));
     print(`${title}: ${kernel.release}, ${seconds()}; ${timesText(result, times)}`);
   } catch (error) {
@@ -241,8 +241,9 @@ const brokenBy = ({ splats, console }: GuestResult): string =>
 const verdict = (reason: string | undefined): [TestLine['outcome'], string?] =>
   reason === undefined ? ['passed'] : ['failed', reason];
 
+/** What a failed test left running is not waited for: the failure is told by itself. */
 const runOf = (files: readonly string[]): string =>
-  'node --import=/app/dist/test/guard/guard.js --test --test-isolation=none --test-reporter=/app/dist/test/reporter.js ' +
+  'node --import=/app/dist/test/guard/guard.js --test --test-isolation=none --test-force-exit --test-reporter=/app/dist/test/reporter.js ' +
   `--test-reporter-destination=stdout ${files.join(' ')}`;
 
 const planOf = (job: Job): string =>
@@ -257,7 +258,12 @@ const planOf = (job: Job): string =>
   ].join('\n');
 
 /** Why the guest as a whole failed, with its last words. */
-function failureOf(job: Job, result: GuestResult, words: readonly string[]): string | undefined {
+function failureOf(
+  job: Job,
+  result: GuestResult,
+  lastTest: string | undefined,
+  words: readonly string[],
+): string | undefined {
   const last = (lines: readonly string[]) => lines.slice(-LAST_LINES).join('\n');
   const console = () => last(result.console.trim().split('\n'));
   if (result.splats.length > 0) {
@@ -266,7 +272,8 @@ function failureOf(job: Job, result: GuestResult, words: readonly string[]): str
   if (!result.started) return `the guest did not boot; its last lines:\n${console()}`;
   if (result.timedOut || !result.ended) {
     const how = result.timedOut ? `did not end in ${TIMEOUT_MS / 60_000} min` : 'died';
-    return `the guest ${how}; last words:\n${last(words)}\nlast lines of its kernel:\n${console()}`;
+    const after = lastTest === undefined ? 'before any test' : `after ${lastTest}`;
+    return `the guest ${how}, ${after}; last words:\n${last(words)}\nlast lines of its kernel:\n${console()}`;
   }
   const exit = words.find((line) => line.startsWith('@@exit '))?.slice('@@exit '.length);
   // 1 is a failed test, which is reported on its own.

@@ -65,7 +65,9 @@ const through = (stacks: readonly Stack[], name: string) =>
 
 /** The one stack through `name`, and its names from there on. */
 function only({ stacks, cli }: Hunted, name: string): { stack: Stack; callers: unknown[] } {
-  const [stack, ...others] = through(stacks, name);
+  // What the loader holds for a moment, as the program is looked at, is under way and no more.
+  const isHeld = ({ state, allocations }: Stack) => state !== 'watching' || allocations > 1;
+  const [stack, ...others] = through(stacks, name).filter(isHeld);
   assert.ok(stack && others.length === 0, `${name}:\n${cli.text}${cli.errors}`);
   const names = namesOf(stack);
   return { stack, callers: names.slice(names.indexOf(name)) };

@@ -11,12 +11,12 @@ for (const strategy of strategies) {
     it('is what the program holds, whatever function it calls', async (t) => {
       const seen = await watched(t, strategy);
       for (const command of ['churn 1 5000', 'fail', 'nothing', 'leak 100 0', 'map']) {
-        await seen.program.say(command);
+        await seen.program.ask(command);
         const held = await seen.program.held();
         assert.ok(Object.keys(held).length > 3);
         assert.deepEqual(heldOf(seen), held, command);
       }
-      await seen.program.say('free');
+      await seen.program.ask('free');
       const left = await seen.program.held();
       assert.deepEqual(Object.keys(left), ['mmap', 'mremap']);
       assert.deepEqual(heldOf(seen), left);
@@ -27,7 +27,7 @@ for (const strategy of strategies) {
       const seen = await watched(t, strategy);
       for (let round = 0; round < 3; round++) {
         // Three in four steps allocate.
-        await seen.program.say(`churn 4 ${Math.ceil(enough / 8)}`);
+        await seen.program.ask(`churn 4 ${Math.ceil(enough / 8)}`);
         assert.deepEqual(heldOf(seen), await seen.program.held());
       }
       const counts = seen.watch.countsOf(seen.process);
@@ -40,7 +40,7 @@ for (const strategy of strategies) {
     it('has the whole stack where there are frame pointers', async (t) => {
       const seen = await watched(t, strategy);
       const { watch, program } = seen;
-      for (const frames of [3, 20, 200]) await program.say(`deep ${frames}`);
+      for (const frames of [3, 20, 200]) await program.ask(`deep ${frames}`);
       const deep = watch
         .read({ ages: false })
         .readings.filter(({ frames }) => program.siteOf(frames[0] ?? 0n) === 'deep')

@@ -27,10 +27,10 @@ describe('processes that are followed', { skip: missing ?? false, timeout: 120_0
   it('keep what they have when a child frees its copy', async (t) => {
     const seen = await watched(t, strategy);
     const { watch, program, process } = seen;
-    await program.say('churn 1 2000');
-    await program.say('leak 50 0');
+    await program.ask('churn 1 2000');
+    await program.ask('leak 50 0');
     const held = await program.held();
-    const child = pidOf(await program.say('fork'));
+    const child = pidOf(await program.ask('fork'));
     assert.deepEqual(heldOf(seen), held);
     assert.deepEqual(readingsOf(watch, child), []);
     const [fork, ...others] = await happenings(watch, 1);
@@ -46,22 +46,22 @@ describe('processes that are followed', { skip: missing ?? false, timeout: 120_0
   it('begin with what their parent has, if asked', async (t) => {
     const seen = await watched(t, strategy);
     const { watch, program, process } = seen;
-    await program.say('churn 1 2000');
-    await program.say('leak 50 0');
+    await program.ask('churn 1 2000');
+    await program.ask('leak 50 0');
     const held = await program.held();
-    const pid = pidOf(await program.say('child'));
+    const pid = pidOf(await program.ask('child'));
     const child = { pid, startTime: startTimeOf(pid) };
     watch.follow(child, codeOf(pid), process);
     watch.attach(child, sitesOf());
     assert.deepEqual(heldOf(seen, pid), held);
     assert.deepEqual(heldOf(seen), held);
-    await program.say('c churn 2 1000');
+    await program.ask('c churn 2 1000');
     const own = await program.held('c report');
     assert.notDeepEqual(own, held);
     assert.deepEqual(heldOf(seen, pid), own);
     assert.deepEqual(heldOf(seen), held);
-    await program.say('c free');
-    await program.say('churn 1 500');
+    await program.ask('c free');
+    await program.ask('churn 1 500');
     assert.deepEqual(heldOf(seen, pid), {});
     assert.deepEqual(heldOf(seen), await program.held());
   });
@@ -69,26 +69,26 @@ describe('processes that are followed', { skip: missing ?? false, timeout: 120_0
   it('are followed anew when they run another program', async (t) => {
     const seen = await watched(t, strategy);
     const { watch, program, process } = seen;
-    await program.say('churn 2 2000');
-    await program.say('exec');
+    await program.ask('churn 2 2000');
+    await program.ask('exec');
     const [exec] = await happenings(watch, 1);
     assert.equal(exec?.kind, 'exec');
     assert.equal(exec.process.pid, program.pid);
     // Nobody has said yet where the code of the new program is.
-    await program.say('leak 10 10');
+    await program.ask('leak 10 10');
     watch.forget(process);
     assert.deepEqual(readingsOf(watch, program.pid), []);
-    await program.say('free');
+    await program.ask('free');
     watch.follow(process, codeOf(program.pid));
-    await program.say('churn 2 2000');
-    await program.say('leak 10 0');
+    await program.ask('churn 2 2000');
+    await program.ask('leak 10 0');
     assert.deepEqual(heldOf(seen), await program.held());
   });
 
   it('are told of when they exit, and leave nothing', async (t) => {
     const { watch, program, process } = await watched(t, strategy, { maxTargets: 2 });
-    await program.say('leak 1000 0');
-    await program.say('churn 3 3000');
+    await program.ask('leak 1000 0');
+    await program.ask('churn 3 3000');
     const { hits = 0 } = watch.activity().get(program.pid) ?? {};
     assert.ok(hits > 4000, `${hits}`);
     await program.end();
@@ -115,7 +115,7 @@ describe('processes that are followed', { skip: missing ?? false, timeout: 120_0
     const code = codeOf(program.pid);
     const keys = new Set<string>();
     for (let round = 0; round < 40; round++) {
-      await program.say('leak 20 0');
+      await program.ask('leak 20 0');
       const readings = readingsOf(watch, program.pid);
       assert.equal(
         readings.reduce((sum, { allocations }) => sum + allocations, 0),

@@ -10,7 +10,7 @@ describe('limits', { skip: missing ?? false, timeout: 120_000 }, () => {
   it('count what finds no room among the allocations', async (t) => {
     const seen = await watched(t, strategy, { maxAllocations: 1024 });
     const { watch, program, process } = seen;
-    await program.say('leak 5000 10');
+    await program.ask('leak 5000 10');
     const { leak } = await program.held();
     assert.deepEqual(leak, { bytes: 50_000, count: 5000 });
     const counts = watch.countsOf(process);
@@ -23,7 +23,7 @@ describe('limits', { skip: missing ?? false, timeout: 120_000 }, () => {
     assert.equal(coverage.get(program.pid)?.missedAllocations, 5000 - kept);
     assert.equal(coverage.get(program.pid)?.recorded, kept);
     // What was missed is freed unseen, what was not is freed.
-    await program.say('free');
+    await program.ask('free');
     assert.equal(watch.countsOf(process)?.unknownFrees, 5000 - kept);
     assert.deepEqual(heldOf(seen), {});
   });
@@ -31,7 +31,7 @@ describe('limits', { skip: missing ?? false, timeout: 120_000 }, () => {
   it('keep the sum of stacks that find no room', async (t) => {
     const seen = await watched(t, strategy, { maxStacks: 4 });
     const { watch, program } = seen;
-    for (let frames = 0; frames < 10; frames++) await program.say(`deep ${frames}`);
+    for (let frames = 0; frames < 10; frames++) await program.ask(`deep ${frames}`);
     const readings = readingsOf(watch, program.pid);
     const other = readings.filter(({ frames }) => frames.length === 0);
     assert.equal(other.length, 1);
@@ -47,24 +47,24 @@ describe('limits', { skip: missing ?? false, timeout: 120_000 }, () => {
   it('give slots of stacks that hold nothing to others', async (t) => {
     const seen = await watched(t, strategy, { maxStacks: 16 });
     const { watch, program } = seen;
-    await program.say('churn 1 500');
-    await program.say('free');
-    await program.say('leak 5 8');
+    await program.ask('churn 1 500');
+    await program.ask('free');
+    await program.ask('leak 5 8');
     // Each step waits for programs that may still run.
     while (watch.fullness.stacks > 0.5) {
       readingsOf(watch, program.pid);
       await sleep(100);
     }
-    await program.say('churn 1 500');
+    await program.ask('churn 1 500');
     assert.deepEqual(heldOf(seen), await program.held());
     assert.equal(watch.countsOf(seen.process)?.withoutSlot, 0);
   });
 
   it('tell an emptied stack once', async (t) => {
     const { watch, program } = await watched(t, strategy);
-    await program.say('leak 5 8');
+    await program.ask('leak 5 8');
     const [{ key } = { key: '' }] = readingsOf(watch, program.pid);
-    await program.say('free');
+    await program.ask('free');
     const [empty, ...others] = readingsOf(watch, program.pid);
     assert.deepEqual(others, []);
     assert.equal(empty?.key, key);
@@ -79,10 +79,10 @@ describe('ages', { skip: missing ?? false, timeout: 120_000 }, () => {
   it('are since each allocation', async (t) => {
     const { watch, program } = await watched(t, strategy);
     const before = performance.now();
-    await program.say('leak 3 100');
+    await program.ask('leak 3 100');
     const between = performance.now();
     await sleep(300);
-    await program.say('leak 2 100');
+    await program.ask('leak 2 100');
     const asked = performance.now();
     const reading = watch
       .read({ ages: true })

@@ -24,7 +24,7 @@ for (const strategy of strategies) {
       const errors: number[] = [];
       const counts: number[] = [];
       for (let repeat = 0; repeat < REPEATS; repeat++) {
-        await program.say(`leak ${ALLOCATIONS} 0`);
+        await program.ask(`leak ${ALLOCATIONS} 0`);
         const { leak } = await program.held();
         const [told] = readingsOf(watch, program.pid).filter(
           ({ frames }) => program.siteOf(frames[0] ?? 0n) === 'leak',
@@ -32,7 +32,7 @@ for (const strategy of strategies) {
         assert.ok(leak && told && told.bytesError > 0);
         errors.push((told.bytes - leak.bytes) / told.bytesError);
         counts.push(told.allocations / leak.count);
-        await program.say('free');
+        await program.ask('free');
         assert.deepEqual(heldOf({ watch, program }), {});
       }
       // Of the mean of so many errors of one unit each, five standard errors.
@@ -49,16 +49,16 @@ for (const strategy of strategies) {
     it('keeps what was recorded before, and after it all again', async (t) => {
       const seen = await watched(t, strategy);
       const { watch, program } = seen;
-      await program.say('leak 1000 0');
+      await program.ask('leak 1000 0');
       watch.setSampling(2 ** 30);
       const before = await program.held();
-      await program.say('cycle 100 16');
+      await program.ask('cycle 100 16');
       assert.deepEqual(heldOf(seen), before);
-      await program.say('free');
+      await program.ask('free');
       assert.deepEqual(heldOf(seen), {});
       watch.setSampling(0);
-      await program.say('churn 2 2000');
-      await program.say('leak 1000 0');
+      await program.ask('churn 2 2000');
+      await program.ask('leak 1000 0');
       assert.deepEqual(heldOf(seen), await program.held());
     });
   });

@@ -30,13 +30,13 @@ describe('links that are shared', { skip, timeout: 120_000 }, () => {
       assert.deepEqual(heldOf({ watch, program }), held);
     };
     for (let round = 0; round < ROUNDS; round++) {
-      const busy = one.program.say('churn 4 20000');
+      const busy = one.program.ask('churn 4 20000');
       watch.join(one.process, GROUP, 0);
       await busy;
       own.close();
       watch.join(one.process, GROUP);
       await isExact(one);
-      const again = one.program.say('churn 4 20000');
+      const again = one.program.ask('churn 4 20000');
       own = watch.attach(one.process, sitesOf());
       // The shared link stays: from then on it is not to see it.
       watch.join(one.process, 0, GROUP);
@@ -44,10 +44,10 @@ describe('links that are shared', { skip, timeout: 120_000 }, () => {
       watch.join(one.process, 0);
       await isExact(one);
     }
-    await two.program.say('churn 2 5000');
+    await two.program.ask('churn 2 5000');
     await isExact(two);
     const before = watch.strangerHits();
-    await stranger.program.say('leak 1000 0');
+    await stranger.program.ask('leak 1000 0');
     assert.ok(watch.strangerHits() - before >= 1000);
     assert.deepEqual(heldOf({ watch, program: stranger.program }), {});
     const told = watch.countsOf(two.process);

@@ -16,8 +16,8 @@ describe('code without frame pointers', { skip: missing ?? false, timeout: 120_0
     const followed = { pid: program.pid, startTime: startTimeOf(program.pid) };
     watch.follow(followed, readProcessMap(program.pid).modules);
     watch.attach(followed, sitesOf(UNFRAMED));
-    for (const frames of [0, 7, 30]) await program.say(`deep ${frames}`);
-    await program.say('churn 3 2000');
+    for (const frames of [0, 7, 30]) await program.ask(`deep ${frames}`);
+    await program.ask('churn 3 2000');
     const deep = readingsOf(watch, program.pid)
       .filter(({ frames }) => program.siteOf(frames[0] ?? 0n) === 'deep')
       .map(({ frames, depth }) => ({
@@ -44,8 +44,8 @@ describe('code without frame pointers', { skip: missing ?? false, timeout: 120_0
     const followed = { pid: program.pid, startTime: startTimeOf(program.pid) };
     watch.follow(followed, codeOf(program.pid));
     watch.attach(followed, sitesOf(UNFRAMED));
-    await program.say('churn 3 2000');
-    await program.say('leak 100 0');
+    await program.ask('churn 3 2000');
+    await program.ask('leak 100 0');
     assert.deepEqual(heldOf({ watch, program }), await program.held());
   });
 });

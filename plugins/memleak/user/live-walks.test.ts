@@ -35,8 +35,8 @@ for (const [walk, why] of walksHere()) {
     for (const count of IS_GUEST && walk !== 'for-each' ? [MANY] : [1000, MANY]) {
       it(`does to each of ${count} allocations what is to be done`, async (t) => {
         const seen = await watched(t, strategy, { walk });
-        await seen.program.say('churn 3 1000');
-        await seen.program.say(`leak ${count} 10`);
+        await seen.program.ask('churn 3 1000');
+        await seen.program.ask(`leak ${count} 10`);
         checkThreads(seen, count);
         // First of all, so that no pass before it has found out how many there are.
         await checkChild(seen);
@@ -116,12 +116,12 @@ function checkThreads({ watch, process }: Watched, count: number): void {
 async function checkChild(seen: Watched): Promise<void> {
   const { watch, program, process } = seen;
   const held = await program.held();
-  const pid = Number((await program.say('child')).split(' ')[1]);
+  const pid = Number((await program.ask('child')).split(' ')[1]);
   const child = { pid, startTime: startTimeOf(pid) };
   watch.follow(child, codeOf(pid), process);
   watch.attach(child, sitesOf());
   assert.deepEqual(heldOf(seen, pid), held);
-  await program.say('c free');
+  await program.ask('c free');
   assert.deepEqual(heldOf(seen, pid), await program.held('c report'));
   assert.deepEqual(heldOf(seen), held);
   watch.forget(child);

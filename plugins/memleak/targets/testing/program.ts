@@ -1,10 +1,10 @@
 /** Programs to be followed, compiled here, told what to do over their standard input. */
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after } from 'node:test';
+import { LineProgram } from '../../../../test/fakes/line-program.js';
 
 const SOURCES = join(import.meta.dirname, '../../../../../plugins/memleak/targets/testing');
 
@@ -49,48 +49,10 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export class Program {
-  readonly pid: number;
-  readonly #child: ChildProcessWithoutNullStreams;
-  readonly #lines: AsyncIterator<string>;
-  readonly #gone: Promise<void>;
-
-  private constructor(file: string, { args = [], env = {} }: StartOptions) {
-    const child = spawn(file, args, { env: { ...process.env, ...env } });
-    child.stdin.on('error', () => undefined); // it may have been killed
-    this.#child = child;
-    this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    this.#gone = new Promise((resolve) => child.once('exit', () => resolve()));
-    this.pid = child.pid ?? 0;
-  }
-
+export class Program extends LineProgram {
   /** Once it has said that it is ready. */
-  static async start(file: string, options: StartOptions = {}): Promise<Program> {
-    const program = new Program(file, options);
-    await program.expect('ready');
-    return program;
-  }
-
-  async ask(command: string): Promise<string> {
-    this.#child.stdin.write(`${command}\n`);
-    return this.#line();
-  }
-
-  async expect(words: string): Promise<void> {
-    const line = await this.#line();
-    if (line !== words) throw new Error(`the program said ${line}, not ${words}`);
-  }
-
-  async stop(): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      this.#child.kill('SIGKILL');
-    }
-    await this.#gone;
-  }
-
-  async #line(): Promise<string> {
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error('the program has ended');
-    return value;
+  static async start(file: string, { args, env }: StartOptions = {}): Promise<Program> {
+    const program = new Program(file, args, env);
+    return Program.begun(program, () => program.expect('ready'));
   }
 }
