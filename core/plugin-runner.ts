@@ -26,6 +26,9 @@ export interface PluginBindings {
   readonly metrics: Metrics;
 }
 
+/** How often both instances are read at a handover, until nothing comes in between. */
+const HANDOVER_READINGS = 5;
+
 export type PluginBuilder = (module: PluginModule, bindings: PluginBindings) => Plugin;
 
 /** The agent that a runner works for: an agent that follows another takes its runners over. */
@@ -183,15 +186,41 @@ export class PluginRunner {
     this.#window.openFrom(now);
     if (predecessor) {
       predecessor.#leave(now);
-      this.#unsent = await predecessor.#readUnsent(milliseconds, signal);
       await predecessor.#hand('handing over', (old) => old.handOver?.(), milliseconds);
     }
     await this.#hand('taking over', (plugin) => plugin.takeOver?.(), milliseconds);
-    if (!predecessor || !this.#reader || predecessor.status.state === 'failed') return;
-    this.#startTime = this.#unsent?.since ?? steadyNow();
+    if (!predecessor || !this.#reader) return;
+    if (predecessor.status.state === 'failed') return;
     this.#needsBaseline = true;
-    const taken = await this.#reader.take(milliseconds, signal);
-    if (taken.kind === 'read') this.#withoutTrial(taken.value.batch);
+    await this.#readBoth(predecessor, milliseconds, signal);
+  }
+
+  /**
+   * Both count the same, and cannot be read at one moment. So the predecessor is read between two
+   * readings of this one, and again if this one counted anything in between. Of counters that never
+   * rest, what came after the last reading of the predecessor is in neither.
+   */
+  async #readBoth(
+    predecessor: PluginRunner,
+    milliseconds: number,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    let before = await this.#read(milliseconds, signal);
+    let after: PointBatch | undefined;
+    for (let n = 0; n < HANDOVER_READINGS; n++) {
+      this.#unsent = await predecessor.#readUnsent(milliseconds, signal);
+      after = await this.#read(milliseconds, signal);
+      if (!before || !after || gained(before, after).length === 0) break;
+      before = after;
+    }
+    this.#startTime = this.#unsent?.since ?? steadyNow();
+    if (after) this.#withoutTrial(after);
+  }
+
+  /** What it counts now; undefined if nothing can be read in time. */
+  async #read(milliseconds: number, signal?: AbortSignal): Promise<PointBatch | undefined> {
+    const taken = await this.#reader?.take(milliseconds, signal);
+    return taken?.kind === 'read' ? taken.value.batch : undefined;
   }
 
   /** Its predecessor is closed: reports its status, and every change from now on. */
@@ -251,9 +280,9 @@ export class PluginRunner {
   /** What it has counted since its last collection; undefined if nothing can be read in time. */
   async #readUnsent(milliseconds: number, signal?: AbortSignal): Promise<Unsent | undefined> {
     const last = this.#collected;
-    const taken = last && (await this.#reader?.take(milliseconds, signal));
-    if (!last || taken?.kind !== 'read') return undefined;
-    const now = this.#withoutTrial(taken.value.batch);
+    const read = last && (await this.#read(milliseconds, signal));
+    if (!last || !read) return undefined;
+    const now = this.#withoutTrial(read);
     return { since: last.steadyTime, metrics: gained(last, now) };
   }
 

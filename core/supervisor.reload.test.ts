@@ -171,9 +171,9 @@ for (const [fate, first] of [
     changing.starting = () => {
       for (let n = 0; n < 10; n++) changing.happen();
       changing.collecting = () => {
-        // The first is the last collection of the old instance, the second what it has not sent.
+        // After the last collection of the old instance.
         readings++;
-        return readings === 3 ? first(reloaded.promise) : undefined;
+        return readings === 2 ? first(reloaded.promise) : undefined;
       };
     };
     assert.equal(await agent.reload({ ...labelled('second'), collect_timeout: '30ms' }), true);
@@ -237,6 +237,29 @@ for (const temporality of ['delta', 'cumulative'] as const) {
         // 10 ms: what a clock of the kernel's ticks is exact to.
         assert.ok(Number((before?.time ?? 0n) - (second[0]?.start ?? 0n)) <= 11e6, 'no gap');
       }
+    }
+  });
+
+  test(`what comes while both instances are read is in the ${temporality} counter`, async () => {
+    const table = new ProcessTable();
+    const agent = await readingProcesses(table, temporality);
+    table.fault(7, 5);
+    await agent.next();
+    table.starting = () => {
+      let readings = 0;
+      table.collecting = () => {
+        // Between any two of the first readings: of the old instance, and of both in turn.
+        if (++readings <= 5) table.fault(7, 10 ** readings);
+      };
+    };
+    assert.equal(await agent.reload(relabelled), true);
+    table.fault(7, 3);
+    await agent.next();
+    await agent.supervisor.stop();
+    for (const pid of [0, 1]) {
+      const values = ofSeries(agent, SEEN, pid).map(({ value }) => value);
+      const total = temporality === 'delta' ? sum(values) : 5 + Number(values.at(-1));
+      assert.equal(total, 111118, `${pid}: ${values}`);
     }
   });
 
