@@ -2,7 +2,8 @@
 /*
  * `losing lose`: loses a block several times a second. `losing fill`: keeps each in a table, as a cache
  * does that is not full yet. `losing hurry`: the same, and allocates and frees as fast as it can meanwhile.
- * Says `ready` when it has made its first.
+ * `losing serve`: loses a block ten times a second, as a server does that allocates and frees tens of
+ * thousands of others meanwhile. Says `ready` when it has made its first.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,10 +49,26 @@ __attribute__((noinline)) static void forget(void)
 	free(other);
 }
 
+static void rest(int serves, int hurries)
+{
+	if (hurries)
+		for (int i = 0; i < 100 * 1000; i++)
+			forget();
+	else if (serves)
+		for (int i = 0; i < 100; i++) {
+			for (int j = 0; j < 80; j++)
+				forget();
+			usleep(1000);
+		}
+	else
+		usleep(200 * 1000);
+}
+
 int main(int argc, char **argv)
 {
-	int loses = argc > 1 && !strcmp(argv[1], "lose");
-	int hurries = argc > 1 && !strcmp(argv[1], "hurry");
+	const char *how = argc > 1 ? argv[1] : "fill";
+	int serves = !strcmp(how, "serve");
+	int loses = serves || !strcmp(how, "lose");
 
 	for (unsigned n = 0;; n++) {
 		if (loses)
@@ -63,10 +80,6 @@ int main(int argc, char **argv)
 			printf("ready\n");
 			fflush(stdout);
 		}
-		if (!hurries)
-			usleep(200 * 1000);
-		else
-			for (int i = 0; i < 100 * 1000; i++)
-				forget();
+		rest(serves, !strcmp(how, "hurry"));
 	}
 }

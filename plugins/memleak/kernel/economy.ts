@@ -1,6 +1,6 @@
 /** Holds the limit against what the programs on the kernel's allocators cost: pure. */
-import { Budget, type Load } from '../targets/budget.js';
-import type { ProbeCost } from '../targets/probe-cost.js';
+import { Budget, type Load } from '../targets/cost/budget.js';
+import type { ProbeCost } from '../targets/cost/probe-cost.js';
 import type { KernelCounts } from './counts.js';
 import { GROUPS, type Group } from './decision.js';
 

@@ -85,12 +85,24 @@ suite('who is not seen to the end', { skip, concurrency: 2 }, () => {
     assert.equal(await cli.closed, 1, cli.text + cli.errors);
     assert.match(
       cli.errors,
-      /losing \(\d+\) was left, as watching it costs more than `limit` allows/,
+      /losing \(\d+\) is paused, as tracing it costs more than `budget` or `limit` allows/,
     );
     const row = new RegExp(`^ *${target.pid} +losing +\\S+ \\S+ +\\d+ .*$`, 'm').exec(
       cli.text,
     )?.[0];
     assert.ok(row && !/ 0 B /.test(row), cli.text);
     assert.match(cli.text, /it is not watched for a while, as it costs too much/);
+  });
+
+  test('a target with too many hits for the budget: a leak is found in its turn, then it is paused', async (t) => {
+    const target = Reading.of(t, programOf('losing'), ['serve']);
+    await target.until(/ready/);
+    const args = ['--pid', String(target.pid), '-d', '90s', '--once'];
+    const cli = Reading.cli(t, 'leaks', ...args);
+    await cli.until(/traced in turns/);
+    cli.child.kill('SIGINT');
+    assert.equal(await cli.closed, 1, cli.text + cli.errors);
+    assert.match(cli.text, /traced in turns, now paused for \d+ s: .*above the budget of 5\.0 %/);
+    assert.match(cli.text, /^confirmed +lost .* lose$/m, cli.text + cli.errors);
   });
 });

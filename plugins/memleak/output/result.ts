@@ -84,13 +84,13 @@ function samplingNotes({ sampling, duration }: Plan, snapshot: LeakSnapshot | un
 /** Share of all that is outstanding. */
 const WORTH_A_NOTE = 0.1;
 
-/** Who was left for its cost: its figures are of before. */
+/** Who is paused for its cost: its figures are of before. */
 const pausedNotes = (targets: readonly Target[]): string[] =>
   targets.flatMap(({ source, comm, paused }) =>
     paused && source.kind === 'process'
       ? [
           harmless(
-            `${comm} (${source.pid}) was left, as watching it costs more than \`limit\` allows: its figures are of before; --sampling full has no limit`,
+            `${comm} (${source.pid}) is paused, as tracing it costs more than \`budget\` or \`limit\` allows: its figures are of before; --sampling full has neither`,
           ),
         ]
       : [],

@@ -70,13 +70,15 @@ export const targetsConfig = {
     .min(0)
     .max(64)
     .default(0.05)
-    .describe('share of one CPU above which the sampling interval rises; 0: no budget'),
+    .describe(
+      'share of one CPU above which the sampling interval rises and, where that does not help, targets are traced in turns; 0: no budget',
+    ),
   limit: z
     .number()
     .min(0)
     .max(64)
     .default(0.5)
-    .describe('share of one CPU above which the costliest target is left for a while; 0: never'),
+    .describe('share of one CPU above which the costliest target is paused at once; 0: never'),
   throwing_new: z
     .enum(THROWING)
     .default('auto')

@@ -59,6 +59,7 @@ export class Followed {
   #map: ProcessMap | undefined;
   #program: Image | undefined;
   #refusal: string | undefined;
+  #whyLeft: string | undefined;
   /** Bytes of executable mappings when the map was read. */
   #libraries: number | undefined;
   #layout: string | undefined;
@@ -122,7 +123,7 @@ export class Followed {
   /** What is wrong with it; undefined if all is well. */
   get reason(): string | undefined {
     if (this.#refusal) return this.#refusal;
-    if (this.state === 'left') return 'it is not watched for a while, as it costs too much';
+    if (this.state === 'left') return this.#whyLeft;
     const problems = [
       ...(this.#attachment?.problems ?? []),
       this.heartbeat.reason,
@@ -252,6 +253,12 @@ export class Followed {
     this.heartbeat.reset();
     if (this.#attachment) this.#old.push(this.#attachment);
     this.#attachment = undefined;
+  }
+
+  /** It is paused for what it costs, and says `why` until it is attached again. */
+  leave(why: string): void {
+    this.release('left');
+    this.#whyLeft = why;
   }
 
   /** It is gone; the links are closed by `close`. */

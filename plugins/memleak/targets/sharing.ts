@@ -5,9 +5,9 @@
  */
 import type { Logger } from '../../../core/logger.js';
 import type { UserWatch } from '../user/user-watch.js';
+import type { ProbeCost } from './cost/probe-cost.js';
 import type { Group } from './links.js';
 import type { PlanOptions } from './plan.js';
-import type { ProbeCost } from './probe-cost.js';
 
 export interface SharingOptions {
   readonly watch: Pick<UserWatch, 'strangerHits' | 'strategy'>;

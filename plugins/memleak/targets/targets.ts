@@ -11,15 +11,15 @@ import { symbolsOfInterest } from './allocators.js';
 import { type Candidate, keyOf } from './candidate.js';
 import { choose, makeRules, type Rule } from './choose.js';
 import { samplingInterval, type TargetsConfig } from './config.js';
-import { Economy } from './economy.js';
+import { Economy } from './cost/economy.js';
+import type { ProbeCost } from './cost/probe-cost.js';
+import { ProbeMeter } from './cost/probe-meter.js';
 import { type FollowContext, Followed } from './followed.js';
 import { type FollowedTarget, told } from './followed-target.js';
 import { Identities } from './identity.js';
 import { Images } from './images.js';
 import { Jobs } from './jobs.js';
 import { Links } from './links.js';
-import type { ProbeCost } from './probe-cost.js';
-import { ProbeMeter } from './probe-meter.js';
 import {
   hasShadowStack,
   liveProc,
@@ -291,9 +291,9 @@ export class Targets implements Closable {
     }
     this.#share(now);
     const { leave, resume } = this.#economy.weigh(now, activity, this.#targets);
-    for (const target of leave) {
+    for (const [target, why] of leave) {
       this.#jobs.cancel(target.key);
-      target.release('left');
+      target.leave(why);
       this.#jobs.add(target.key, target.close());
     }
     for (const target of resume) this.#jobs.add(target.key, target.attach());

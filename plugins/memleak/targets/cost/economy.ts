@@ -1,8 +1,8 @@
-import type { Logger } from '../../../core/logger.js';
-import type { Activity, UserWatch } from '../user/user-watch.js';
+import type { Logger } from '../../../../core/logger.js';
+import type { Activity, UserWatch } from '../../user/user-watch.js';
+import { samplingInterval, type TargetsConfig } from '../config.js';
+import type { Followed } from '../followed.js';
 import { Budget, type Load } from './budget.js';
-import { samplingInterval, type TargetsConfig } from './config.js';
-import type { Followed } from './followed.js';
 import type { ProbeCost } from './probe-cost.js';
 
 /** Holds the budget against what the probes of all targets cost, and does what it decides. */
@@ -24,18 +24,21 @@ export class Economy {
     this.#budget = new Budget({ budget, limit, sampling: this.#first }, cost);
   }
 
-  /** Which targets are to be left, and followed again, now. */
+  /** Which targets are to be paused, each with the reason, and followed again, now. */
   weigh(
     time: number,
     activity: ReadonlyMap<number, Activity>,
     targets: ReadonlyMap<string, Followed>,
-  ): { readonly leave: readonly Followed[]; readonly resume: readonly Followed[] } {
+  ): { readonly leave: ReadonlyMap<Followed, string>; readonly resume: readonly Followed[] } {
     const decision = this.#budget.decide(time, this.#loads(activity, targets));
     for (const target of targets.values()) this.#sample(target);
     if (decision.said) this.logger.info({ share: decision.share }, decision.said);
-    const those = (keys: readonly string[]) =>
-      keys.map((key) => targets.get(key)).filter((target) => target !== undefined);
-    return { leave: those(decision.leave), resume: those(decision.resume) };
+    const leave = [...decision.leave].flatMap(([key, why]): [Followed, string][] => {
+      const target = targets.get(key);
+      return target ? [[target, why]] : [];
+    });
+    const resume = decision.resume.flatMap((key) => targets.get(key) ?? []);
+    return { leave: new Map(leave), resume };
   }
 
   forget(key: string): void {
@@ -47,10 +50,10 @@ export class Economy {
   /** For the status; undefined while all is as configured. */
   words(targets: ReadonlyMap<string, Followed>): string | undefined {
     const words: string[] = [];
-    for (const { key, name, state } of targets.values()) {
+    for (const { key, name, state, reason } of targets.values()) {
       const interval = this.#budget.samplingOf(key);
       if (state === 'left') {
-        words.push(`${name} is not watched for a while, as it costs too much`);
+        words.push(`${name}: ${reason}`);
       } else if (state === 'followed' && interval !== this.#first) {
         words.push(`one sample in ${interval / 1024} KiB of ${name}, to stay in the budget`);
       }

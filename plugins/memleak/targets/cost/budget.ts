@@ -1,9 +1,14 @@
 /**
- * What watching costs the host, and what is done about it: above the budget the sampling interval of
- * the target that records the most rises, above the limit the costliest target is left for a while; when
- * the load falls, both come back step by step. Pure: it is told figures and gives decisions.
+ * What watching costs the host, and what is done about it. Above the budget the sampling interval of
+ * the target that records the most rises. Where its bare hits are above the budget, which sampling
+ * does not change, it is traced in turns: whole for a while, then paused for so long that the budget is
+ * held on average. Above the limit the costliest target is paused at once. When the load falls, all of
+ * it comes back step by step. Pure: it is told figures and gives decisions.
  */
+import { type Account, type BudgetConfig, percent, type Share } from './account.js';
 import type { ProbeCost } from './probe-cost.js';
+import { LAST_INTERVAL, Sampling } from './sampling.js';
+import { bareOf, markHot, restAfter, TURN, turnOf } from './turns.js';
 
 /** What a target did since the last look. */
 export interface Load {
@@ -18,19 +23,11 @@ export interface Load {
   readonly stepped: number;
 }
 
-export interface BudgetConfig {
-  /** Shares of one CPU; 0: none. */
-  readonly budget: number;
-  readonly limit: number;
-  /** Where sampling intervals begin, and what they come back to; 0: every allocation. */
-  readonly sampling: number;
-}
-
 export interface Decision {
   /** By target: mean bytes between samples from now on, of those for which it changes. */
   readonly samplings: ReadonlyMap<string, number>;
-  /** Targets to be left now. */
-  readonly leave: readonly string[];
+  /** Targets to be paused now, and why. */
+  readonly leave: ReadonlyMap<string, string>;
   /** Targets to be followed again. */
   readonly resume: readonly string[];
   /** Share of one CPU that all of it costs, smoothed. */
@@ -39,68 +36,35 @@ export interface Decision {
   readonly said: string | undefined;
 }
 
-/**
- * The first step above every allocation, and the last: bytes. Blocks of 100 bytes are sampled one in
- * ten by the first, so that who is but a little over the budget still has the small leaks.
- */
-export const FIRST_INTERVAL = 1024;
-export const LAST_INTERVAL = 16 * 1024 * 1024;
 /** Seconds over which a load is smoothed; a burst of one second changes nothing. */
 const SMOOTHING = 3;
 /** Looks in a row above the limit after which nothing is smoothed any more. */
 const BURST = 2;
-/** Seconds between two steps up: the effect of the last has to be seen. */
-const RAISE_AFTER = 3;
-/** Above the budget by so many times, a step is a long one. */
-const FAR = 2;
-const LONG_STEP = 8;
-/** Seconds below `CALM` of the budget, as it would be one step down, before that step. */
-const LOWER_AFTER = 30;
-const CALM = 0.5;
-/** Where recording is a smaller part of all cost, recording less only makes the result worse. */
-const MINOR = 0.1;
-/** Who records at least one in so many of what the most do is sampled with them. */
-const ALIKE = 2;
 /** Seconds that a target is left, the first time and at most: twice as long each time. */
 const LEAVE_FIRST = 60;
 const LEAVE_LAST = 3600;
 /** Seconds of good conduct after which it is the first time again. */
 const FORGIVE_AFTER = 600;
 
-/** Shares of one CPU. */
-interface Share {
-  readonly total: number;
-  readonly recording: number;
-}
-
-interface Account {
-  name: string;
-  /** Smoothed, and since the last look. */
-  share: Share;
-  now: Share;
-  sampling: number;
-  /** When its sampling changed last, and since when it is calm: seconds. */
-  changed: number;
-  calmSince: number | undefined;
-}
-
 interface Left {
   readonly name: string;
   readonly until: number;
   readonly seconds: number;
+  /** What its bare hits took, if it is between two of its turns and not above the limit. */
+  readonly turn: number | undefined;
 }
 
-interface Step {
+interface Pause {
   readonly key: string;
-  readonly account: Account;
-  readonly sampling: number;
   readonly why: string;
+  readonly said: string;
 }
 
 const NOTHING: Share = { total: 0, recording: 0 };
 
 export class Budget {
   readonly #config: BudgetConfig;
+  readonly #sampling: Sampling;
   readonly #accounts = new Map<string, Account>();
   readonly #left = new Map<string, Left>();
   readonly #lastLeft = new Map<string, { seconds: number; ended: number }>();
@@ -114,6 +78,7 @@ export class Budget {
     private readonly cost: () => ProbeCost,
   ) {
     this.#config = config;
+    this.#sampling = new Sampling(config, cost);
   }
 
   /** Mean bytes between two samples of the target. */
@@ -121,7 +86,7 @@ export class Budget {
     return this.#accounts.get(key)?.sampling ?? this.#config.sampling;
   }
 
-  /** Seconds until it is followed again; undefined if it is not left. */
+  /** When it is followed again, monotonic seconds; undefined if it is not left. */
   leftUntil(key: string): number | undefined {
     return this.#left.get(key)?.until;
   }
@@ -132,20 +97,23 @@ export class Budget {
     this.#before = time;
     if (seconds > 0) this.#take(loads, seconds);
     const share = this.#sum(({ share: { total } }) => total);
-    const left = this.#leaveOne(time, share);
-    const steps = left ? [] : this.#steps(time, share);
+    const turns = this.#turns;
+    if (this.#config.budget > 0) markHot(time, this.#accounts.values(), turns, this.#config.budget);
+    const limited = this.#leaveOne(time, share);
+    const paused = limited ? [limited] : this.#endTurns(time);
+    const steps = limited ? [] : this.#sampling.steps(time, this.#accounts);
     const resume = this.#resume(time);
     const words = [
-      left?.said,
-      ...steps.map((step) => this.#apply(step, time, share)),
+      ...paused.map(({ said }) => said),
+      ...steps.map((step) => this.#sampling.apply(step, time, share)),
       ...resume.map(({ name }) => `${name} is followed again`),
     ];
     return {
       samplings: new Map(steps.map(({ key, sampling }) => [key, sampling])),
-      leave: left ? [left.key] : [],
+      leave: new Map(paused.map(({ key, why }) => [key, why])),
       resume: resume.map(({ key }) => key),
       share,
-      said: words.filter((word) => word !== undefined).join('; ') || undefined,
+      said: words.join('; ') || undefined,
     };
   }
 
@@ -164,6 +132,7 @@ export class Budget {
       const account = this.#accountOf(load);
       const now = this.#shareOf(load, seconds);
       account.now = now;
+      account.spent += now.total * seconds;
       account.share = {
         total: account.share.total + weight * (now.total - account.share.total),
         recording: account.share.recording + weight * (now.recording - account.share.recording),
@@ -185,6 +154,8 @@ export class Budget {
       sampling: this.#config.sampling,
       changed: Number.NEGATIVE_INFINITY,
       calmSince: undefined,
+      hotSince: undefined,
+      spent: 0,
     };
     this.#accounts.set(key, account);
     return account;
@@ -199,6 +170,31 @@ export class Budget {
     };
   }
 
+  /** What the bare hits took of those who are between two of their turns. */
+  get #turns(): readonly number[] {
+    return [...this.#left.values()].flatMap(({ turn }) => turn ?? []);
+  }
+
+  #endTurns(time: number): readonly Pause[] {
+    return [...this.#accounts].flatMap(([key, account]) => {
+      const turn = turnOf(account, time);
+      return turn < TURN ? [] : [this.#endTurn(key, account, turn, time)];
+    });
+  }
+
+  #endTurn(key: string, account: Account, turn: number, time: number): Pause {
+    const { name, spent } = account;
+    const { budget } = this.#config;
+    const rest = restAfter(account, turn, this.#accounts.values(), this.#turns.length, budget);
+    const seconds = Math.min(rest, LEAVE_LAST);
+    this.#left.set(key, { name, until: time + seconds, seconds, turn: bareOf(account) });
+    this.#accounts.delete(key);
+    const why =
+      `traced in turns, now paused for ${seconds} s: its probes take ${percent(spent / turn)} of a CPU, ` +
+      `above the budget of ${percent(budget)}, and sampling cannot lower that`;
+    return { key, why, said: `${name} is ${why}` };
+  }
+
   #sum(figure: (account: Account) => number): number {
     let sum = 0;
     for (const account of this.#accounts.values()) sum += figure(account);
@@ -206,7 +202,7 @@ export class Budget {
   }
 
   /** Sampling cannot help against what the bare hits cost. */
-  #leaveOne(time: number, share: number): { key: string; said: string } | undefined {
+  #leaveOne(time: number, share: number): Pause | undefined {
     const { limit, budget } = this.#config;
     if (limit === 0) return undefined;
     const [key, worst] = this.#worst();
@@ -218,11 +214,12 @@ export class Budget {
     const total = Math.max(worst.share.total, isSudden ? worst.now.total : 0);
     const all = Math.max(share, isSudden ? this.#sum(({ now }) => now.total) : 0);
     const seconds = this.#pauseOf(key, time);
-    this.#left.set(key, { name: worst.name, until: time + seconds, seconds });
+    this.#left.set(key, { name: worst.name, until: time + seconds, seconds, turn: undefined });
     this.#accounts.delete(key);
     this.#above = 0;
     return {
       key,
+      why: 'it is not watched for a while, as it costs too much',
       said: `${worst.name} is left for ${seconds} s: its probes took ${percent(total)} of a CPU, all of them ${percent(all)}, more than the limit of ${percent(limit)}`,
     };
   }
@@ -241,79 +238,10 @@ export class Budget {
 
   #resume(time: number): { key: string; name: string }[] {
     const due = [...this.#left].filter(([, { until }]) => until <= time);
-    for (const [key, { seconds }] of due) {
+    for (const [key, { seconds, turn }] of due) {
       this.#left.delete(key);
-      this.#lastLeft.set(key, { seconds, ended: time });
+      if (turn === undefined) this.#lastLeft.set(key, { seconds, ended: time });
     }
     return due.map(([key, { name }]) => ({ key, name }));
   }
-
-  #steps(time: number, share: number): readonly Step[] {
-    const { budget } = this.#config;
-    if (budget === 0) return [];
-    if (share <= budget) return this.#lower(time, share);
-    for (const account of this.#accounts.values()) account.calmSince = undefined;
-    return this.#raise(time, share);
-  }
-
-  /** Who record the most, together, so that the others lose nothing by it. */
-  #raise(time: number, share: number): readonly Step[] {
-    const { budget } = this.#config;
-    const changed = Math.max(...[...this.#accounts.values()].map((account) => account.changed));
-    const recording = this.#sum((account) => account.share.recording);
-    if (time - changed < RAISE_AFTER || recording <= share * MINOR) return [];
-    const able = [...this.#accounts].flatMap(([key, account]): Step[] => {
-      const sampling = nextOf(account, share > FAR * budget);
-      const why = `above the budget of ${percent(budget)}`;
-      return sampling === account.sampling ? [] : [{ key, account, sampling, why }];
-    });
-    const most = Math.max(0, ...able.map(({ account }) => account.share.recording));
-    return able.filter(
-      ({ account: { share: of } }) => of.recording > 0 && of.recording >= most / ALIKE,
-    );
-  }
-
-  #lower(time: number, share: number): readonly Step[] {
-    const { sampling: first, budget } = this.#config;
-    let lowest: Step | undefined;
-    for (const [key, account] of this.#accounts) {
-      if (account.sampling === first) continue;
-      const half = account.sampling / 2;
-      const next = half < Math.max(FIRST_INTERVAL, first) ? first : half;
-      if (share + this.#extra(account, next) > budget * CALM) {
-        account.calmSince = undefined;
-        continue;
-      }
-      account.calmSince ??= time;
-      if (time - account.calmSince < LOWER_AFTER) continue;
-      if (lowest && lowest.account.sampling >= account.sampling) continue;
-      lowest = { key, account, sampling: next, why: `well below the budget of ${percent(budget)}` };
-    }
-    return lowest ? [lowest] : [];
-  }
-
-  /** One step doubles what is recorded; the last, to every allocation, is every second hit. */
-  #extra({ share: { total, recording } }: Account, next: number): number {
-    if (next !== 0) return recording;
-    const { hit, record } = this.cost();
-    return ((total - recording) / hit / 2) * record - recording;
-  }
-
-  #apply({ account, sampling, why }: Step, time: number, share: number): string {
-    account.sampling = sampling;
-    account.changed = time;
-    account.calmSince = sampling === this.#config.sampling ? undefined : time;
-    // What recording costs now is another figure, to be learnt anew.
-    const { total, recording } = account.share;
-    account.share = { total: total - recording, recording: 0 };
-    const what = sampling === 0 ? 'every allocation' : `one sample in ${sampling / 1024} KiB`;
-    return `the probes take ${percent(share)} of a CPU, ${why}: ${what} of ${account.name} from now on`;
-  }
 }
-
-function nextOf({ sampling }: Account, isFar: boolean): number {
-  if (sampling === 0) return FIRST_INTERVAL;
-  return Math.max(sampling, Math.min(sampling * (isFar ? LONG_STEP : 2), LAST_INTERVAL));
-}
-
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;

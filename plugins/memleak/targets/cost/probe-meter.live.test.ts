@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { readProcessMap } from '../../../core/symbolize/process-map.js';
-import { missing, open, strategies } from '../user/live-watched.js';
-import { symbolsOfInterest } from './allocators.js';
-import { Images } from './images.js';
+import { readProcessMap } from '../../../../core/symbolize/process-map.js';
+import { missing, open, strategies } from '../../user/live-watched.js';
+import { symbolsOfInterest } from '../allocators.js';
+import { Images } from '../images.js';
+import { liveProc, NS_PER_TICK, readStat } from '../proc.js';
 import { probeCost } from './probe-cost.js';
 import { ProbeMeter } from './probe-meter.js';
-import { liveProc, NS_PER_TICK, readStat } from './proc.js';
 
 describe('the cost of a probe', { skip: missing ?? false, timeout: 60_000 }, () => {
   for (const strategy of strategies) {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Budget, type BudgetConfig, FIRST_INTERVAL, LAST_INTERVAL } from './budget.js';
+import type { BudgetConfig } from './account.js';
+import { Budget } from './budget.js';
+import { FIRST_INTERVAL, LAST_INTERVAL } from './sampling.js';
+import { TURN } from './turns.js';
 
 const COST = { hit: 1e-6, steppedHit: 10e-6, record: 3e-6 };
 const CONFIG: BudgetConfig = { budget: 0.05, limit: 0.5, sampling: 0 };
@@ -20,6 +23,8 @@ interface Step {
   readonly sampling: number;
   readonly samplings: readonly number[];
   readonly followed: readonly string[];
+  /** Share of a CPU that the second before cost. */
+  readonly cost: number;
   readonly said: string | undefined;
 }
 
@@ -38,11 +43,15 @@ function run(programs: readonly Program[], seconds: number, config: Partial<Budg
         return { key, name: key, hits: 2 * allocations, recorded: allocations * sampled, stepped };
       });
     const decision = budget.decide(time, loads);
-    for (const key of decision.leave) followed.delete(key);
+    for (const key of decision.leave.keys()) followed.delete(key);
     for (const key of decision.resume) followed.add(key);
     const samplings = programs.map(({ key }) => budget.samplingOf(key));
     const sampling = Math.max(...samplings);
-    steps.push({ time, sampling, samplings, followed: [...followed], said: decision.said });
+    const cost = loads.reduce((sum, { hits, recorded, stepped }) => {
+      const hit = stepped > 0 ? COST.steppedHit : COST.hit;
+      return sum + hits * hit + recorded * COST.record;
+    }, 0);
+    steps.push({ time, sampling, samplings, followed: [...followed], cost, said: decision.said });
   }
   return steps;
 }
@@ -116,7 +125,7 @@ describe('sampling', () => {
     const steps = run(
       [
         { key: 'quiet', rate: () => 500 },
-        { key: 'hot', rate: () => 40_000 },
+        { key: 'hot', rate: () => 25_000 },
       ],
       300,
     );
@@ -127,7 +136,7 @@ describe('sampling', () => {
   });
 
   it('of many that are alike rises together, as of one', () => {
-    const programs = Array.from({ length: 12 }, (_, n) => ({ key: `${n}`, rate: () => 8000 }));
+    const programs = Array.from({ length: 12 }, (_, n) => ({ key: `${n}`, rate: () => 2000 }));
     const steps = run(programs, 100);
     assert.ok(last(steps).samplings.every((one) => one >= FIRST_INTERVAL));
     assert.equal(last(steps).followed.length, 12);
@@ -159,11 +168,10 @@ describe('a target', () => {
   });
 
   it('is not left as long as sampling may do', () => {
-    const steps = run([{ key: 'a', rate: () => 150_000 }], 100);
+    const steps = run([{ key: 'a', rate: () => 150_000 }], TURN - 1);
     assert.deepEqual(last(steps).followed, ['a']);
-    // Far above the budget: the second step is a long one, and enough.
-    assert.equal(last(steps).sampling, 8 * FIRST_INTERVAL);
-    assert.equal(said(steps).length, 2);
+    assert.equal(last(steps).sampling, FIRST_INTERVAL);
+    assert.match(said(steps)[0]?.said ?? '', /above the limit of 50.0 %: one sample in 1 KiB/);
   });
 
   it('comes back, and is left for longer each time', () => {
@@ -190,9 +198,75 @@ describe('a target', () => {
     const budget = new Budget(CONFIG, () => COST);
     budget.decide(0, []);
     const load = { key: 'a', name: 'a', hits: 1e7, recorded: 0, stepped: 0 };
-    for (let time = 1; budget.decide(time, [load]).leave.length === 0; time++) assert.ok(time < 9);
+    for (let time = 1; budget.decide(time, [load]).leave.size === 0; time++) assert.ok(time < 9);
     budget.forget('a');
     assert.equal(budget.leftUntil('a'), undefined);
     assert.deepEqual(budget.decide(1000, []).resume, []);
+  });
+});
+
+/** Share of one CPU that all of it cost from a time on, on average. */
+function average(steps: readonly Step[], from: number): number {
+  const costs = steps.filter(({ time }) => time > from).map(({ cost }) => cost);
+  return costs.reduce((sum, cost) => sum + cost, 0) / costs.length;
+}
+
+describe('turns', () => {
+  const { budget } = CONFIG;
+
+  it('hold the budget where sampling cannot, whatever the load', () => {
+    for (let rate = 10_000; rate < 240_000; rate *= 1.15) {
+      for (const size of [16, 200, 100_000]) {
+        const mean = average(run([{ key: 'a', rate: () => rate, size }], 4000), 100);
+        assert.ok(mean <= 1.5 * budget, `${rate} of ${size}: ${mean}`);
+      }
+    }
+  });
+
+  it('record everything while they last, as far as the limit lets them', () => {
+    const steps = run([{ key: 'a', rate: () => 50_000 }], 600);
+    const traced = steps.filter(({ followed }) => followed.length > 0);
+    assert.ok(traced.every(({ sampling }) => sampling === 0));
+    assert.ok(traced.length >= 3 * TURN, `${traced.length} s`);
+    assert.match(
+      said(steps)[0]?.said ?? '',
+      /^a is traced in turns, now paused for \d+ s: its probes take 2\d\.\d % of a CPU, above the budget of 5\.0 %/,
+    );
+  });
+
+  it('are the hot one’s alone', () => {
+    const steps = run(
+      [
+        { key: 'quiet', rate: () => 1000 },
+        { key: 'hot', rate: () => 100_000 },
+      ],
+      1000,
+    );
+    assert.ok(steps.every(({ followed }) => followed.includes('quiet')));
+    assert.ok(steps.every(({ samplings }) => samplings[0] === 0));
+    assert.ok(steps.some(({ followed }) => !followed.includes('hot')));
+  });
+
+  it('share the budget where there are many', () => {
+    const programs = Array.from({ length: 10 }, (_, n) => ({ key: `${n}`, rate: () => 8000 + n }));
+    const steps = run(programs, 6000);
+    const mean = average(steps, 200);
+    assert.ok(mean <= 1.5 * budget, `${mean}`);
+    for (const { key } of programs) {
+      const seconds = steps.filter(({ followed }) => followed.includes(key)).length;
+      assert.ok(seconds >= 3 * TURN, `${key}: ${seconds} s`);
+    }
+  });
+
+  it('end when the load falls', () => {
+    const steps = run([{ key: 'a', rate: (time) => (time < 100 ? 100_000 : 5000) }], 600);
+    const paused = steps.filter(({ time, followed }) => time > 300 && followed.length === 0);
+    assert.deepEqual(paused, []);
+  });
+
+  it('do not begin for a burst', () => {
+    const rate = (time: number) => (time % 60 < 5 ? 60_000 : 500);
+    const steps = run([{ key: 'a', rate }], 600);
+    assert.ok(steps.every(({ followed }) => followed.length === 1));
   });
 });

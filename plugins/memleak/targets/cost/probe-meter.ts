@@ -2,14 +2,14 @@
  * What a probe costs on this machine now: the agent calls its own libc, with probes and without. Other
  * links of the same functions, of other tools as well, are in the figure.
  */
-import type { BpfLink } from '../../../core/bpf/host.js';
-import { libc } from '../../../core/symbolize/libc.js';
-import type { ProcessMap } from '../../../core/symbolize/symbolizer.js';
-import type { ProcessId } from '../model.js';
-import type { ProbedFile, ProbeSite, UserWatch } from '../user/user-watch.js';
-import { familyOf } from './allocators.js';
-import type { Images } from './images.js';
-import type { Job } from './jobs.js';
+import type { BpfLink } from '../../../../core/bpf/host.js';
+import { libc } from '../../../../core/symbolize/libc.js';
+import type { ProcessMap } from '../../../../core/symbolize/symbolizer.js';
+import type { ProcessId } from '../../model.js';
+import type { ProbedFile, ProbeSite, UserWatch } from '../../user/user-watch.js';
+import { familyOf } from '../allocators.js';
+import type { Images } from '../images.js';
+import type { Job } from '../jobs.js';
 import { type ProbeCost, probeCost } from './probe-cost.js';
 
 export interface ProbeMeterOptions {
