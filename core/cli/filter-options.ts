@@ -27,7 +27,8 @@ export const filterOptions: readonly ViewOption[] = [
   },
   {
     flags: '--container <id...>',
-    description: 'only processes in these containers, by id or its first 12 digits or more',
+    description:
+      'only processes in these containers, by id, its first 12 digits or more, or name:NAME',
     config: (value) => ({ containers: listOf(value).flatMap((item) => item.split(',')) }),
   },
 ];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { cgroupLine, containerOf } from './cgroup.js';
+import { cgroupLine, containerOf, isContainer } from './cgroup.js';
 
 const A = 'a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90';
 const B = '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef';
@@ -86,6 +86,25 @@ const TABLE: readonly Row[] = [
     A,
   ],
   ['ecs', `/ecs/4b7c0de8a9f24f54b3c6b9d1e6a5f708/${A}`, A],
+  ['lxc', '/lxc.payload.web-1/system.slice/nginx.service', 'web-1'],
+  ['lxc, older', '/lxc/web/init.scope', 'web'],
+  ['lxc 3.1', '/lxc.payload/web', 'web'],
+  ['incus, of a project', '/lxc.payload.shop_web/user.slice', 'shop_web'],
+  ['lxc in lxc', '/lxc.payload.outer/lxc.payload.inner/init.scope', 'inner'],
+  ['docker in lxc', `/lxc.payload.web/docker/${A}`, A],
+  ['lxc in docker', `/docker/${A}/lxc.payload.web/init.scope`, 'web'],
+  ['lxc, its monitor', '/lxc.monitor.web'],
+  ['lxc, where they begin', '/lxc'],
+  ['lxc in another hierarchy of names', '/system.slice/lxc.service'],
+  ['systemd-nspawn', '/machine.slice/systemd-nspawn@web.service/payload/system.slice', 'web'],
+  ['systemd-nspawn, registered', '/machine.slice/machine-web.scope/payload', 'web'],
+  ['a virtual machine', '/machine.slice/machine-qemu\\x2d1\\x2dweb.scope/libvirt'],
+  ['garden', '/garden/2a14b4d5-3b8b-4e4f-7c2d-91a2', '2a14b4d5-3b8b-4e4f-7c2d-91a2'],
+  [
+    'fargate',
+    '/ecs/4b7c0de8a9f24f54b3c6b9d1e6a5f708/4b7c0de8a9f24f54b3c6b9d1e6a5f708-2495160603',
+    '4b7c0de8a9f24f54b3c6b9d1e6a5f708-2495160603',
+  ],
   ['a systemd service', '/system.slice/nginx.service'],
   ['a systemd session', '/user.slice/user-1000.slice/session-3.scope'],
   ['a systemd run unit', '/system.slice/run-rd41d8cd98f00b204e9800998ecf8427e.scope'],
@@ -101,6 +120,20 @@ const TABLE: readonly Row[] = [
   ['nothing', ''],
   ['very long', `/${'x'.repeat(100_000)}`],
 ];
+
+describe('isContainer', () => {
+  it('goes by the beginning of an id, and by a whole name', () => {
+    const cases: [string | undefined, string, boolean][] = [
+      [A, A.slice(0, 12), true],
+      [A, `name:${A.slice(0, 12)}`, false],
+      ['web-1', 'name:web-1', true],
+      ['web-1', 'name:web', false],
+      [undefined, 'name:web', false],
+      [undefined, A, false],
+    ];
+    for (const [id, name, is] of cases) assert.equal(isContainer(id, name), is, `${id} ${name}`);
+  });
+});
 
 describe('containerOf', () => {
   for (const [what, path, containerId, podUid] of TABLE) {

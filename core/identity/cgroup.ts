@@ -2,9 +2,10 @@
  * Which container and pod a cgroup belongs to, told from its path alone: no runtime is asked.
  * Pure; what the running kernel says of a process is read in `cgroup-paths.ts`.
  */
+import * as z from 'zod';
 
 export interface ContainerIdentity {
-  /** 64 hex digits; absent outside containers. */
+  /** 64 hex digits, or the name where the runtime knows its containers by name; absent outside containers. */
   readonly containerId: string | undefined;
   /** As Kubernetes writes it, with dashes; a static pod's is 32 hex digits. */
   readonly podUid: string | undefined;
@@ -20,6 +21,38 @@ export interface ContainerIdentity {
  *   libpod-payload-ID   podman split cgroups
  */
 const CONTAINER = /^(?:([\w.@-]+)-)?([0-9a-f]{64})(?:\.scope)?$/;
+
+/**
+ * Runtimes that have no such id, by the whole path up to the container's own part:
+ *
+ *   lxc.payload.NAME, lxc.payload/NAME     LXC, LXD and Incus since LXC 4.0 and 3.1
+ *   lxc/NAME                               LXC before; `lxc/NAME-1` is another container
+ *   machine.slice/systemd-nspawn@NAME.service, machine.slice/machine-NAME.scope
+ *                                          systemd-nspawn; virtual machines are machine-qemu-…
+ *   garden/UUID                            Cloud Foundry
+ *   ecs/TASK/TASK-NUMBER                   AWS Fargate
+ */
+const NAMED = [
+  /(?:^|\/)lxc\.payload[./]([^/]+)$/,
+  /(?:^|\/)lxc\/([^/]+)$/,
+  /(?:^|\/)machine\.slice\/systemd-nspawn@([^/]+)\.service$/,
+  /(?:^|\/)machine\.slice\/machine-(?!qemu|libpod)([^/]+)\.scope$/,
+  /(?:^|\/)garden\/([0-9a-f]{8}(?:-[0-9a-f]{4}){4,6}[0-9a-f]*)$/,
+  /(?:^|\/)ecs\/[0-9a-f]{32}\/([0-9a-f]{32}-\d+)$/,
+];
+
+/** For configurations. The kernel knows the names that LXC gives, but not those of Docker. */
+export const containerName = z
+  .string()
+  .regex(
+    /^(?:[0-9a-f]{12,64}|name:[^/]{1,253})$/,
+    'is not the id of a container, or its first 12 digits, or name:NAME of LXC or systemd-nspawn',
+  );
+
+/** Whether `name`, as configured, means this container. */
+export const isContainer = (containerId: string | undefined, name: string): boolean =>
+  containerId !== undefined &&
+  (name.startsWith('name:') ? name === `name:${containerId}` : containerId.startsWith(name));
 
 /** crio-conmon-ID, libpod-conmon-ID: the monitor of a container runs beside it, not in it. */
 const MONITOR = /(?:^|-)conmon$/;
@@ -48,8 +81,26 @@ export function containerOf(path: string): ContainerIdentity {
     const container = CONTAINER.exec(part);
     if (container && !MONITOR.test(container[1] ?? '')) containerId = container[2];
   }
+  const below = containerId === undefined ? 0 : path.lastIndexOf(containerId) + containerId.length;
+  containerId = nameOf(path.slice(below)) ?? containerId;
   return containerId === undefined && podUid === undefined ? NOWHERE : { containerId, podUid };
 }
+
+/** The innermost, where runtimes know containers by name. */
+function nameOf(path: string): string | undefined {
+  if (!HAS_NAMES.test(path)) return undefined;
+  for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
+    const part = path.slice(0, end);
+    for (const form of NAMED) {
+      const name = form.exec(part)?.[1];
+      if (name !== undefined) return name;
+    }
+  }
+  return undefined;
+}
+
+/** Nearly no path has any of them. */
+const HAS_NAMES = /(?:^|\/)(?:lxc|machine\.slice|garden|ecs)[./]/;
 
 /** One line of /proc/PID/cgroup. */
 export interface CgroupLine {

@@ -91,7 +91,7 @@ describe('makeFilter', () => {
 
   it('takes ids of containers that are long enough to mean one', () => {
     const check = (id: string) => z.object(filterConfig).safeParse({ containers: [id] }).success;
-    assert(check(CONTAINER) && check(CONTAINER.slice(0, 12)));
+    assert(check(CONTAINER) && check(CONTAINER.slice(0, 12)) && check('name:web-1'));
     for (const id of [
       '',
       CONTAINER.slice(0, 11),

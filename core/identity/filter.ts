@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { MemWatcherError } from '../errors.js';
+import { containerName, isContainer } from './cgroup.js';
 import type { CgroupIdentity } from './cgroup-paths.js';
 
 /** For a plugin's `config`; an empty list does not filter. */
@@ -18,11 +19,11 @@ export const filterConfig = {
     .default([])
     .describe('only processes in these cgroups or below: /system.slice'),
   containers: z
-    .array(
-      z.string().regex(/^[0-9a-f]{12,64}$/, 'is not the id of a container, or its first 12 digits'),
-    )
+    .array(containerName)
     .default([])
-    .describe('only processes in these containers, by id or its first digits (12 or more)'),
+    .describe(
+      'only processes in these containers, by id, its first digits (12 or more) or name:NAME',
+    ),
 };
 
 /** For plugins that know the user as well. */
@@ -120,7 +121,7 @@ function cgroupTest<S>(list: readonly string[], cgroup: FilterContext<S>['cgroup
 function containerTest<S>(ids: readonly string[], cgroup: FilterContext<S>['cgroup']): Filter<S> {
   return (subject) => {
     const container = cgroup(subject)?.containerId;
-    return container !== undefined && ids.some((id) => container.startsWith(id));
+    return ids.some((id) => isContainer(container, id));
   };
 }
 

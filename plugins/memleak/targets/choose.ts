@@ -1,5 +1,5 @@
 /** Which processes are targets, and by which entry of the configuration. Pure. */
-import { containerOf } from '../../../core/identity/cgroup.js';
+import { containerOf, isContainer } from '../../../core/identity/cgroup.js';
 import { namePattern } from '../../../core/identity/filter.js';
 import { type Candidate, keyOf, namesOf } from './candidate.js';
 import type { TargetConfig } from './config.js';
@@ -95,7 +95,7 @@ function cgroupTest(text: string): Test {
 
 function containerTest(id: string): Test {
   return (candidate) =>
-    candidate.cgroups().some((path) => containerOf(path).containerId?.startsWith(id) === true);
+    candidate.cgroups().some((path) => isContainer(containerOf(path).containerId, id));
 }
 
 /** systemd's cgroups have the unit's name: /system.slice/nginx.service. */

@@ -1,6 +1,7 @@
 /** Who is followed, and at what price: the part of the configuration that this folder reads. */
 import * as z from 'zod';
 import { size } from '../../../core/config/units.js';
+import { containerName } from '../../../core/identity/cgroup.js';
 import { isNamePattern } from '../../../core/identity/filter.js';
 import { SHAPES } from '../user/user-watch.js';
 
@@ -18,11 +19,9 @@ const target = z
       .optional()
       .describe('base name or command that fits: post*, /^post/; with a slash inside, the path'),
     cgroup: z.string().startsWith('/').optional().describe('in this cgroup or below'),
-    container: z
-      .string()
-      .regex(/^[0-9a-f]{12,64}$/, 'is not the id of a container, or its first 12 digits')
+    container: containerName
       .optional()
-      .describe('in this container, by id or its first digits (12 or more)'),
+      .describe('in this container, by id, its first digits (12 or more) or name:NAME'),
     unit: z
       .string()
       .regex(/^[\w.@:\\-]+$/, 'is not the name of a systemd unit')
