@@ -20,6 +20,9 @@ export interface AttachContext {
 /** Longer than a call of an allocator takes. */
 const CALLS_END_MS = 100;
 
+/** What was in the way may have passed by then. */
+const STAYS_MS = 600_000;
+
 const wantedOf = ({ isShared, number }: Group): number => (isShared ? number : 0);
 
 /** The probes in one process: a link for each file that has functions which allocate. */
@@ -30,8 +33,8 @@ export class Attachment {
   #detaching = 0;
   /** Whose links it has; 0: its own. */
   #joined: number;
-  /** It could not go over to others. */
-  #stays = false;
+  /** Until when it is not tried again to go over to others, as it failed: ms. */
+  #staysUntil = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly process: ProcessId,
@@ -96,7 +99,7 @@ export class Attachment {
 
   /** Whether it is to share links that it does not, or the other way round. */
   get isMisplaced(): boolean {
-    return !this.#stays && this.#joined !== wantedOf(this.group);
+    return performance.now() >= this.#staysUntil && this.#joined !== wantedOf(this.group);
   }
 
   /**
@@ -126,7 +129,7 @@ export class Attachment {
       const until = performance.now() + CALLS_END_MS;
       while (performance.now() < until) yield 'wait';
     } catch {
-      this.#stays = true;
+      this.#staysUntil = performance.now() + STAYS_MS;
     } finally {
       for (const link of links.values()) this.#letGo(link);
     }

@@ -212,6 +212,12 @@ export class Followed {
     yield* this.context.images.readAhead(this.process.pid, this.#modules());
     yield undefined;
     if (!this.#attachment) return;
+    if (!this.#options.walksStacks && this.#walksStacks()) {
+      // A sanitizer came after the probes: none of its reports may show what they put on the stack.
+      this.release('waiting');
+      yield* this.attach();
+      return;
+    }
     yield* this.#prepare();
     yield* this.#attachment.update(this.#modules());
     this.context.watch.follow(this.process, this.#modules());

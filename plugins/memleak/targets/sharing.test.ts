@@ -27,12 +27,21 @@ describe('links', () => {
   });
 
   /** A look a second. */
-  const look = (from: number, to: number, groups: readonly PlanOptions[], rate = 0): boolean[] => {
+  const look = (
+    from: number,
+    to: number,
+    groups: readonly PlanOptions[],
+    rate = 0,
+    stepped = 0,
+  ): boolean[] => {
     const shared: boolean[] = [];
     for (let time = from; time < to; time++) {
       hits += rate;
       const all = groups.map((options) => sharing.groupOf(options));
-      sharing.weigh(time, all);
+      sharing.weigh(
+        time,
+        all.map((group) => ({ group, stepped })),
+      );
       shared.push(all[0]?.isShared ?? false);
     }
     return shared;
@@ -48,6 +57,11 @@ describe('links', () => {
     look(0, 5, [PLAIN, PLAIN]);
     const alone = look(5, 100, [PLAIN]);
     assert.equal(alone.indexOf(false), 60);
+  });
+
+  it('cost others more where the kernel steps through what they hit', () => {
+    assert.ok(!look(0, 20, [PLAIN, PLAIN], 20_000).includes(false));
+    assert.ok(look(20, 40, [PLAIN, PLAIN], 20_000, 1).includes(false));
   });
 
   it('are each target’s own where others pay for it, and tried again later and later', () => {

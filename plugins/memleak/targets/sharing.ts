@@ -27,6 +27,13 @@ const PATIENCE = 2;
 const AGAIN_FIRST = 600;
 const AGAIN_LAST = 6 * 3600;
 
+/** What of a target matters here. */
+export interface Sharer {
+  readonly group: Group;
+  /** Of what is called most, the share that is single-stepped. */
+  readonly stepped: number;
+}
+
 interface Known extends Group {
   /** Since when there are few. */
   fewSince: number | undefined;
@@ -54,9 +61,11 @@ export class Sharing {
     return group;
   }
 
-  /** Decides for each group. `time`: monotonic, seconds; `followed`: groups of those that are followed. */
-  weigh(time: number, followed: readonly Group[]): void {
-    const paid = this.#paidByOthers(time);
+  /** Decides for each group. `time`: monotonic, seconds. */
+  weigh(time: number, followed: readonly Sharer[]): void {
+    // Which of the links others hit is not known: the dearest.
+    const stepped = followed.map((one) => (one.group.isShared ? one.stepped : 0));
+    const paid = this.#paidByOthers(time, Math.max(0, ...stepped));
     const { allowance, watch } = this.#options;
     const isAny = [...this.#groups.values()].some(({ isShared }) => isShared);
     this.#above = isAny && paid > allowance ? this.#above + 1 : 0;
@@ -64,7 +73,7 @@ export class Sharing {
     // Any other link for all processes would put a return probe on everybody's stack.
     const mayShare = watch.strategy === 'session' && time >= this.#notBefore;
     for (const group of this.#groups.values()) {
-      const count = followed.filter((one) => one === group).length;
+      const count = followed.filter((one) => one.group === group).length;
       group.fewSince = count >= MANY ? undefined : (group.fewSince ?? time);
       const isLonely = group.fewSince !== undefined && time - group.fewSince >= FEW_FOR;
       group.isShared = mayShare && (count >= MANY || (group.isShared && !isLonely));
@@ -72,13 +81,14 @@ export class Sharing {
   }
 
   /** Share of one CPU. */
-  #paidByOthers(time: number): number {
+  #paidByOthers(time: number, stepped: number): number {
     const { watch, cost } = this.#options;
     const hits = watch.strangerHits();
     const before = this.#before;
     this.#before = { time, hits };
     if (!before || time <= before.time) return 0;
-    return ((hits - before.hits) * cost().hit) / (time - before.time);
+    const { hit, steppedHit } = cost();
+    return ((hits - before.hits) * (hit + stepped * (steppedHit - hit))) / (time - before.time);
   }
 
   #giveUp(time: number, paid: number): void {

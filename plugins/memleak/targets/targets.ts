@@ -307,10 +307,7 @@ export class Targets implements Closable {
       this.#jobs.add('measure', this.#meter.measure(now));
     }
     const waiting = targets.filter(({ state }) => state === 'waiting');
-    this.#sharing.weigh(
-      now,
-      [...followed, ...waiting].map(({ group }) => group),
-    );
+    this.#sharing.weigh(now, [...followed, ...waiting]);
     for (const target of followed) {
       if (target.isMisplaced && !this.#jobs.has(target.key)) {
         this.#jobs.add(target.key, target.regroup());

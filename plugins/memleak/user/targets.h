@@ -119,14 +119,16 @@ static __always_inline struct ml_thread *thread_of_group(__u32 group)
 	struct ml_target *target;
 	__u32 number;
 
-	if (!thread) {
-		if (group)
-			count_stranger();
-		return NULL;
+	if (thread) {
+		number = thread->target;
+		target = bpf_map_lookup_elem(&targets, &number);
+		if (target && (target->group == group || target->also == group))
+			return thread;
 	}
-	number = thread->target;
-	target = bpf_map_lookup_elem(&targets, &number);
-	return target && (target->group == group || target->also == group) ? thread : NULL;
+	/* Who is no target pays for the link, and so does a target of another group. */
+	if (group)
+		count_stranger();
+	return NULL;
 }
 
 static __always_inline void add_counts(struct ml_counts *to, const struct ml_counts *counts)
