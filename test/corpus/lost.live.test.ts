@@ -1,0 +1,155 @@
+/** LeakSanitizer in a program, and the scan from outside at the same moment: they agree block by block. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { silentLogger } from '../../core/logger.js';
+import { readProcessMap } from '../../core/symbolize/process-map.js';
+import { kernelRootsOf } from '../../plugins/memleak/reach/kernel-roots.js';
+import { Scanner } from '../../plugins/memleak/reach/scanner.js';
+import { makeTargetsConfig } from '../../plugins/memleak/targets/config.js';
+import { Targets } from '../../plugins/memleak/targets/targets.js';
+import { Program, workshop } from '../../plugins/memleak/targets/testing/program.js';
+import { missing, open, strategies } from '../../plugins/memleak/user/live-watched.js';
+import type { UserWatcher } from '../../plugins/memleak/user/watcher.js';
+import { command } from '../command.js';
+import { ROOT } from '../vm/initramfs.js';
+
+const HERE = join(ROOT, 'test/corpus');
+const dir = workshop();
+
+/** Programs that lose single blocks, trees, lists and cycles. */
+const LOSING = [
+  'leaks/lost_pointer.c',
+  'leaks/calloc_array.c',
+  'leaks/tree_children.c',
+  'leaks/steady.c',
+  'leaks/strdup_loop.c',
+  'leaks/realloc_chain.c',
+  'leaks/shared_cycle.cpp',
+  'leaks/released_unique.cpp',
+  'leaks/virtual_destructor.cpp',
+];
+/** Caches, lists and tables whose blocks are all held. */
+const HOLDING = [
+  'leaks/global_list.c',
+  'leaks/cache_no_eviction.c',
+  'leaks/static_map.cpp',
+  'quiet/cache_lru.c',
+  'quiet/hash_fixed.c',
+  'quiet/free_list.c',
+  'quiet/map_bounded.cpp',
+  'quiet/window_deque.cpp',
+];
+/** Of what LeakSanitizer calls lost, the least that the scan finds. */
+const FOUND = 0.9;
+
+function compile(source: string): string {
+  const program = join(dir, source.replace(/\W/g, '-'));
+  const gate = `${program}.gate.o`;
+  command('gcc', ['-c', '-O1', join(HERE, 'gate.c'), '-o', gate]);
+  const compiler = source.endsWith('.cpp') ? ['g++', '-std=gnu++17'] : ['gcc', '-std=gnu11'];
+  const wrap = '-Wl,--wrap=__lsan_do_recoverable_leak_check';
+  const files = [join(HERE, source), gate, '-o', program];
+  const [name = '', ...standard] = compiler;
+  command(name, [...standard, '-O0', '-g', '-pthread', '-fsanitize=leak', wrap, ...files, '-lm']);
+  return program;
+}
+
+/** Why no program can have LeakSanitizer in it here. */
+function sanitizerMissing(): string | undefined {
+  try {
+    compile('leaks/lost_pointer.c');
+    return undefined;
+  } catch (error) {
+    return `LeakSanitizer cannot be linked: ${String(error)}`;
+  }
+}
+
+/** Traces every allocation of the process from now on. */
+async function trace(watch: UserWatcher, pid: number): Promise<void> {
+  let now = 0;
+  const targets = new Targets({
+    watch,
+    config: makeTargetsConfig({ targets: [{ pid }], budget: 0 }),
+    health: { degraded: () => undefined, clear: () => undefined },
+    logger: silentLogger,
+    readMap: (id) => readProcessMap(id),
+    clock: () => now++,
+  });
+  do {
+    targets.refresh();
+    await setImmediate();
+  } while (targets.busy);
+}
+
+/** Addresses that no scan out of two reaches, among those that were traced. */
+async function scanned(watch: UserWatcher, pid: number) {
+  const [target] = [...watch.read({ ages: false }).readings].map(({ source }) => source);
+  assert.ok(target?.kind === 'process', 'nothing was traced');
+  const walk = watch.held([target]);
+  let step = walk.next();
+  while (!step.done) step = walk.next();
+  const held = step.value[0];
+  assert.ok(held);
+  const registers = watch.registers(target);
+  const { addresses } = await kernelRootsOf(pid);
+  const words = registers?.words.map((word) => Number(BigInt.asUintN(48, word))) ?? [];
+  const scanner = new Scanner();
+  try {
+    const { reached, unread } = await scanner.scan(target, held, [...addresses, ...words]);
+    assert.deepEqual(unread, []);
+    return {
+      held: new Set(held.starts),
+      lost: new Set([...held.starts].filter((_, n) => reached[n] === 0)),
+    };
+  } finally {
+    scanner.close();
+  }
+}
+
+/** The blocks that LeakSanitizer has written down as lost, directly and indirectly. */
+function reported(name: string): { readonly direct: number; readonly lost: Set<number> } {
+  const text = readdirSync(dir)
+    .filter((file) => file.startsWith(`${name}.`))
+    .map((file) => readFileSync(join(dir, file), 'utf8'))
+    .join('');
+  const kinds = [...text.matchAll(/^(Direct|Indirect) leak/gm)].map(([, kind]) => kind);
+  const lost = [...text.matchAll(/^0x([0-9a-f]+) \(\d+ bytes\)$/gm)].map(([, address = '']) =>
+    Number.parseInt(address, 16),
+  );
+  return { direct: kinds.filter((kind) => kind === 'Direct').length, lost: new Set(lost) };
+}
+
+const skip = missing ?? sanitizerMissing() ?? false;
+
+describe('beside LeakSanitizer the scan', { skip, timeout: 300_000 }, () => {
+  for (const source of [...LOSING, ...HOLDING]) {
+    test(`calls no other block lost: ${source}`, async (t) => {
+      const report = `report-${source.replace(/\W/g, '-')}`;
+      const program = await Program.start(compile(source), {
+        args: ['seconds=5', 'fast=1', 'moments=1'],
+        env: { LSAN_OPTIONS: `report_objects=1:exitcode=0:log_path=${join(dir, report)}` },
+      });
+      t.after(() => program.stop());
+      const watch = open(t, strategies[0] ?? '');
+      await trace(watch, program.pid);
+      assert.equal(await program.ask('go'), 'moment');
+      const { held, lost } = await scanned(watch, program.pid);
+      assert.equal(await program.ask('check'), 'checked');
+      const oracle = reported(report).lost;
+      const found = [...oracle].filter((address) => lost.has(address)).length;
+      t.diagnostic(
+        `of ${held.size} blocks LeakSanitizer calls ${oracle.size} lost, the scan ${lost.size}`,
+      );
+      assert.deepEqual(
+        [...lost].filter((address) => !oracle.has(address)),
+        [],
+      );
+      assert.ok(held.size > 0);
+      assert.ok(found >= FOUND * oracle.size, `${found} of ${oracle.size} are found`);
+      assert.equal(oracle.size > 0, LOSING.includes(source));
+    });
+  }
+});
