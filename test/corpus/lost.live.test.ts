@@ -1,4 +1,7 @@
-/** LeakSanitizer in a program, and the scan from outside at the same moment: they agree block by block. */
+/**
+ * LeakSanitizer inside a program as the oracle for the scan from outside, block by block, while the program stands at the
+ * same place for both. A block that LeakSanitizer reaches must not be lost for the scan.
+ */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,6 +27,7 @@ const LOSING = [
   'leaks/lost_pointer.c',
   'leaks/calloc_array.c',
   'leaks/tree_children.c',
+  'lists.c',
   'leaks/steady.c',
   'leaks/strdup_loop.c',
   'leaks/realloc_chain.c',
@@ -42,7 +46,10 @@ const HOLDING = [
   'quiet/map_bounded.cpp',
   'quiet/window_deque.cpp',
 ];
-/** Of what LeakSanitizer calls lost, the least that the scan finds. */
+/**
+ * Minimum share of LeakSanitizer's lost blocks that the scan finds; 0.97 to 1 was measured. The scan misses the last
+ * blocks: old words below the stack pointer and in registers still point to them, and LeakSanitizer ignores those.
+ */
 const FOUND = 0.9;
 
 function compile(source: string): string {
@@ -84,7 +91,7 @@ async function trace(watch: UserWatcher, pid: number): Promise<void> {
   } while (targets.busy);
 }
 
-/** Addresses that no scan out of two reaches, among those that were traced. */
+/** Addresses of the blocks that were traced, and of those that one scan does not reach. */
 async function scanned(watch: UserWatcher, pid: number) {
   const [target] = [...watch.read({ ages: false }).readings].map(({ source }) => source);
   assert.ok(target?.kind === 'process', 'nothing was traced');
@@ -109,17 +116,25 @@ async function scanned(watch: UserWatcher, pid: number) {
   }
 }
 
-/** The blocks that LeakSanitizer has written down as lost, directly and indirectly. */
-function reported(name: string): { readonly direct: number; readonly lost: Set<number> } {
+interface Reported {
+  readonly direct: readonly number[];
+  /** Only reached from other lost blocks. */
+  readonly indirect: readonly number[];
+}
+
+/** The addresses in LeakSanitizer's report. */
+function reported(name: string): Reported {
   const text = readdirSync(dir)
     .filter((file) => file.startsWith(`${name}.`))
     .map((file) => readFileSync(join(dir, file), 'utf8'))
     .join('');
-  const kinds = [...text.matchAll(/^(Direct|Indirect) leak/gm)].map(([, kind]) => kind);
-  const lost = [...text.matchAll(/^0x([0-9a-f]+) \(\d+ bytes\)$/gm)].map(([, address = '']) =>
-    Number.parseInt(address, 16),
-  );
-  return { direct: kinds.filter((kind) => kind === 'Direct').length, lost: new Set(lost) };
+  const addresses = (kind: string) =>
+    text
+      .split(/^(?=Direct leak|Indirect leak|SUMMARY)/m)
+      .filter((part) => part.startsWith(kind))
+      .flatMap((part) => [...part.matchAll(/^0x([0-9a-f]+) \(\d+ bytes\)$/gm)])
+      .map(([, address = '']) => Number.parseInt(address, 16));
+  return { direct: addresses('Direct'), indirect: addresses('Indirect') };
 }
 
 const skip = missing ?? sanitizerMissing() ?? false;
@@ -138,10 +153,11 @@ describe('beside LeakSanitizer the scan', { skip, timeout: 300_000 }, () => {
       assert.equal(await program.ask('go'), 'moment');
       const { held, lost } = await scanned(watch, program.pid);
       assert.equal(await program.ask('check'), 'checked');
-      const oracle = reported(report).lost;
+      const { direct, indirect } = reported(report);
+      const oracle = new Set([...direct, ...indirect]);
       const found = [...oracle].filter((address) => lost.has(address)).length;
       t.diagnostic(
-        `of ${held.size} blocks LeakSanitizer calls ${oracle.size} lost, the scan ${lost.size}`,
+        `${held.size} blocks: LeakSanitizer calls ${direct.length} lost directly and ${indirect.length} indirectly, the scan ${lost.size}`,
       );
       assert.deepEqual(
         [...lost].filter((address) => !oracle.has(address)),

@@ -30,6 +30,7 @@ describe('whose allocator it is', () => {
     ['tcmalloc', file(['malloc', 'tc_malloc', 'tc_new']), 'tcmalloc'],
     ['TCMalloc', file(['malloc', 'TCMallocInternalMalloc']), 'tcmalloc'],
     ['mimalloc', file(['malloc', 'mi_malloc', '__libc_memalign', '__libc_calloc']), 'mimalloc'],
+    ['a sanitizer', file(['malloc', '__libc_memalign', '__lsan_init', '_Znwm']), 'other'],
     ['one of its own', file(['malloc', 'free']), 'other'],
     ['none', file(['_Znwm', 'mmap']), undefined],
     ['the loader of glibc', file(['malloc', '__libc_memalign'], 'ld-linux-x86-64.so.2'), undefined],
@@ -41,6 +42,12 @@ describe('whose allocator it is', () => {
 });
 
 describe('what a function is like', () => {
+  it('operator new of a sanitizer allocates by itself', () => {
+    const sanitizer = file(['malloc', '__libc_memalign', '__lsan_init', '_Znwm', '_ZdlPv']);
+    assert.deepEqual(wantedOf('_Znwm', sanitizer, NONE), { shape: 'malloc', mayThrow: true });
+    assert.deepEqual(wantedOf('_ZdlPv', sanitizer, NONE), { shape: 'free' });
+  });
+
   const shapeOf = (symbol: string, traits = file(GLIBC), extras = NONE) =>
     wantedOf(symbol, traits, extras)?.shape;
 

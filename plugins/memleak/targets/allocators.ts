@@ -197,6 +197,8 @@ export function familyOf(file: FileTraits): Family | undefined {
   if (has('mi_malloc')) return 'mimalloc';
   if (has('tc_malloc', 'TCMallocInternalMalloc')) return 'tcmalloc';
   if (!has('malloc')) return undefined;
+  // Sanitizers intercept __libc_memalign too, and their operator new does not call their malloc.
+  if (isSanitizer(defines)) return 'other';
   if (has('gnu_get_libc_version', '__libc_calloc', '__libc_memalign')) return 'glibc';
   if (has('__libc_start_main') || name.startsWith('ld-musl-')) return 'musl';
   return 'other';
