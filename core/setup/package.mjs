@@ -22,6 +22,7 @@ for (const file of Object.values(CHILD_BUNDLES)) copy(relative(path('.'), file))
 copy('package.json');
 copy('LICENSE');
 copy('config');
+copy('dist/bpf/words.wasm.o');
 for (const source of globSync('plugins/*/*.bpf.c', { cwd: path('.') })) {
   const object = `dist/bpf/${basename(source, '.c')}.o`;
   if (existsSync(path(object))) copy(object);

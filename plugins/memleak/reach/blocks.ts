@@ -2,8 +2,8 @@
  * The blocks that a process holds, found by any address inside of them.
  *
  * An address is taken apart as a page table does: its upper bits choose a region of 4 GiB, most of
- * which hold nothing, the next ones a bucket of 64 KiB. So a word that is no pointer, as nearly all are,
- * costs one look at a small table of bits.
+ * which hold nothing, the next ones a bucket of 64 KiB. A word that is no pointer, as nearly all are, is rejected by
+ * its region alone.
  */
 
 /** Bits of an address that count: what is above may be a tag (arm64 top byte, x86 LAM, NaN boxes). */
@@ -15,6 +15,17 @@ const BUCKETS = 2 ** (32 - BUCKET_BITS);
 
 export const NONE = -1;
 
+/** Regions from `low` to `low + lowSpan`, and from `high` to `high + highSpan`. */
+export interface Ranges {
+  readonly low: number;
+  readonly lowSpan: number;
+  readonly high: number;
+  readonly highSpan: number;
+}
+
+/** No address has this region. */
+const NO_RANGES: Ranges = { low: 2 ** 16, lowSpan: 0, high: 2 ** 16, highSpan: 0 };
+
 export class Blocks {
   readonly count: number;
   /** Ascending. */
@@ -23,8 +34,8 @@ export class Blocks {
   readonly numbers: Uint32Array;
   /** Exclusive; of a block of no bytes the byte after its start. */
   readonly ends: Float64Array;
-  /** By region of 4 GiB a bit: whether it has any of them. 8 KiB, which a CPU's first cache holds. */
-  readonly regionBits = new Uint32Array((REGION_MASK + 1) / 32);
+  /** Two ranges of regions that hold them all: mostly the heap and the mappings. */
+  readonly ranges: Ranges;
   /** By region: 0, or one more than the place of its buckets. */
   readonly #regions = new Uint16Array(REGION_MASK + 1);
   /** By bucket: how many blocks begin before it. One more than there are buckets. */
@@ -46,6 +57,7 @@ export class Blocks {
     }
     this.#around = this.#nest();
     this.#index();
+    this.ranges = rangesOf(this.#regions);
   }
 
   /** The innermost block that has the address; NONE if there is none. */
@@ -116,8 +128,6 @@ export class Blocks {
       for (let region = Math.floor((this.starts[n] as number) / REGION); region <= last; region++) {
         if (this.#regions[region] !== 0) continue;
         this.#regions[region] = this.#buckets.push(this.#bucketsOf(region));
-        this.regionBits[region >>> 5] =
-          (this.regionBits[region >>> 5] as number) | (1 << (region & 31));
       }
     }
   }
@@ -132,6 +142,20 @@ export class Blocks {
     }
     return buckets;
   }
+}
+
+/** Split at the widest gap. `places`: by region, not 0 where it holds blocks. */
+function rangesOf(places: Uint16Array): Ranges {
+  let [first, last, gapStart, gapEnd] = [-1, -1, 0, 0];
+  for (let region = 0; region < places.length; region++) {
+    if (places[region] === 0) continue;
+    if (first < 0) first = region;
+    else if (region - last > gapEnd - gapStart) [gapStart, gapEnd] = [last, region];
+    last = region;
+  }
+  if (first < 0) return NO_RANGES;
+  if (gapEnd === 0) return { low: first, lowSpan: 0, high: first, highSpan: 0 };
+  return { low: first, lowSpan: gapStart - first, high: gapEnd, highSpan: last - gapEnd };
 }
 
 /** How many are less than `value`. */

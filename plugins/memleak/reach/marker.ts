@@ -8,6 +8,7 @@
  * the block before was reached, as lists have them that store both neighbours in one word.
  */
 import { type Blocks, NONE, REGION_MASK } from './blocks.js';
+import { CHUNK, Words } from './words.js';
 
 export interface Memory {
   /** Of the target, into the beginning of `into`; zeroes for what cannot be read. */
@@ -20,9 +21,10 @@ export interface Span {
   readonly end: number;
 }
 
-const CHUNK = 1 << 18;
 /** Bytes between two blocks that are read with them rather than apart. */
 const NEAR = 4096;
+/** Bytes of a block that is not read with the roots around it: a read of its own is cheaper than to copy it twice. */
+const LARGE = 16_384;
 /** Roots that are looked at again lie in pages of this size; of more only the first are. */
 const PAGE = 4096;
 const MOST_PAGES = 1 << 16;
@@ -46,11 +48,10 @@ export class Marker {
   readonly #pages = new Set<number>();
   /** Blocks. */
   #scanned = 0;
-  readonly #bytes = new Uint8Array(CHUNK);
-  readonly #words = new Uint32Array(this.#bytes.buffer);
-  readonly #halves = new Uint16Array(this.#bytes.buffer);
+  readonly #chunk: Words;
 
-  constructor(blocks: Blocks, memory: Memory) {
+  constructor(blocks: Blocks, memory: Memory, chunk = new Words()) {
+    this.#chunk = chunk;
     this.#blocks = blocks;
     this.#memory = memory;
     this.#states = new Uint8Array(blocks.count);
@@ -80,7 +81,8 @@ export class Marker {
     for (let block = 0; block < this.#blocks.count; block++) {
       if (this.#states[block] === SCANNED) this.#states[block] = FOUND;
     }
-    for (const page of [...this.#pages]) this.roots({ start: page * PAGE, end: (page + 1) * PAGE });
+    for (const page of [...this.#pages])
+      this.#rootsAround({ start: page * PAGE, end: (page + 1) * PAGE });
     this.#collect();
     this.follow();
   }
@@ -93,10 +95,22 @@ export class Marker {
   /** Takes all words that belong to no block as roots. */
   roots({ start, end }: Span): void {
     const { starts, ends, count } = this.#blocks;
+    let at = start;
+    let block = this.#blocks.outerAfter(start);
+    for (; block < count && (starts[block] as number) < end; block = this.#nextOuter(block)) {
+      if ((ends[block] as number) - (starts[block] as number) < LARGE) continue;
+      this.#rootsAround({ start: at, end: starts[block] as number });
+      at = roundUp(ends[block] as number);
+    }
+    this.#rootsAround({ start: at, end });
+  }
+
+  #rootsAround({ start, end }: Span): void {
+    const { starts, ends, count } = this.#blocks;
     let block = this.#blocks.outerAfter(start);
     for (let at = start; at < end; at += CHUNK) {
       const limit = Math.min(at + CHUNK, end);
-      this.#memory.read(at, this.#bytes, limit - at);
+      this.#memory.read(at, this.#chunk.bytes, limit - at);
       let from = at;
       while (block < count && (starts[block] as number) < limit) {
         this.#scan(at, from, starts[block] as number, NONE);
@@ -160,7 +174,7 @@ export class Marker {
       end = reaches;
       last = next;
     }
-    this.#memory.read(start, this.#bytes, roundUp(end) - start);
+    this.#memory.read(start, this.#chunk.bytes, roundUp(end) - start);
     for (let next = block; next <= last; next++) {
       if (this.#states[next] !== FOUND) continue;
       this.#states[next] = SCANNED;
@@ -176,7 +190,7 @@ export class Marker {
     const end = this.#blocks.ends[block] as number;
     for (let at = roundDown(this.#blocks.starts[block] as number); at < end; at += CHUNK) {
       const limit = Math.min(at + CHUNK, end);
-      this.#memory.read(at, this.#bytes, roundUp(limit) - at);
+      this.#memory.read(at, this.#chunk.bytes, roundUp(limit) - at);
       this.#scan(at, at, limit, block);
     }
   }
@@ -197,18 +211,15 @@ export class Marker {
   /** Takes the words of [from, to) as pointers; the chunk at hand begins at `base`. */
   #scan(base: number, from: number, to: number, block: number): void {
     if (to <= from) return;
-    const words = this.#words;
-    const halves = this.#halves;
-    const { regionBits } = this.#blocks;
-    const last = (to - base) >>> 2;
-    // Bits 32 to 47 of an address that begins at word n are half 2n + 2.
-    for (let n = (from - base) >>> 2; n + 1 < last; n++) {
-      const region = halves[2 * n + 2] as number;
-      if ((((regionBits[region >>> 5] as number) >>> (region & 31)) & 1) === 0) continue;
+    const { words, found } = this.#chunk;
+    const count = this.#chunk.pointers((from - base) >>> 2, (to - base) >>> 2, this.#blocks.ranges);
+    for (let each = 0; each < count; each++) {
+      const n = found[each] as number;
+      const region = (words[n + 1] as number) & REGION_MASK;
       const low = words[n] as number;
-      const found = this.#blocks.find(region, low);
-      if (found === NONE) continue;
-      this.#reach(found, block, region * 2 ** 32 + low);
+      const target = this.#blocks.find(region, low);
+      if (target === NONE) continue;
+      this.#reach(target, block, region * 2 ** 32 + low);
       if (block === NONE && this.#pages.size < MOST_PAGES) {
         this.#pages.add(Math.floor((base + 4 * n) / PAGE));
       }
@@ -219,19 +230,17 @@ export class Marker {
 
   /** Words that are a pointer once the address of the block before is taken out, at 8 bytes. */
   #scanXored(base: number, from: number, to: number, block: number, key: number): void {
-    const words = this.#words;
-    const { regionBits } = this.#blocks;
+    const { words, found } = this.#chunk;
     const low = key >>> 0;
     const high = Math.floor(key / 2 ** 32);
-    const last = (to - base) >>> 2;
-    for (let n = ((from - base + 7) >>> 3) << 1; n + 1 < last; n += 2) {
-      // Of two that are aligned alike the lower bits are gone, and a number that is small has some.
-      if (((words[n] as number) & 7) !== 0 || (words[n] === 0 && words[n + 1] === 0)) continue;
+    const first = ((from - base + 7) >>> 3) << 1;
+    const count = this.#chunk.xored(first, (to - base) >>> 2, this.#blocks.ranges, high);
+    for (let each = 0; each < count; each++) {
+      const n = found[each] as number;
       const region = ((words[n + 1] as number) ^ high) & REGION_MASK;
-      if ((((regionBits[region >>> 5] as number) >>> (region & 31)) & 1) === 0) continue;
       const rest = ((words[n] as number) ^ low) >>> 0;
-      const found = this.#blocks.find(region, rest);
-      if (found !== NONE) this.#reach(found, block, region * 2 ** 32 + rest);
+      const target = this.#blocks.find(region, rest);
+      if (target !== NONE) this.#reach(target, block, region * 2 ** 32 + rest);
     }
   }
 

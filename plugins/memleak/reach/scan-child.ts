@@ -14,6 +14,7 @@ import { Blocks } from './blocks.js';
 import { Marker } from './marker.js';
 import { decodeOrder, encodeOutcome, type Outcome, READY } from './scan-wire.js';
 import { runsOfTarget, type TargetFiles, TargetMemory } from './target-memory.js';
+import { Words } from './words.js';
 
 function run(): void {
   for (let files = receiveFiles(); files; files = receiveFiles()) {
@@ -28,7 +29,7 @@ function scan(files: TargetFiles, bytes: Buffer): Buffer {
   scanBegan = performance.now();
   const { order, starts, sizes } = decodeOrder(bytes);
   const memory = new TargetMemory(files);
-  const marker = new Marker(new Blocks(starts, sizes), memory);
+  const marker = new Marker(new Blocks(starts, sizes), memory, words);
   const runs = runsOfTarget(files, memory);
   const swapped = sumOf(runs.filter(({ isSwapped }) => isSwapped));
   if (swapped > order.mostSwapped) memory.miss('swap', swapped);
@@ -64,6 +65,8 @@ function lookAgain(marker: Marker, passes: number): void {
   }
 }
 
+/** Its file and its address space are had before the rights to them are given up. */
+const words = new Words();
 let scanBegan = 0;
 const LEAST_AGAIN_MS = 20;
 /** Who waits for the answer does not wait for ever. */
