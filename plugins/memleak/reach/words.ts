@@ -1,5 +1,5 @@
 /**
- * The inner loop of the scan: which words of a piece of memory may be pointers. In WebAssembly (words.c), eight times
+ * The inner loop of the scan: which words of a piece of memory may be pointers. In WebAssembly (words.wasm.c), eight times
  * as fast as in JavaScript. clang's object file is a module that exports nothing: its functions are exported
  * here, and so the build needs no linker.
  */
@@ -28,7 +28,7 @@ interface Exports {
 /** Bytes of memory that are searched at a time. */
 export const CHUNK = 1 << 18;
 const PAGE = 1 << 16;
-/** In the order of words.c. */
+/** In the order of words.wasm.c. */
 const FUNCTIONS = ['pointers', 'xored'];
 const HEADER = 8;
 const CUSTOM = 0;
