@@ -50,8 +50,14 @@ export class DwarfFile {
     const inner = address - units.bias;
     const place = this.#place(unit, inner);
     const chain = this.#chain(unit, units.scopesAt(unit, inner), place);
-    if (chain.length === 0) return [{ ...outer, ...place }];
+    if (chain.length === 0) return [{ ...outer, ...place, ...this.#lackOf(unit) }];
     return chain.map((frame) => (frame.inlined ? frame : { ...outer, ...frame }));
+  }
+
+  /** The file beside a skeleton unit has the functions and their inline chains. It is not opened. */
+  #lackOf(unit: Pointer): Pick<FoundFrame, 'lack'> {
+    const file = this.#dw.string(unit, DW_AT_DWO_NAME) ?? this.#dw.string(unit, DW_AT_GNU_DWO_NAME);
+    return file === undefined ? {} : { lack: SPLIT };
   }
 
   #chain(unit: Pointer, dies: readonly Die[], innermost: Place): FoundFrame[] {
@@ -144,4 +150,8 @@ const DW_AT_CALL_FILE = 0x58;
 const DW_AT_CALL_LINE = 0x59;
 const DW_AT_LINKAGE_NAME = 0x6e;
 const DW_AT_MIPS_LINKAGE_NAME = 0x2007;
+const DW_AT_DWO_NAME = 0x76;
+const DW_AT_GNU_DWO_NAME = 0x2130;
+const SPLIT =
+  'its debug information is in .dwo files, which are not read, so inlined functions are missing: build it without -gsplit-dwarf';
 const MAX_FRAMES = 256;
