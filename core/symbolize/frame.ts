@@ -18,7 +18,7 @@ export interface Frame {
   readonly buildId?: string;
   /** `address` in the addresses of its file: the same wherever the file is mapped. */
   readonly moduleAddress?: bigint;
-  /** Why there is no name. */
+  /** Why there is no name; beside a name, why there is no more than that. */
   readonly lack?: string;
   /** The reason passes, and is none of the file's: who asks again may get the name. */
   readonly isTemporary?: true;

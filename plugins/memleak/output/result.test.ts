@@ -59,3 +59,16 @@ test('growth that recorded allocations do not explain is told, with who sees the
   assert.match(grown('/usr/bin/shop', 49 * 1024).join(), /--mmap/);
   assert.deepEqual(grown('/usr/bin/shop', 100e6), []);
 });
+
+test('of a file that is named in part it is said once what is missing', () => {
+  const [stack] = STACKS;
+  assert.ok(stack);
+  const frame = { address: 1n, inlined: false, module: '/opt/shop', lack: 'no .dwo files' };
+  const frames = [{ ...frame, function: 'buy' }, { ...frame, function: 'sell' }, frame];
+  const snapshot = fakeSnapshot({ targets: [fakeTarget({})], stacks: [{ ...stack, frames }] });
+  const { notes } = resultOf(planOf({}), { by: 'done', elapsed: 1, snapshot, said: undefined });
+  assert.deepEqual(
+    notes.filter((note) => note.startsWith('/opt')),
+    ['/opt/shop: no .dwo files'],
+  );
+});

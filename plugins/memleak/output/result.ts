@@ -4,6 +4,7 @@ import { harmless } from '../../../core/cli/text.js';
 import { JUDGE_DEFAULTS } from '../judge/options.js';
 import type { LeakSnapshot, Target } from '../model.js';
 import type { Plan } from './options.js';
+import { partlyNamedNotes } from './partly-named.js';
 import { unexplainedOf } from './unexplained.js';
 import { formatAge, formatSize } from './units.js';
 
@@ -33,6 +34,7 @@ export function resultOf(plan: Plan, { by, elapsed, snapshot, said }: Ended): Re
     ...samplingNotes(plan, snapshot),
     ...pausedNotes(targets),
     ...scanNotes(targets),
+    ...partlyNamedNotes(snapshot?.stacks ?? []),
     ...targets.flatMap((target) => harmless(unexplainedOf(target) ?? '') || []),
   ];
   if (targets.length === 0) {

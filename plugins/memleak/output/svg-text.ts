@@ -70,7 +70,9 @@ function frameTitle({ name, frame }: FlameNode): string[] {
     name,
     ...(source === undefined ? [] : [source]),
     ...(marks.length === 0 ? [] : [marks.join(', ')]),
-    ...(frame.lack === undefined ? [] : [`no name: ${frame.lack}`]),
+    ...(frame.lack === undefined
+      ? []
+      : [frame.function === undefined ? `no name: ${frame.lack}` : frame.lack]),
   ];
 }
 
