@@ -85,7 +85,7 @@ int session(struct pt_regs *ctx)
 SEC("uprobe")
 int multi_entry(struct pt_regs *ctx)
 {
-	OWN_STACK(ctx);
+	OWN_STACK_BY(nowhere_else, ctx);
 	enter(ctx, bpf_get_attach_cookie(ctx) & ~(__u64)ML_LEAF);
 	return 0;
 }

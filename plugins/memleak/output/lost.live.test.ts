@@ -62,14 +62,20 @@ suite('who is not seen to the end', { skip, concurrency: 2 }, () => {
     assert.ok(first && second);
     await Promise.all([first.until(/ready/), second.until(/ready/)]);
     const pids = [first, second].map(({ pid }) => String(pid));
-    const cli = Reading.cli(t, 'leaks', '--pid', ...pids, '-d', '6s', '--once');
-    setTimeout(() => first.child.kill('SIGTERM'), 3000);
+    const cli = Reading.cli(t, 'leaks', '--pid', ...pids, '--live', '--interval', '500ms');
+    const rows = (pid: string) => {
+      const watched = cli.text.slice(cli.text.lastIndexOf('Watched')).split('\n\n')[0] ?? '';
+      return watched.split('\n').filter((line) => line.trim().startsWith(`${pid} `));
+    };
+    const areHeld = () => pids.every((pid) => rows(pid).some((row) => !/ 0 B /.test(row)));
+    await cli.reaches('both hold something', areHeld);
+    first.child.kill('SIGTERM');
+    await cli.reaches('it is told that one ended', () => /ended/.test(cli.text));
+    cli.child.kill('SIGINT');
     assert.equal(await cli.closed, 0, cli.errors);
-    const watched = cli.text.slice(cli.text.indexOf('Watched')).split('\n\n')[0] ?? '';
     for (const pid of pids) {
-      const rows = watched.split('\n').filter((line) => line.trim().startsWith(`${pid} `));
-      assert.equal(rows.length, 1, watched);
-      assert.doesNotMatch(rows[0] ?? '', / 0 B /, watched);
+      assert.equal(rows(pid).length, 1, cli.text);
+      assert.doesNotMatch(rows(pid)[0] ?? '', / 0 B /, cli.text);
     }
   });
 

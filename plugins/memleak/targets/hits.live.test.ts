@@ -1,95 +1,22 @@
 /** Targets and the kernel's side together: what real processes allocate by each allocator is seen. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
-import { silentLogger } from '../../../core/logger.js';
 import { Scope } from '../../../core/scope.js';
-import { readProcessMap } from '../../../core/symbolize/process-map.js';
-import type { Reading } from '../model.js';
 import { missing, openIn, strategies } from '../user/live-watched.js';
 import type { UserWatcher } from '../user/watcher.js';
-import { makeTargetsConfig } from './config.js';
-import type { FollowedTarget } from './followed-target.js';
-import { Targets } from './targets.js';
-import { compile, Program, type StartOptions, workshop } from './testing/program.js';
+import { compile, Program, preloaded, type StartOptions, workshop } from './testing/program.js';
+import { Seen } from './testing/seen.js';
 
 const dir = workshop();
 const dynamic = compile(dir, 'allocate', 'allocate.c', { flags: ['-DWITH_DLOPEN', '-ldl'] });
 const news = compile(dir, 'news', 'news.cc', { compiler: 'g++', flags: ['-O2'] });
 const library = compile(dir, 'libown-malloc.so', 'own-malloc.c', { flags: ['-shared', '-fPIC'] });
-const LIBRARIES = '/usr/lib/x86_64-linux-gnu';
 const skip = missing ?? dynamic.missing ?? false;
 
 /** The kernel detaches perf events one after another, a tenth of a second each: they are tried on few. */
 const SLOW = /perf/;
 const FEW: ReadonlySet<string> = new Set(['glibc', 'musl, static']);
-
-class Seen {
-  readonly #targets;
-  #now = 0;
-  longest = 0;
-
-  constructor(
-    readonly watch: UserWatcher,
-    readonly program: Program,
-    ...others: readonly Program[]
-  ) {
-    const targets = [program, ...others].map(({ pid }) => ({ pid }));
-    this.#targets = new Targets({
-      watch,
-      config: makeTargetsConfig({ targets, budget: 0 }),
-      health: { degraded: () => undefined, clear: () => undefined },
-      logger: silentLogger,
-      readMap: (pid) => readProcessMap(pid),
-      clock: () => this.#now,
-    });
-  }
-
-  async look(): Promise<this> {
-    this.#now++;
-    do {
-      const began = performance.now();
-      this.#targets.refresh();
-      this.longest = Math.max(this.longest, performance.now() - began);
-      await setImmediate();
-    } while (this.#targets.busy);
-    return this;
-  }
-
-  get target(): FollowedTarget {
-    return this.#targets.current()[0] as FollowedTarget;
-  }
-
-  /** Of that many bytes each, or by a stack that satisfies. */
-  outstanding(size: number): { readonly count: number; readonly frames: readonly bigint[] } {
-    const found = this.#readings().filter(
-      ({ bytes, allocations }) => allocations > 0 && bytes / allocations === size,
-    );
-    const count = found.reduce((sum, { allocations }) => sum + allocations, 0);
-    return { count, frames: found[0]?.frames ?? [] };
-  }
-
-  moduleOf(address: bigint): string | undefined {
-    return this.target.map?.find(address)?.path;
-  }
-
-  /** ms that it took. */
-  async close(): Promise<number> {
-    const began = performance.now();
-    await this.#targets.close();
-    return performance.now() - began;
-  }
-
-  #readings(): readonly Reading[] {
-    return this.watch
-      .read({ ages: false })
-      .readings.filter(
-        ({ source }) => source.kind === 'process' && source.pid === this.program.pid,
-      );
-  }
-}
 
 async function start(context: TestContext, file: string, options: StartOptions = {}) {
   const program = await Program.start(file, options);
@@ -114,9 +41,9 @@ for (const strategy of strategies) {
         compiler: 'musl-gcc',
         flags: ['-static'],
       }),
-      jemalloc: preloaded('libjemalloc.so.2'),
-      tcmalloc: preloaded('libtcmalloc_minimal.so.4'),
-      mimalloc: preloaded('libmimalloc.so.2'),
+      jemalloc: { path: dynamic.path, ...preloaded('libjemalloc.so.2') },
+      tcmalloc: { path: dynamic.path, ...preloaded('libtcmalloc_minimal.so.4') },
+      mimalloc: { path: dynamic.path, ...preloaded('libmimalloc.so.2') },
     };
     for (const [name, made] of Object.entries(kinds)) {
       if (SLOW.test(strategy) && !FEW.has(name)) continue;
@@ -225,10 +152,4 @@ for (const strategy of strategies) {
       await seen.close();
     });
   });
-}
-
-function preloaded(name: string) {
-  const library = join(LIBRARIES, name);
-  const lack = existsSync(library) ? undefined : `${name} is not installed`;
-  return { path: dynamic.path, env: { LD_PRELOAD: library }, missing: lack };
 }

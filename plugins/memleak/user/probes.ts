@@ -66,17 +66,29 @@ function plansOf(strategy: string, sites: readonly ProbeSite[]): Plan[] {
   // Functions share their ends: a place is probed once.
   const exits = [...new Set(sites.flatMap((site) => site.exits ?? []))];
   const atExits = exits.length > 0 ? [{ program: 'at_exit', offsets: exits }] : [];
+  const entriesOf = (some: readonly ProbeSite[]) => ({
+    offsets: some.map(placeOf),
+    cookies: some.map(cookieOf),
+  });
   if (strategy === 'session') {
-    const session = { offsets: sites.map(placeOf), cookies: sites.map(cookieOf) };
-    return [...atExits, { program: 'session', ...session }];
+    // In a child that the process forks the kernel prepares the return of each call that a session is
+    // for, whatever its program says: an exception would end the child.
+    const [seen, returned] = [
+      sites.filter((site) => site.exits),
+      sites.filter((one) => !one.exits),
+    ];
+    return [
+      ...atExits,
+      ...(seen.length > 0 ? [{ program: 'multi_entry', ...entriesOf(seen) }] : []),
+      ...(returned.length > 0 ? [{ program: 'session', ...entriesOf(returned) }] : []),
+    ];
   }
   // At the same place, where the stack is what it is at the entry: one breakpoint for both.
   const returning = sites.filter(returns).map(placeOf);
   const plans: Plan[] = [...atExits];
   if (returning.length > 0) plans.push({ program: 'any_return', offsets: returning });
   if (strategy === 'multi') {
-    const entries = { offsets: sites.map(placeOf), cookies: sites.map(cookieOf) };
-    return [...plans, { program: 'multi_entry', ...entries }];
+    return [...plans, { program: 'multi_entry', ...entriesOf(sites) }];
   }
   for (const shape of SHAPES) {
     const own = sites.filter((site) => site.shape === shape);

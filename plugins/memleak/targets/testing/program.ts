@@ -44,6 +44,15 @@ export function compileGo(dir: string, name: string, source: string): ReturnType
   return { path, missing };
 }
 
+const LIBRARIES = '/usr/lib/x86_64-linux-gnu';
+
+/** What has a program use this allocator; why it cannot. */
+export function preloaded(name: string) {
+  const library = join(LIBRARIES, name);
+  const missing = existsSync(library) ? undefined : `${name} is not installed`;
+  return { env: { LD_PRELOAD: library }, missing };
+}
+
 export interface StartOptions {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
