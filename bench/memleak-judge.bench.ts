@@ -9,6 +9,7 @@ import {
 import { rates, tally } from '../plugins/memleak/judge/simulation/tally.js';
 import type { Reading } from '../plugins/memleak/model.js';
 import type { BenchRow } from './bench.js';
+import { type Claim, calibrationRows } from './calibration.js';
 
 export const title = 'Judging leaks: 12,000 simulated programs, and the cost of 10,000 stacks';
 
@@ -39,7 +40,15 @@ function programs(setting: Setting): BenchRow[] {
     })),
     rateRow(`${setting}: precision`, precision, '= 1', precision === 1),
     rateRow(`${setting}: recall`, recall, '≥ 0.95', recall >= 0.95),
+    ...calibrationRows(`${setting}: calibration`, outcomes.flatMap(claimOf)),
   ];
+}
+
+/** What nothing can tell from a leak within the run says nothing about the judge. */
+function claimOf({ kind: { truth }, class: said, confidence = 0 }: Outcome): Claim[] {
+  return said === 'leak' && truth !== 'unknowable'
+    ? [{ confidence, isLeak: truth === 'leak' }]
+    : [];
 }
 
 const rateRow = (name: string, value: number, target: string, met: boolean): BenchRow => ({

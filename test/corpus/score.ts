@@ -10,8 +10,10 @@ export interface Score {
   /** Of those found: with the marked line on the stack. */
   readonly exact: number;
   readonly falseAlarms: number;
-  /** Seconds until each was confirmed, ascending. */
+  /** Seconds of watching until each was found, ascending. */
   readonly seconds: readonly number[];
+  /** The same from the first allocation of the leak that was seen. */
+  readonly ages: readonly number[];
 }
 
 export function scoreOf(outcomes: readonly Outcome[]): Score {
@@ -24,6 +26,7 @@ export function scoreOf(outcomes: readonly Outcome[]): Score {
     exact: found.filter(({ exactness }) => exactness === 'line').length,
     falseAlarms: outcomes.flatMap(({ verdict }) => verdict.falseAlarms).length,
     seconds: found.map(({ seconds }) => seconds).sort((a, b) => a - b),
+    ages: found.map(({ age }) => age).sort((a, b) => a - b),
   };
 }
 

@@ -11,8 +11,11 @@ const named = (name: string): CorpusProgram => {
 };
 const alarm = (...lines: string[]): Alarm => ({
   state: 'confirmed',
+  confidence: 0.9,
+  stack: lines.join(),
   frames: lines.map(frameOf),
   seconds: 9,
+  age: 8,
   text: '',
 });
 const lineOf = (program: CorpusProgram, mark: string) =>
@@ -69,4 +72,19 @@ test('what only grows is to be suspected: to confirm it so soon is a false alarm
   const lost = named('leaks/steady');
   const there = `0: leak @ 0x1+0x1 /c/steady.c:${lineOf(lost, 'LEAK')}`;
   assert.equal(judge(lost, [{ ...alarm(there), state: 'suspected' }]).found.length, 0);
+});
+
+test('each stack that was called a leak is one claim: the last that was said of it', () => {
+  const program = named('leaks/steady');
+  const leak = alarm(`0: leak @ 0x1+0x1 /c/steady.c:${lineOf(program, 'LEAK')}`);
+  const other = alarm('0: main @ 0x1+0x1 /c/steady.c:1');
+  const { claims } = judge(program, [
+    { ...leak, state: 'suspected', confidence: 0.5 },
+    leak,
+    other,
+  ]);
+  assert.deepEqual(claims, [
+    { confidence: 0.9, isLeak: true },
+    { confidence: 0.9, isLeak: false },
+  ]);
 });

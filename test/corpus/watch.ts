@@ -179,7 +179,15 @@ class Agent {
     const seconds = (performance.now() - this.#began) / 1000;
     this.alarms.push({
       pid: Number(attributes['process.pid']),
-      alarm: { state, frames: trace.split('\n').map(frameOf), seconds, text: `${body}\n${trace}` },
+      alarm: {
+        state,
+        confidence: Number(attributes[`${EVENT}.confidence`] ?? 0),
+        stack: String(attributes['memwatcher.allocation.stack.id']),
+        frames: trace.split('\n').map(frameOf),
+        seconds,
+        age: (Date.now() - Date.parse(String(attributes[`${EVENT}.first_seen`]))) / 1000,
+        text: `${body}\n${trace}`,
+      },
     });
   }
 }
