@@ -1,6 +1,6 @@
 import { fallsBehind } from './backlog.js';
 import type { Finding } from './finding.js';
-import { type Growth, GrowthMeter } from './growth.js';
+import { countedRises, type Growth, GrowthMeter } from './growth.js';
 import { COLUMN, delayOf, type Horizon, SLOTS } from './horizon.js';
 import type { JudgeOptions } from './options.js';
 import { duration, percent } from './phrases.js';
@@ -13,6 +13,8 @@ interface Candidate {
   readonly survival: number | undefined;
   /** More comes in than goes out: then what is old need not live on. */
   readonly behind: boolean;
+  /** Rises, as `judging.min_rises` counts them. */
+  readonly rises: number;
 }
 
 /** Finds what one horizon of a stack says. Has no state of its own but scratch space. */
@@ -60,7 +62,8 @@ export class Examiner {
     }
     const larger = bytes && bytes.amount > bytes.base / 2;
     if (larger && this.#evenCount(horizon)) {
-      found.push({ growth: bytes, column: COLUMN.bytes, survival: undefined, behind: false });
+      const rises = countedRises(bytes);
+      found.push({ growth: bytes, column: COLUMN.bytes, survival: undefined, behind: false, rises });
     }
     return found;
   }
@@ -72,7 +75,7 @@ export class Examiner {
     const survival = ages && survivalOf(horizon, column, start, agesTime - since, ages, unit);
     const dies = survival !== undefined && survival < this.options.minSurvival;
     const behind = dies && column === COLUMN.count && fallsBehind(horizon, growth, unit);
-    return { growth, column, survival, behind };
+    return { growth, column, survival, behind, rises: growth.rises };
   }
 
   #measure(horizon: Horizon, column: number, unit: number): Growth | undefined {
@@ -87,7 +90,7 @@ export class Examiner {
   }
 
   #strength(
-    { growth, column, survival, behind }: Candidate,
+    { growth, column, survival, behind, rises }: Candidate,
     stack: StackRecord,
     horizon: Horizon,
   ): Finding['strength'] {
@@ -95,7 +98,7 @@ export class Examiner {
     const window = horizon.slotLength * 2;
     if (growth.strain > 1) return 'none';
     if (survival !== undefined && survival < options.minSurvival && !behind) return 'none';
-    const events = column === COLUMN.bytes ? growth.rises : growth.amount / stack.unit;
+    const events = column === COLUMN.bytes ? rises : growth.amount / stack.unit;
     // Frees that were missed may all have been of this stack.
     if (column !== COLUMN.bytes && stack.missedFrees * 2 > growth.amount) return 'none';
     const span = growth.span + delayOf(horizon, column);
@@ -108,24 +111,23 @@ export class Examiner {
       column === COLUMN.bytes ||
       turnover < 0.05 ||
       events >= Math.max(2 * options.minRises, 2.5 * Math.sqrt(crowd));
-    // A table that doubles rises seldom, and as its need predicts: the next time is not yet due.
-    const few = column === COLUMN.bytes && growth.doubling && growth.overdue < 0;
     const more = column === COLUMN.bytes || behind ? 1.5 : 1;
-    const enough = few ? 4 : more * options.minRises;
-    if (span >= (options.confirmWindows - 1) * window && growth.rises >= enough) {
+    const enough = more * options.minRises;
+    if (span >= (options.confirmWindows - 1) * window && rises >= enough) {
       if (events >= enough && generationsKnown && beyondChance) return 'strong';
     }
-    const suspect = span >= (options.suspectWindows - 0.5) * window && growth.rises >= 4;
-    return suspect && events >= 4 ? 'weak' : 'none';
+    const few = TO_SUSPECT * options.minRises;
+    const suspect = span >= (options.suspectWindows - 0.5) * window && rises >= few;
+    return suspect && events >= few ? 'weak' : 'none';
   }
 
   #leak(
-    { growth, column, survival, behind }: Candidate,
+    { growth, column, survival, behind, rises }: Candidate,
     strength: Finding['strength'],
     stack: StackRecord,
   ) {
     const margin = 1 - Math.max(0, growth.strain) / 2;
-    const amount = Math.min(1, growth.rises / (2 * this.options.minRises));
+    const amount = Math.min(1, rises / (2 * this.options.minRises));
     const base = strength === 'strong' ? 0.8 : 0.5;
     const confidence = (base + (1 - base) * 0.95 * margin * amount) * Math.sqrt(stack.coverage);
     const what = column === COLUMN.bytes ? 'bytes in the same allocations' : 'allocations';
@@ -137,7 +139,7 @@ export class Examiner {
     const reason =
       `the floor of ${what} has risen ${growth.rises} times in ${duration(growth.span)}, ` +
       `evenly up to now${alive}`;
-    const doubling = column === COLUMN.bytes && growth.doubling;
+    const doubling = column === COLUMN.bytes && growth.factor > 1;
     return { class: 'leak' as const, confidence, strength, reason, doubling, span: growth.span };
   }
 
@@ -205,6 +207,9 @@ export class Examiner {
     return last < 1 ? 0 : horizon.at(last, COLUMN.time) - horizon.at(0, COLUMN.time);
   }
 }
+
+/** Of the rises that confirm, how many suspect. */
+const TO_SUSPECT = 2 / 3;
 
 /** A series that gives back less needs no cleaner one. */
 const CLEAN = 0.1;

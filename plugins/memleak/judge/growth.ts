@@ -30,8 +30,10 @@ export interface Growth {
   /** Share of `amount` by which the next rise is overdue; below 0: not yet due. */
   readonly overdue: number;
   readonly overdueLimit: number;
-  /** Whether the last rises were each by the same factor, as of a table that doubles when full. */
-  readonly doubling: boolean;
+  /**
+   * The factor of the last rises if each was by the same, as of a table that doubles when full; else 1.
+   */
+  readonly factor: number;
   /** Seconds since it rose. */
   readonly still: number;
   /** The largest of the above by its limit; up to 1 nothing contradicts even growth. */
@@ -181,7 +183,7 @@ export class GrowthMeter {
       concavityLimit,
       overdue,
       overdueLimit,
-      doubling: isGeometric(levels),
+      factor: factorOf(levels),
       still,
       strain,
     };
@@ -210,7 +212,16 @@ export class GrowthMeter {
   }
 }
 
-function isGeometric(levels: readonly number[]): boolean {
+/**
+ * Rises as evidence. A table that grows by a factor rises as seldom as its need predicts: it counts as
+ * many rises as its first step fits into its growth, so that four doublings are fifteen. Once the next
+ * is due it is counted as anything else.
+ */
+export function countedRises({ rises, factor, overdue }: Growth): number {
+  return factor > 1 && overdue < 0 ? (factor ** rises - 1) / (factor - 1) : rises;
+}
+
+function factorOf(levels: readonly number[]): number {
   let least = Number.POSITIVE_INFINITY;
   let most = 0;
   for (let n = 1; n < levels.length; n++) {
@@ -218,5 +229,6 @@ function isGeometric(levels: readonly number[]): boolean {
     least = Math.min(least, factor);
     most = Math.max(most, factor);
   }
-  return least > 1.25 && most / least < 1.05;
+  const isGeometric = least > 1.25 && most / least < 1.05;
+  return isGeometric ? Math.cbrt((levels[3] ?? 0) / (levels[0] ?? 1)) : 1;
 }
