@@ -3,10 +3,11 @@ import { isLosing, withEvidence } from './evidence.js';
 import { Examiner } from './examiner.js';
 import type { Finding } from './finding.js';
 import type { Change, Judge, Surroundings } from './judge.js';
+import { isKnown, withDoubt } from './known.js';
 import { JUDGE_DEFAULTS, type JudgeOptions } from './options.js';
 import { identityOf, type SavedJudge, type SavedStack } from './saved.js';
 import { StackRecord } from './stack.js';
-import { judgementOf, nextState } from './states.js';
+import { judgementOf, nextState, unknownOf } from './states.js';
 
 /** A judge that can be saved, and go on with what was saved before a restart of the agent. */
 export interface LastingJudge extends Judge {
@@ -115,10 +116,12 @@ class StackJudge implements LastingJudge {
   }
 
   #judge(stack: StackRecord, now: number): void {
-    const finding = withEvidence(decide(stack), stack, this.options);
-    const enough = stack.coverage >= this.options.minCoverage;
-    const state = enough ? nextState(stack, finding, this.options) : stateOf(stack);
-    stack.judgement = judgementOf(stack, state, finding, now, this.options);
+    const { options } = this;
+    const finding = withDoubt(withEvidence(decide(stack), stack, options), stack, options);
+    if (finding.class === 'leak') stack.grows((finding.growth ?? 0) / 3600);
+    stack.judgement = isKnown(finding, stack, options)
+      ? judgementOf(stack, nextState(stack, finding, options), finding, now)
+      : unknownOf(stack, now);
   }
 }
 

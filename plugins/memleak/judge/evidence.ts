@@ -32,7 +32,7 @@ function lost(finding: Finding, stack: StackRecord): Finding {
     ...rest,
     class: 'leak',
     kind: 'lost',
-    confidence: LOST * Math.sqrt(stack.coverage),
+    confidence: LOST,
     strength: 'certain',
     reason: `nothing in the process points to ${Math.round(blocks)} of its allocations any more (${share})`,
   };
@@ -84,7 +84,8 @@ function isKnownReferenced(stack: StackRecord, options: JudgeOptions): boolean {
  * goes on. Long is what is longer than it took before.
  */
 export function isLosing(stack: StackRecord, { confirmWindows, window }: JudgeOptions): boolean {
-  const { time, lostTime, lostPause } = stack;
-  if ((knownReach(stack)?.lostRecords ?? 0) < LEAST_LOST) return false;
+  const { time, lostTime, lostPause, missedFrees } = stack;
+  // A block whose free was missed looks lost. What was missed of allocations hides leaks, and makes none.
+  if ((knownReach(stack)?.lostRecords ?? 0) - missedFrees < LEAST_LOST) return false;
   return time - lostTime <= Math.max(confirmWindows * window, 3 * lostPause);
 }

@@ -1,5 +1,5 @@
-import type { Ages, Judgement, Reach, Reading } from '../model.js';
-import { coverageOf } from './coverage.js';
+import type { Ages, Coverage, Judgement, Reach, Reading } from '../model.js';
+import { chanceToSee, coverageOf } from './coverage.js';
 import type { Finding } from './finding.js';
 import { COLUMN, coarser, type Figures, Horizon, SLOTS } from './horizon.js';
 import type { Surroundings } from './judge.js';
@@ -26,6 +26,11 @@ export class StackRecord {
   ages: Ages | undefined;
   agesTime = 0;
   coverage = 1;
+  /** Allocations of the stack that would have been recorded since it was last seen to grow, had it gone on. */
+  expectedRecords = 0;
+  /** Allocations a second by which it last grew as a leak does; 0 before. */
+  #leakRate = 0;
+  #counted: Coverage;
   /** Age of its process when it was first observed, seconds; undefined of the kernel. */
   ageBefore: number | undefined;
   reach: Reach | undefined;
@@ -62,12 +67,19 @@ export class StackRecord {
   ) {
     this.since = time;
     this.#missedBefore = coverage.missedFrees;
+    this.#counted = coverage;
     this.horizons = [new Horizon(options.window / 2)];
   }
 
   /** Whether more of it is lost than at the reading before. */
   get hasNews(): boolean {
     return this.lostTime === this.time;
+  }
+
+  /** It grows as a leak does, by so many bytes a second: from now on it is expected to go on. */
+  grows(bytes: number): void {
+    this.expectedRecords = 0;
+    if (this.bytes > 0) this.#leakRate = (bytes * this.count) / this.bytes;
   }
 
   #takeReach(reach: Reach | undefined, time: number): void {
@@ -82,6 +94,12 @@ export class StackRecord {
     this.allocatedCount = reading.allocatedCount;
     this.freedCount = reading.freedCount;
     this.coverage = coverageOf(reading, surroundings.coverage);
+    if (this.#leakRate > 0) {
+      const seconds = time - this.time;
+      const chance = chanceToSee(reading, this.#counted, surroundings.coverage);
+      this.expectedRecords += this.#leakRate * seconds * chance;
+    }
+    this.#counted = surroundings.coverage;
     this.missedFrees = surroundings.coverage.missedFrees - this.#missedBefore;
     if (reading.bytesError > 0 && reading.bytes > 0) {
       this.unitBytes = (reading.bytesError * reading.bytesError) / reading.bytes;

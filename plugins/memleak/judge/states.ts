@@ -1,5 +1,6 @@
 import type { Judgement, State } from '../model.js';
 import type { Finding } from './finding.js';
+import { hasFallen } from './known.js';
 import type { JudgeOptions } from './options.js';
 import { percent } from './phrases.js';
 import type { StackRecord } from './stack.js';
@@ -45,7 +46,7 @@ function wantedState(
   { strength, class: kind, paused }: Finding,
 ): State {
   if (state === 'confirmed') {
-    const fallen = strength === 'none' && stack.floor < stack.confirmedBytes / 2;
+    const fallen = strength === 'none' && hasFallen(stack);
     const harmless = kind !== 'leak' && !paused && !stack.resting;
     return fallen || harmless ? 'resolved' : state;
   }
@@ -60,18 +61,13 @@ export function judgementOf(
   state: State,
   finding: Finding,
   now: number,
-  options: JudgeOptions,
 ): Judgement {
   const before = stack.judgement;
   const since = before?.state === state ? before.since : now;
   const growth = finding.growth === undefined ? {} : { growth: finding.growth };
   const { coverage } = stack;
-  if (coverage < options.minCoverage) {
-    const reason = `no verdict: ${percent(coverage)} coverage, ${percent(options.minCoverage)} is the least`;
-    return { state, coverage, ...growth, since, reason };
-  }
   if (state === 'resolved') {
-    const fallen = stack.floor < stack.confirmedBytes / 2;
+    const fallen = hasFallen(stack);
     const reason = fallen
       ? `outstanding bytes fell back to ${percent(stack.floor / stack.confirmedBytes)} of what they were when confirmed`
       : finding.reason;
@@ -79,24 +75,37 @@ export function judgementOf(
     return { state, class: kind, confidence: 0.8, coverage, ...growth, since, reason };
   }
   if (state === 'confirmed' && finding.strength === 'none') {
-    const { class: of, confidence, kind } = before ?? {};
-    const kept =
-      of && confidence !== undefined ? { class: of, confidence, ...(kind && { kind }) } : {};
     return {
       state,
-      ...kept,
+      ...verdictOf(before),
       coverage,
       ...growth,
       since,
       reason: `confirmed before; ${finding.reason}`,
     };
   }
-  const verdict = finding.class
-    ? {
-        class: finding.class,
-        confidence: finding.confidence,
-        ...(finding.kind && { kind: finding.kind }),
-      }
-    : {};
-  return { state, ...verdict, coverage, ...growth, since, reason: finding.reason };
+  return { state, ...verdictOf(finding), coverage, ...growth, since, reason: finding.reason };
+}
+
+/**
+ * What is said of a stack of which too little was recorded. What was held of it stays: nothing that is
+ * known speaks against it. `now`: Unix ms.
+ */
+export function unknownOf({ judgement, coverage }: StackRecord, now: number): Judgement {
+  const { state = 'watching', since = now } = judgement ?? {};
+  const seen = `${percent(coverage)} coverage`;
+  if (state !== 'confirmed' && state !== 'suspected') {
+    return { state, coverage, since, reason: `no verdict: too little was recorded, ${seen}` };
+  }
+  const reason = `${state} before; too little was recorded to know whether it goes on, ${seen}`;
+  return { state, ...verdictOf(judgement), coverage, since, reason };
+}
+
+/** Class, confidence and kind, where there is a class. */
+function verdictOf(
+  of: Partial<Pick<Judgement, 'class' | 'confidence' | 'kind'>> = {},
+): Pick<Judgement, 'class' | 'confidence' | 'kind'> {
+  const { class: kind, confidence, kind: how } = of;
+  if (kind === undefined || confidence === undefined) return {};
+  return { class: kind, confidence, ...(how && { kind: how }) };
 }

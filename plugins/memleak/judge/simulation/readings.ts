@@ -1,5 +1,6 @@
-import type { Ages, Reading } from '../../model.js';
+import type { Ages, Coverage, Reading } from '../../model.js';
 import type { Random } from './random.js';
+import { FULL_SIGHT, type Sight } from './sight.js';
 import type { Trace } from './trace.js';
 
 /** How a program is watched. Times in seconds. */
@@ -14,6 +15,8 @@ export interface Watching {
   readonly agesEvery: number;
   /** Mean bytes between samples; 0: all are recorded. */
   readonly sampling: number;
+  /** Absent: nothing is missed. */
+  readonly sight?: Sight;
 }
 
 const OCTAVES = 40;
@@ -24,9 +27,12 @@ class Records {
   readonly deaths: Float64Array;
   readonly sizes: Float64Array;
   readonly weights: Float64Array;
+  /** When what was missed happened, ascending. */
+  readonly missedAllocations: number[] = [];
+  readonly missedFrees: number[] = [];
   length = 0;
 
-  constructor(trace: Trace, sampling: number, random: Random) {
+  constructor(trace: Trace, { sampling, length, sight = FULL_SIGHT }: Watching, random: Random) {
     const { births, deaths, sizes } = trace;
     this.births = new Float64Array(births.length);
     this.deaths = new Float64Array(births.length);
@@ -35,25 +41,39 @@ class Records {
     const order = births.map((_, n) => n).sort((a, b) => (births[a] ?? 0) - (births[b] ?? 0));
     for (const n of order) {
       const size = sizes[n] ?? 0;
+      const birth = births[n] ?? 0;
       const share = sampling > 0 ? -Math.expm1(-size / sampling) : 1;
       // What was allocated before the watcher came is not known to it.
-      if ((births[n] ?? 0) < 0 || !(random.next() < share)) continue;
-      this.births[this.length] = births[n] ?? 0;
-      this.deaths[this.length] = deaths[n] ?? 0;
+      if (birth < 0 || !(random.next() < share)) continue;
+      if (isMissed(sight.allocations(birth / length), random)) {
+        this.missedAllocations.push(birth);
+        continue;
+      }
+      let death = deaths[n] ?? 0;
+      if (death < length && isMissed(sight.frees(death / length), random)) {
+        this.missedFrees.push(death);
+        death = Number.POSITIVE_INFINITY;
+      }
+      this.births[this.length] = birth;
+      this.deaths[this.length] = death;
       this.sizes[this.length] = size;
       this.weights[this.length++] = 1 / share;
     }
+    this.missedFrees.sort((a, b) => a - b);
   }
 }
+
+/** Draws nothing where nothing is missed, so that such programs stay what they were. */
+const isMissed = (share: number, random: Random): boolean => share > 0 && random.chance(share);
 
 /** A reading each collection in which the stack is known, as the ledger gives them. */
 export function* readingsOf(
   trace: Trace,
   watching: Watching,
   random: Random,
-): Generator<{ reading: Reading; time: number }> {
+): Generator<{ reading: Reading; time: number; coverage: Coverage }> {
   const { length, interval, jitter, missed, agesEvery, sampling } = watching;
-  const records = new Records(trace, sampling, random);
+  const records = new Records(trace, watching, random);
   let alive: number[] = [];
   let next = 0;
   let allocatedCount = 0;
@@ -94,8 +114,20 @@ export function* readingsOf(
       firstSeen: (records.births[0] ?? 0) * 1e9,
       ...(looks && { ages: agesOf(records, alive, time) }),
     };
-    yield { reading, time };
+    const coverage: Coverage = {
+      samplingInterval: sampling,
+      missedAllocations: before(records.missedAllocations, time),
+      missedFrees: before(records.missedFrees, time),
+      recorded: next,
+    };
+    yield { reading, time, coverage };
   }
+}
+
+/** How many of the times have come. */
+function before(times: readonly number[], time: number): number {
+  const later = times.findIndex((each) => each > time);
+  return later < 0 ? times.length : later;
 }
 
 function agesOf(records: Records, alive: readonly number[], time: number): Ages {

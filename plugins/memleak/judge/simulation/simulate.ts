@@ -4,6 +4,7 @@ import { type JudgeOptions, windowOfRun } from '../options.js';
 import type { Kind } from './program.js';
 import { Random } from './random.js';
 import { readingsOf, type Watching } from './readings.js';
+import type { Sight } from './sight.js';
 import type { Trace } from './trace.js';
 
 /** How a program is run: a minute on the command line, or hours under the agent. */
@@ -16,6 +17,7 @@ export interface Outcome {
   readonly state: State;
   readonly class: Class | undefined;
   readonly confidence: number | undefined;
+  readonly coverage: number;
   readonly reason: string;
   /** Whether it was called a leak at any time, and when, as a share of the run. */
   readonly confirmedAt: number | undefined;
@@ -30,6 +32,7 @@ export function simulate(
   setting: Setting,
   seed: number,
   options: Partial<JudgeOptions> = {},
+  sightFor?: (random: Random) => Sight,
 ): Outcome {
   const random = new Random(seed);
   for (let n = 0; n < 8; n++) random.next();
@@ -39,13 +42,11 @@ export function simulate(
   const judge = createJudge({ ...options, window });
   let confirmedAt: number | undefined;
   let changes = 0;
-  const sampled = { ...watching, sampling: samplingFor(trace, random) };
-  const coverage = { samplingInterval: sampled.sampling, missedAllocations: 0, missedFrees: 0 };
-  for (const { reading, time } of readingsOf(trace, sampled, random)) {
-    judge.observe(reading, time, {
-      coverage: { ...coverage, recorded: reading.allocatedCount },
-      outstandingBytes: reading.bytes,
-    });
+  const sampling = samplingFor(trace, random);
+  const sight = sightFor?.(random);
+  const sampled = { ...watching, sampling, ...(sight && { sight }) };
+  for (const { reading, time, coverage } of readingsOf(trace, sampled, random)) {
+    judge.observe(reading, time, { coverage, outstandingBytes: reading.bytes });
     for (const { after } of judge.conclude(time, time * 1000)) {
       changes++;
       if (after.state === 'confirmed') confirmedAt ??= time / watching.length;
@@ -59,6 +60,7 @@ export function simulate(
     state: judgement?.state ?? 'watching',
     class: judgement?.class,
     confidence: judgement?.confidence,
+    coverage: judgement?.coverage ?? 1,
     reason: judgement?.reason ?? '',
     confirmedAt,
     changes,
