@@ -95,11 +95,8 @@ export class Examiner {
     return this.#meter.measure(this.#times, this.#values, length, unit);
   }
 
-  #strength(
-    { growth, column, survival, behind, rises }: Candidate,
-    stack: StackRecord,
-    horizon: Horizon,
-  ): Finding['strength'] {
+  #strength(candidate: Candidate, stack: StackRecord, horizon: Horizon): Finding['strength'] {
+    const { growth, column, survival, behind, rises } = candidate;
     const { options } = this;
     const window = horizon.slotLength * 2;
     if (growth.strain > 1) return 'none';
@@ -117,8 +114,7 @@ export class Examiner {
       column === COLUMN.bytes ||
       turnover < 0.05 ||
       events >= Math.max(2 * options.minRises, 2.5 * Math.sqrt(crowd));
-    const more = column === COLUMN.bytes || behind ? 1.5 : 1;
-    const enough = more * options.minRises;
+    const enough = this.#enough(candidate);
     if (span >= (options.confirmWindows - 1) * window && rises >= enough) {
       if (events >= enough && generationsKnown && beyondChance) return 'strong';
     }
@@ -127,18 +123,14 @@ export class Examiner {
     return suspect && events >= few ? 'weak' : 'none';
   }
 
-  #leak(
-    { growth, column, survival, behind, rises }: Candidate,
-    strength: Finding['strength'],
-    stack: StackRecord,
-    horizon: Horizon,
-  ) {
+  #leak(candidate: Candidate, strength: Finding['strength'], stack: StackRecord, horizon: Horizon) {
+    const { growth, column, survival, behind, rises } = candidate;
     const margin = 1 - Math.max(0, growth.strain) / 2;
     const amount = Math.min(1, rises / (2 * this.options.minRises));
     const base = strength === 'strong' ? 0.8 : 0.5;
     const evenness = base + (1 - base) * 0.95 * margin * amount;
-    const often = strength === 'strong' ? 1 : frequencyOf(rises, growth, horizon);
-    const confidence = evenness * often * Math.sqrt(stack.coverage);
+    const doubt = strength === 'strong' ? 1 : this.#doubt(candidate, horizon);
+    const confidence = evenness * doubt * Math.sqrt(stack.coverage);
     const what = column === COLUMN.bytes ? 'bytes in the same allocations' : 'allocations';
     const alive = behind
       ? ', as more come in than go out'
@@ -150,6 +142,23 @@ export class Examiner {
       `evenly up to now${alive}`;
     const doubling = column === COLUMN.bytes && growth.factor > 1;
     return { class: 'leak' as const, confidence, strength, reason, doubling, span: growth.span };
+  }
+
+  /**
+   * 0 to 1: what lowers the confidence in growth that only suspects: it has risen too few times to
+   * confirm, or too seldom (measured on the simulated programs).
+   */
+  #doubt(candidate: Candidate, { slotLength }: Horizon): number {
+    const { span, width } = candidate.growth;
+    const often = (candidate.rises * slotLength * width) / span;
+    const frequency = (often - RAREST) / (FREQUENT - RAREST);
+    const many = Math.min(1, candidate.rises / this.#enough(candidate));
+    return Math.max(0, Math.min(1, frequency)) * many ** 2;
+  }
+
+  /** Rises that confirm. */
+  #enough({ column, behind }: Candidate): number {
+    return (column === COLUMN.bytes || behind ? 1.5 : 1) * this.options.minRises;
   }
 
   #harmless(candidates: readonly Candidate[], stack: StackRecord, horizon: Horizon) {
@@ -224,13 +233,9 @@ const TO_SUSPECT = 2 / 3;
 const CLEAN = 0.1;
 
 /**
- * 0 to 1: how far rises are as frequent as a leak's. What has risen in one half window of seven is as
- * good as never one, in one of three about as often as any (measured on the simulated programs).
+ * Rises per half window: what has risen in one of seven is as good as never a leak, in one of three about
+ * as often as any.
  */
-function frequencyOf(rises: number, { span, width }: Growth, { slotLength }: Horizon): number {
-  const share = (rises * slotLength * width) / span;
-  return Math.max(0, Math.min(1, (share - RAREST) / (FREQUENT - RAREST)));
-}
 const RAREST = 1 / 7;
 const FREQUENT = 1 / 3;
 
