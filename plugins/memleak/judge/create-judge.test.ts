@@ -85,14 +85,64 @@ test('a leak that has stopped is resolved, and confirmed again when it goes on',
   assert.deepEqual(again, ['suspected', 'confirmed']);
 });
 
-test('with little coverage there is no verdict, and the reason says so', () => {
+/** A tenth of all allocations was recorded. */
+const poor: Coverage = { ...full, missedAllocations: 9e6 };
+
+test('with little coverage growth only suspects, with a confidence as low, and the reason says so', () => {
   const judge = createJudge({ window: WINDOW });
-  const changes = watch(judge, [1, 60], (time) => time, { ...full, missedAllocations: 9e6 });
-  assert.deepEqual(changes, []);
+  const states = watch(judge, [1, 60], (time) => time, poor).map(({ after }) => after.state);
+  assert.deepEqual(states, ['suspected']);
   const judgement = judge.judgement('k');
-  assert.equal(judgement?.class, undefined);
-  assert.equal(judgement?.confidence, undefined);
-  assert.match(judgement?.reason ?? '', /10 % coverage/);
+  assert.equal(judgement?.class, 'leak');
+  assert.ok((judgement?.confidence ?? 1) < 0.4, `${judgement?.confidence}`);
+  assert.match(judgement?.reason ?? '', /only 10 % was recorded/);
+});
+
+test('with little coverage nothing is called harmless that was not seen to grow', () => {
+  const judge = createJudge({ window: WINDOW });
+  watch(judge, [1, 60], () => 500, poor);
+  const { state, class: kind, reason = '' } = judge.judgement('k') ?? {};
+  assert.deepEqual([state, kind], ['watching', undefined]);
+  assert.match(reason, /^no verdict: 10 % coverage/);
+});
+
+/** Confirmed after a minute, of which all was recorded. */
+function confirmed(): Judge {
+  const judge = createJudge({ window: WINDOW });
+  watch(judge, [1, 60], (time) => time);
+  assert.equal(judge.judgement('k')?.state, 'confirmed');
+  return judge;
+}
+
+test('with little coverage a leak that was given back is resolved', () => {
+  const states = watch(confirmed(), [61, 90], () => 0, poor).map(({ after }) => after.state);
+  assert.deepEqual(states, ['resolved']);
+});
+
+test('with little coverage a leak that has stopped is resolved once it would have been seen to go on', () => {
+  // A block a second, of which one in 1,000 would be sampled: three are expected after 3,000 s.
+  const sampled = { ...full, samplingInterval: 16_000 };
+  const judge = confirmed();
+  assert.deepEqual(
+    watch(judge, [61, 2800], () => 60, sampled),
+    [],
+  );
+  const { state, class: kind, reason = '' } = judge.judgement('k') ?? {};
+  assert.deepEqual([state, kind], ['confirmed', 'leak']);
+  assert.match(reason, /^confirmed before; too little was recorded/);
+  const states = watch(judge, [2801, 3500], () => 60, sampled).map(({ after }) => after.state);
+  assert.deepEqual(states, ['resolved']);
+});
+
+test('a leak of which nothing would be recorded stays confirmed', () => {
+  const judge = confirmed();
+  for (let time = 61; time <= 2000; time++) {
+    const coverage = { ...full, missedAllocations: 1e6 * time };
+    const of = reading({ allocations: 60, bytes: 960, allocatedCount: 220 });
+    judge.observe(of, time, { coverage, outstandingBytes: of.bytes });
+    assert.deepEqual(judge.conclude(time, time * 1000), []);
+  }
+  assert.equal(judge.judgement('k')?.state, 'confirmed');
 });
 
 test('frees that may have been missed could be all that grows', () => {

@@ -118,7 +118,9 @@ class StackJudge implements LastingJudge {
   #judge(stack: StackRecord, now: number): void {
     const { options } = this;
     const finding = withDoubt(withEvidence(decide(stack), stack, options), stack, options);
-    if (finding.class === 'leak') stack.grows((finding.growth ?? 0) / 3600);
+    if (finding.class === 'leak' && finding.still === 0) {
+      stack.grows((finding.growth ?? 0) / 3600);
+    }
     stack.judgement = isKnown(finding, stack, options)
       ? judgementOf(stack, nextState(stack, finding, options), finding, now)
       : unknownOf(stack, now);

@@ -1,7 +1,7 @@
 /** What growth comes to with what is known of references. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Judgement, Reach, Reading } from '../model.js';
+import type { Coverage, Judgement, Reach, Reading } from '../model.js';
 import { createJudge } from './create-judge.js';
 
 const WINDOW = 300;
@@ -14,14 +14,24 @@ interface Course {
   /** By seconds watched. */
   readonly lost?: (time: number) => number | undefined;
   readonly allocations?: (time: number) => number;
+  readonly missed?: Partial<Coverage>;
 }
 
 /** Judgements by seconds watched, of a stack that grows by a block a second. */
-function judged({ hours, age = 0, lost = () => undefined, allocations = (time) => time }: Course) {
+function judged({
+  hours,
+  age = 0,
+  lost = () => undefined,
+  allocations = (time) => time,
+  missed = {},
+}: Course) {
   const judge = createJudge({ window: WINDOW });
   const course: [time: number, Judgement][] = [];
   for (let time = EVERY; time <= hours * 3600; time += EVERY) {
-    const coverage = { samplingInterval: 0, missedAllocations: 0, missedFrees: 0, recorded: 1e6 };
+    // Frees that were missed before the stack was first seen are not its own.
+    const missedFrees = time > EVERY ? (missed.missedFrees ?? 0) : 0;
+    const { missedAllocations = 0 } = missed;
+    const coverage = { samplingInterval: 0, missedAllocations, missedFrees, recorded: 1e6 };
     const reading = readingOf(allocations(time), time, lost(time));
     judge.observe(reading, time, { coverage, outstandingBytes: 1e9, age: age + time });
     judge.conclude(time, time * 1000);
@@ -96,6 +106,22 @@ describe('a stack that grows', () => {
     });
     assert.equal(firstConfirmed(course), 120);
     assert.equal(course.at(-1)?.[1].state, 'resolved');
+  });
+
+  test('and is lost is confirmed whatever was missed of allocations', () => {
+    const course = judged({ hours: 1, lost: (time) => time, missed: { missedAllocations: 9e7 } });
+    assert.equal(firstConfirmed(course), EVERY);
+    const [, last] = course.at(-1) ?? assert.fail();
+    assert.deepEqual([last.kind, last.confidence], ['lost', 0.99]);
+  });
+
+  test('and seems lost is not, where as many frees were missed', () => {
+    const lost = (time: number) => Math.min(time - EVERY, 600);
+    const course = judged({ hours: 1, lost, missed: { missedFrees: 600 } });
+    const kinds = course.map(([, { kind }]) => kind);
+    assert.ok(!kinds.includes('lost'));
+    const beyond = judged({ hours: 1, lost, missed: { missedFrees: 500 } });
+    assert.ok(beyond.some(([time, { kind }]) => time > 500 && kind === 'lost'));
   });
 
   test('that loses a block an hour does not go to and fro', () => {

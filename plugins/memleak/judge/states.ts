@@ -95,7 +95,7 @@ export function unknownOf({ judgement, coverage }: StackRecord, now: number): Ju
   const { state = 'watching', since = now } = judgement ?? {};
   const seen = `${percent(coverage)} coverage`;
   if (state !== 'confirmed' && state !== 'suspected') {
-    return { state, coverage, since, reason: `no verdict: too little was recorded, ${seen}` };
+    return { state, coverage, since, reason: `no verdict: ${seen} is too little` };
   }
   const reason = `${state} before; too little was recorded to know whether it goes on, ${seen}`;
   return { state, ...verdictOf(judgement), coverage, since, reason };
