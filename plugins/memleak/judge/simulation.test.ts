@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { JUDGE_DEFAULTS } from './options.js';
 import { HARMLESS } from './simulation/harmless.js';
 import { LEAKS } from './simulation/leaks.js';
+import { SIGHTS } from './simulation/sight.js';
 import { type Setting, simulate } from './simulation/simulate.js';
 import { rates, tally } from './simulation/tally.js';
 
@@ -48,4 +50,25 @@ test('of what is said with some confidence, at least as much is right', () => {
       );
     }
   }
+});
+
+test('of programs of which little is recorded no harmless one is confirmed, and leaks are suspected', () => {
+  const seen = Object.entries(SIGHTS).flatMap(([sight, draw]) =>
+    [...LEAKS, ...HARMLESS].flatMap((kind, k) =>
+      Array.from({ length: 4 }, (_, n) => {
+        const outcome = simulate(kind, 'minute', 50_000 + 1000 * k + n, {}, draw);
+        return { sight, ...outcome };
+      }),
+    ),
+  );
+  const poor = seen.filter(({ coverage }) => coverage < JUDGE_DEFAULTS.minCoverage);
+  const wrong = poor.filter(({ kind, state }) => kind.truth !== 'leak' && state === 'confirmed');
+  assert.deepEqual(
+    wrong.map(({ sight, kind, seed }) => `${sight}: ${kind.name} ${seed}`),
+    [],
+  );
+  const leaks = poor.filter(({ kind }) => kind.truth === 'leak');
+  const told = leaks.filter(({ state }) => state === 'suspected' || state === 'confirmed');
+  assert.ok(leaks.length > 100, `${leaks.length} are too few to tell`);
+  assert.ok(told.length >= 0.65 * leaks.length, `${told.length} of ${leaks.length}`);
 });
