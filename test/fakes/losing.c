@@ -3,7 +3,8 @@
  * `losing lose`: loses a block several times a second. `losing fill`: keeps each in a table, as a cache
  * does that is not full yet. `losing hurry`: the same, and allocates and frees as fast as it can meanwhile.
  * `losing serve`: loses a block ten times a second, as a server does that allocates and frees tens of
- * thousands of others meanwhile. Says `ready` when it has made its first.
+ * thousands of others meanwhile. `losing hoard`: loses a block several times a second, and keeps 150 others
+ * each time. Says `ready` when it has made its first.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,13 +69,16 @@ int main(int argc, char **argv)
 {
 	const char *how = argc > 1 ? argv[1] : "fill";
 	int serves = !strcmp(how, "serve");
-	int loses = serves || !strcmp(how, "lose");
+	int hoards = !strcmp(how, "hoard");
+	int loses = serves || hoards || !strcmp(how, "lose");
 
 	for (unsigned n = 0;; n++) {
 		if (loses)
 			lose();
 		else
 			fill(n);
+		for (unsigned i = 0; hoards && i < 150; i++)
+			fill(i);
 		forget();
 		if (n == 0) {
 			printf("ready\n");

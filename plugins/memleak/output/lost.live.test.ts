@@ -12,6 +12,8 @@ interface StackLine {
   readonly kind: string | null;
   readonly lost_allocations: number | null;
   readonly allocations: number;
+  readonly confidence: number | null;
+  readonly coverage: number;
   readonly frames: readonly { readonly function: string | null }[];
 }
 
@@ -21,7 +23,12 @@ const skip =
     : 'root is needed to probe the functions of others';
 
 suite('what is lost', { skip, concurrency: 3 }, () => {
-  const watched = async (t: Parameters<typeof Reading.of>[0], how: string, ...args: string[]) => {
+  const watched = async (
+    t: Parameters<typeof Reading.of>[0],
+    how: string,
+    where: string,
+    ...args: string[]
+  ) => {
     const target = Reading.of(t, programOf('losing'), [how]);
     await target.until(/ready/);
     const cli = Reading.cli(t, 'leaks', '--pid', String(target.pid), '-f', 'json', ...args);
@@ -30,27 +37,41 @@ suite('what is lost', { skip, concurrency: 3 }, () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as StackLine);
-    const stack = lines.find(({ frames }) => frames?.[0]?.function === how);
+    const stack = lines.find(({ frames }) => frames?.[0]?.function === where);
     assert.ok(stack, cli.text + cli.errors);
     return { stack, errors: cli.errors };
   };
 
   test('is confirmed in ten seconds, as it runs', async (t) => {
-    const { stack, errors } = await watched(t, 'lose', '-d', '10s');
+    const { stack, errors } = await watched(t, 'lose', 'lose', '-d', '10s');
     assert.deepEqual([stack.state, stack.kind], ['confirmed', 'lost'], errors);
     assert.ok((stack.lost_allocations ?? 0) >= 3);
   });
 
   test('is all that is lost, to the block, while it stands still', async (t) => {
-    const { stack, errors } = await watched(t, 'lose', '-d', '3s', '--pause');
+    const { stack, errors } = await watched(t, 'lose', 'lose', '-d', '3s', '--pause');
     assert.match(errors, /held still for \d+ ms/);
     assert.deepEqual([stack.state, stack.kind], ['confirmed', 'lost'], errors);
     // The last one may still be on its way to be lost.
     assert.ok((stack.lost_allocations ?? 0) >= stack.allocations - 1, JSON.stringify(stack));
   });
 
+  test('is confirmed where most allocations found no room, and are missed', async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'mem-watcher-missed-'));
+    t.after(() => rmSync(dir, { recursive: true }));
+    const config = join(dir, 'agent.yaml');
+    writeFileSync(config, 'plugins: { memleak: { max_allocations: 1024 } }\n');
+    const { stack, errors } = await watched(t, 'hoard', 'lose', '-d', '10s', '--config', config);
+    assert.ok(stack.coverage < 0.5, `${stack.coverage}`);
+    assert.deepEqual(
+      [stack.state, stack.kind, stack.confidence],
+      ['confirmed', 'lost', 0.99],
+      errors,
+    );
+  });
+
   test('is nothing of what is in a table, however it grows', async (t) => {
-    const { stack, errors } = await watched(t, 'fill', '-d', '10s', '--scan');
+    const { stack, errors } = await watched(t, 'fill', 'fill', '-d', '10s', '--scan');
     assert.notEqual(stack.state, 'confirmed', errors);
     assert.equal(stack.lost_allocations, 0, errors);
   });
