@@ -111,7 +111,7 @@ export type LeakKind = (typeof LEAK_KINDS)[number];
 /** What is held of one stack. */
 export interface Judgement {
   readonly state: State;
-  /** Absent while too little was seen, and where `coverage` is too low for a verdict. */
+  /** Absent while too little was seen, or too little recorded to know. */
   readonly class?: Class;
   /** 0 to 1: of the class. Absent with it. */
   readonly confidence?: number;

@@ -19,7 +19,9 @@ export const judgingConfig = z
       .min(0)
       .max(1)
       .default(JUDGE_DEFAULTS.minCoverage)
-      .describe('no verdict on a smaller share of allocations and frees'),
+      .describe(
+        'share of allocations and frees; below it growth only suspects, nothing is called harmless, and a state is left only on evidence',
+      ),
     suspect_windows: z
       .int()
       .min(2)
@@ -37,7 +39,9 @@ export const judgingConfig = z
       .min(2)
       .max(20)
       .default(JUDGE_DEFAULTS.minRises)
-      .describe('times that the floor rises, in as many half windows, before a leak is confirmed'),
+      .describe(
+        'half windows in which the floor rises before a leak is confirmed, two thirds of them before it is suspected; half as many again for bytes in the same allocations and queues; a buffer that grows by a factor counts as many rises as its first step fits into its growth',
+      ),
     max_drawdown: z
       .number()
       .min(0)

@@ -8,13 +8,17 @@ export interface JudgeOptions {
   readonly window: number;
   /** Horizons, each four times the one before: with five and 5 min, 1 h to 10 days. */
   readonly horizons: number;
-  /** 0 to 1: with less coverage there is no verdict. */
+  /** 0 to 1: with less coverage only what was recorded counts (`known.ts`). */
   readonly minCoverage: number;
   /** Windows that growth must last before a stack is suspected. */
   readonly suspectWindows: number;
   /** Windows that growth must last before a leak is confirmed. */
   readonly confirmWindows: number;
-  /** Times that the floor must rise, in as many half windows, before a leak is confirmed. */
+  /**
+   * Half windows in which the floor must rise before a leak is confirmed; two thirds of them before it
+   * is suspected. Of bytes in the same allocations, and of queues, half as many again. A table that
+   * grows by a factor counts as its first step fits into its growth (`countedRises`).
+   */
   readonly minRises: number;
   /** How much of the growth the floor may give back in between. */
   readonly maxDrawdown: number;

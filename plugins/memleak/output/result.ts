@@ -70,7 +70,9 @@ function samplingNotes({ sampling, duration }: Plan, snapshot: LeakSnapshot | un
   );
   const open = (snapshot?.stacks ?? []).filter(
     ({ judgement, reading }) =>
-      reading.bytesError > 0 && judgement.coverage < JUDGE_DEFAULTS.minCoverage,
+      reading.bytesError > 0 &&
+      judgement.class === undefined &&
+      judgement.coverage < JUDGE_DEFAULTS.minCoverage,
   );
   const bytes = open.reduce((sum, { reading }) => sum + reading.bytes, 0);
   const all = (snapshot?.targets ?? []).reduce((sum, target) => sum + target.bytes, 0);
