@@ -134,6 +134,15 @@ test('with little coverage a leak that has stopped is resolved once it would hav
   assert.deepEqual(states, ['resolved']);
 });
 
+test('with little coverage a leak that stopped is resolved after a restart of the agent too', () => {
+  const before = createJudge({ window: WINDOW });
+  watch(before, [1, 60], (time) => time);
+  const judge = createJudge({ window: WINDOW }, before.save());
+  const sampled = { ...full, samplingInterval: 160 };
+  const states = watch(judge, [65, 300], () => 1, sampled).map(({ after }) => after.state);
+  assert.deepEqual(states, ['resolved']);
+});
+
 test('a leak of which nothing would be recorded stays confirmed', () => {
   const judge = confirmed();
   for (let time = 61; time <= 2000; time++) {

@@ -123,7 +123,7 @@ class StackJudge implements LastingJudge {
     }
     stack.judgement = isKnown(finding, stack, options)
       ? judgementOf(stack, nextState(stack, finding, options), finding, now)
-      : unknownOf(stack, now);
+      : unknownOf(stack, finding, now);
   }
 }
 

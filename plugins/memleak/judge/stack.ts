@@ -28,7 +28,7 @@ export class StackRecord {
   coverage = 1;
   /** Allocations of the stack that would have been recorded since it was last seen to grow, had it gone on. */
   expectedRecords = 0;
-  /** Allocations a second by which it last grew as a leak does; 0 before. */
+  /** Bytes per second by which it last grew as a leak does; 0 before. */
   #leakRate = 0;
   #counted: Coverage;
   /** Age of its process when it was first observed, seconds; undefined of the kernel. */
@@ -76,10 +76,20 @@ export class StackRecord {
     return this.lostTime === this.time;
   }
 
-  /** It grows as a leak does, by so many bytes a second: from now on it is expected to go on. */
+  /** It grows as a leak does, by so many bytes per second: from now on it is expected to go on. */
   grows(bytes: number): void {
     this.expectedRecords = 0;
-    if (this.bytes > 0) this.#leakRate = (bytes * this.count) / this.bytes;
+    this.#leakRate = bytes;
+  }
+
+  /** Adds what a leak as fast as before would have left since the last reading. */
+  #expect(reading: Reading, time: number, coverage: Coverage): void {
+    if (this.#leakRate > 0 && reading.bytes > 0 && Number.isFinite(this.time)) {
+      const allocations = (this.#leakRate * reading.allocations) / reading.bytes;
+      const chance = chanceToSee(reading, this.#counted, coverage);
+      this.expectedRecords += allocations * (time - this.time) * chance;
+    }
+    this.#counted = coverage;
   }
 
   #takeReach(reach: Reach | undefined, time: number): void {
@@ -94,12 +104,7 @@ export class StackRecord {
     this.allocatedCount = reading.allocatedCount;
     this.freedCount = reading.freedCount;
     this.coverage = coverageOf(reading, surroundings.coverage);
-    if (this.#leakRate > 0) {
-      const seconds = time - this.time;
-      const chance = chanceToSee(reading, this.#counted, surroundings.coverage);
-      this.expectedRecords += this.#leakRate * seconds * chance;
-    }
-    this.#counted = surroundings.coverage;
+    this.#expect(reading, time, surroundings.coverage);
     this.missedFrees = surroundings.coverage.missedFrees - this.#missedBefore;
     if (reading.bytesError > 0 && reading.bytes > 0) {
       this.unitBytes = (reading.bytesError * reading.bytesError) / reading.bytes;
@@ -148,6 +153,7 @@ export class StackRecord {
     if (this.horizons.length === 0) this.horizons.push(new Horizon(this.options.window / 2));
     this.confirmedBytes = saved.confirmedBytes;
     this.judgement = saved.judgement;
+    if (saved.judgement.class === 'leak') this.grows((saved.judgement.growth ?? 0) / 3600);
     this.ageBefore = saved.ageBefore ?? this.ageBefore;
   }
 

@@ -91,14 +91,19 @@ export function judgementOf(
  * What is said of a stack of which too little was recorded. What was held of it stays: nothing that is
  * known speaks against it. `now`: Unix ms.
  */
-export function unknownOf({ judgement, coverage }: StackRecord, now: number): Judgement {
+export function unknownOf(
+  { judgement, coverage }: StackRecord,
+  { growth }: Finding,
+  now: number,
+): Judgement {
   const { state = 'watching', since = now } = judgement ?? {};
+  const known = { state, coverage, ...(growth !== undefined && { growth }), since };
   const seen = `${percent(coverage)} coverage`;
   if (state !== 'confirmed' && state !== 'suspected') {
-    return { state, coverage, since, reason: `no verdict: ${seen} is too little` };
+    return { ...known, reason: `no verdict: ${seen} is too little` };
   }
   const reason = `${state} before; too little was recorded to know whether it goes on, ${seen}`;
-  return { state, ...verdictOf(judgement), coverage, since, reason };
+  return { ...known, ...verdictOf(judgement), reason };
 }
 
 /** Class, confidence and kind, where there is a class. */
