@@ -127,19 +127,28 @@ test('with little coverage a leak that has stopped is resolved once it would hav
     watch(judge, [61, 2800], () => 60, sampled),
     [],
   );
-  const { state, class: kind, reason = '' } = judge.judgement('k') ?? {};
+  const { state, class: kind, confidence, reason = '' } = judge.judgement('k') ?? {};
   assert.deepEqual([state, kind], ['confirmed', 'leak']);
+  assert.ok((confidence ?? 0) > 0.9, 'what was known before keeps its confidence');
   assert.match(reason, /^confirmed before; too little was recorded/);
   const states = watch(judge, [2801, 3500], () => 60, sampled).map(({ after }) => after.state);
   assert.deepEqual(states, ['resolved']);
 });
 
 test('with little coverage a leak that stopped is resolved after a restart of the agent too', () => {
+  const sampled = { ...full, samplingInterval: 1600 };
   const before = createJudge({ window: WINDOW });
   watch(before, [1, 60], (time) => time);
+  assert.deepEqual(
+    watch(before, [61, 140], () => 60, sampled),
+    [],
+  );
   const judge = createJudge({ window: WINDOW }, before.save());
-  const sampled = { ...full, samplingInterval: 160 };
-  const states = watch(judge, [65, 300], () => 1, sampled).map(({ after }) => after.state);
+  assert.deepEqual(
+    watch(judge, [145, 250], () => 1, sampled),
+    [],
+  );
+  const states = watch(judge, [251, 900], () => 1, sampled).map(({ after }) => after.state);
   assert.deepEqual(states, ['resolved']);
 });
 

@@ -32,9 +32,15 @@ export const hasFallen = ({ floor, confirmedBytes }: StackRecord): boolean =>
 /**
  * Of growth of which little was recorded it is not known whether it is even: where ever more is
  * recorded, a cache that fills ever more slowly looks like a leak. It suspects, and does not confirm.
+ * What was known before stays: less coverage takes nothing from its confidence.
  */
 export function withDoubt(finding: Finding, stack: StackRecord, options: JudgeOptions): Finding {
-  if (finding.strength !== 'strong' || stack.coverage >= options.minCoverage) return finding;
-  const doubt = `only ${percent(stack.coverage)} was recorded, too little to be sure`;
-  return { ...finding, strength: 'weak', reason: `${finding.reason}; ${doubt}` };
+  const { coverage, judgement } = stack;
+  if (finding.class !== 'leak' || coverage >= options.minCoverage) return finding;
+  const isHeld = judgement?.class === 'leak' && judgement.state !== 'watching';
+  const held = isHeld ? (judgement.confidence ?? 0) : 0;
+  const confidence = Math.max(held, finding.confidence);
+  if (finding.strength !== 'strong') return { ...finding, confidence };
+  const doubt = `only ${percent(coverage)} was recorded, too little to be sure`;
+  return { ...finding, confidence, strength: 'weak', reason: `${finding.reason}; ${doubt}` };
 }

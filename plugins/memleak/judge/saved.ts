@@ -24,6 +24,8 @@ export const savedStack = z.object({
   }),
   /** Of its process, seconds, when it was first observed. */
   ageBefore: z.number().min(0).exactOptional(),
+  /** Bytes per second by which it last grew as a leak does. */
+  leakRate: z.number().exactOptional(),
   /** Of each horizon, the finest first, its rows; null: not known. */
   horizons: z.array(z.array(row).max(SLOTS)).max(8),
 });

@@ -153,7 +153,7 @@ export class StackRecord {
     if (this.horizons.length === 0) this.horizons.push(new Horizon(this.options.window / 2));
     this.confirmedBytes = saved.confirmedBytes;
     this.judgement = saved.judgement;
-    if (saved.judgement.class === 'leak') this.grows((saved.judgement.growth ?? 0) / 3600);
+    this.#leakRate = saved.leakRate ?? 0;
     this.ageBefore = saved.ageBefore ?? this.ageBefore;
   }
 
@@ -166,6 +166,7 @@ export class StackRecord {
       confirmedBytes: this.confirmedBytes,
       judgement,
       ...(this.ageBefore !== undefined && { ageBefore: this.ageBefore }),
+      ...(this.#leakRate > 0 && { leakRate: this.#leakRate }),
       horizons: this.horizons.map((horizon) =>
         horizon.saved().map((row) => row.map((value) => (Number.isNaN(value) ? null : value))),
       ),
