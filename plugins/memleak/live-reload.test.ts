@@ -20,7 +20,7 @@ const raw = (pid: number, level: string) => ({
   start_timeout: '5m',
   shutdown_timeout: '2m',
   log: { level },
-  plugins: { memleak: { enabled: true, targets: [{ pid }], budget: 0, state_dir: '-' } },
+  plugins: { memleak: { enabled: true, targets: [{ pid }], budget: 0, limit: 0, state_dir: '-' } },
 });
 
 const sumOf = ({ plugins }: Collection, metric: string): number =>

@@ -79,7 +79,7 @@ async function trace(watch: UserWatcher, pid: number): Promise<void> {
   let now = 0;
   const targets = new Targets({
     watch,
-    config: makeTargetsConfig({ targets: [{ pid }], budget: 0 }),
+    config: makeTargetsConfig({ targets: [{ pid }], budget: 0, limit: 0 }),
     health: { degraded: () => undefined, clear: () => undefined },
     logger: silentLogger,
     readMap: (id) => readProcessMap(id),

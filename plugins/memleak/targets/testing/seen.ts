@@ -22,7 +22,7 @@ export class Seen {
     const targets = [program, ...others].map(({ pid }) => ({ pid }));
     this.#targets = new Targets({
       watch,
-      config: makeTargetsConfig({ targets, budget: 0 }),
+      config: makeTargetsConfig({ targets, budget: 0, limit: 0 }),
       health: { degraded: () => undefined, clear: () => undefined },
       logger: silentLogger,
       readMap: (pid) => readProcessMap(pid),
