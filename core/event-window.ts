@@ -41,7 +41,8 @@ export class EventWindow {
   /** By how much the clock was set since the beginning, ms; 0 for what rounding and slewing add up to. */
   get #moved(): number {
     const moved = wallAhead() - this.#began;
-    return Math.abs(moved) < CLOCK_SET ? 0 : moved;
+    // The wall clock has whole ms: by as much it may seem to have moved further than it was set.
+    return Math.abs(moved) < CLOCK_SET ? 0 : moved - 1;
   }
 }
 
