@@ -26,9 +26,6 @@ export interface PluginBindings {
   readonly metrics: Metrics;
 }
 
-/** How often both instances are read at a handover, until nothing comes in between. */
-const HANDOVER_READINGS = 5;
-
 export type PluginBuilder = (module: PluginModule, bindings: PluginBindings) => Plugin;
 
 /** The agent that a runner works for: an agent that follows another takes its runners over. */
@@ -59,6 +56,9 @@ export interface PluginCollection {
   readonly batch: PointBatch;
   readonly durationMs: number;
 }
+
+/** How often both instances are read at a handover, until nothing comes in between. */
+const HANDOVER_READINGS = 5;
 
 /**
  * One plugin's life: built, started, asked for snapshots, closed. Nothing that it throws gets past
@@ -189,8 +189,7 @@ export class PluginRunner {
       await predecessor.#hand('handing over', (old) => old.handOver?.(), milliseconds);
     }
     await this.#hand('taking over', (plugin) => plugin.takeOver?.(), milliseconds);
-    if (!predecessor || !this.#reader) return;
-    if (predecessor.status.state === 'failed') return;
+    if (!predecessor || !this.#reader || predecessor.status.state === 'failed') return;
     this.#needsBaseline = true;
     await this.#readBoth(predecessor, milliseconds, signal);
   }

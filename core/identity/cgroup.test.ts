@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { cgroupLine, containerOf, isContainer } from './cgroup.js';
+import { cgroupLine, containerOf } from './cgroup.js';
 
 const A = 'a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90';
 const B = '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef';
@@ -120,20 +120,6 @@ const TABLE: readonly Row[] = [
   ['nothing', ''],
   ['very long', `/${'x'.repeat(100_000)}`],
 ];
-
-describe('isContainer', () => {
-  it('goes by the beginning of an id, and by a whole name', () => {
-    const cases: [string | undefined, string, boolean][] = [
-      [A, A.slice(0, 12), true],
-      [A, `name:${A.slice(0, 12)}`, false],
-      ['web-1', 'name:web-1', true],
-      ['web-1', 'name:web', false],
-      [undefined, 'name:web', false],
-      [undefined, A, false],
-    ];
-    for (const [id, name, is] of cases) assert.equal(isContainer(id, name), is, `${id} ${name}`);
-  });
-});
 
 describe('containerOf', () => {
   for (const [what, path, containerId, podUid] of TABLE) {

@@ -2,7 +2,6 @@
  * Which container and pod a cgroup belongs to, told from its path alone: no runtime is asked.
  * Pure; what the running kernel says of a process is read in `cgroup-paths.ts`.
  */
-import * as z from 'zod';
 
 export interface ContainerIdentity {
   /** 64 hex digits, or the name where the runtime knows its containers by name; absent outside containers. */
@@ -40,19 +39,6 @@ const NAMED = [
   /(?:^|\/)garden\/([0-9a-f]{8}(?:-[0-9a-f]{4}){4,6}[0-9a-f]*)$/,
   /(?:^|\/)ecs\/[0-9a-f]{32}\/([0-9a-f]{32}-\d+)$/,
 ];
-
-/** For configurations. The kernel knows the names that LXC gives, but not those of Docker. */
-export const containerName = z
-  .string()
-  .regex(
-    /^(?:[0-9a-f]{12,64}|name:[^/]{1,253})$/,
-    'is not the id of a container, or its first 12 digits, or name:NAME of LXC or systemd-nspawn',
-  );
-
-/** Whether `name`, as configured, means this container. */
-export const isContainer = (containerId: string | undefined, name: string): boolean =>
-  containerId !== undefined &&
-  (name.startsWith('name:') ? name === `name:${containerId}` : containerId.startsWith(name));
 
 /** crio-conmon-ID, libpod-conmon-ID: the monitor of a container runs beside it, not in it. */
 const MONITOR = /(?:^|-)conmon$/;

@@ -5,6 +5,7 @@ import {
   type FilterConfig,
   type FilterSubject,
   filterConfig,
+  isContainer,
   makeFilter,
   namePattern,
   passwdUserId,
@@ -101,5 +102,19 @@ describe('makeFilter', () => {
     ]) {
       assert(!check(id), id);
     }
+  });
+});
+
+describe('isContainer', () => {
+  it('goes by the beginning of an id, and by a whole name', () => {
+    const cases: [string | undefined, string, boolean][] = [
+      [CONTAINER, CONTAINER.slice(0, 12), true],
+      [CONTAINER, `name:${CONTAINER.slice(0, 12)}`, false],
+      ['web-1', 'name:web-1', true],
+      ['web-1', 'name:web', false],
+      [undefined, 'name:web', false],
+      [undefined, CONTAINER, false],
+    ];
+    for (const [id, name, is] of cases) assert.equal(isContainer(id, name), is, `${id} ${name}`);
   });
 });

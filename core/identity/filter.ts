@@ -4,8 +4,20 @@
  */
 import * as z from 'zod';
 import { MemWatcherError } from '../errors.js';
-import { containerName, isContainer } from './cgroup.js';
 import type { CgroupIdentity } from './cgroup-paths.js';
+
+/** For configurations. The kernel knows the names that LXC gives, but not those of Docker. */
+export const containerName = z
+  .string()
+  .regex(
+    /^(?:[0-9a-f]{12,64}|name:[^/]{1,253})$/,
+    'is not the id of a container, or its first 12 digits, or name:NAME of LXC or systemd-nspawn',
+  );
+
+/** Whether `name`, as configured, means this container. */
+export const isContainer = (containerId: string | undefined, name: string): boolean =>
+  containerId !== undefined &&
+  (name.startsWith('name:') ? name === `name:${containerId}` : containerId.startsWith(name));
 
 /** For a plugin's `config`; an empty list does not filter. */
 export const filterConfig = {

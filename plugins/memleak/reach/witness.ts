@@ -250,7 +250,7 @@ const MOST_PAUSED_MS = 1000;
 const keyOf = ({ pid, startTime }: ProcessId): string => `${pid}:${startTime}`;
 
 /** The lower bits of an address: what is above may be a tag. */
-const addressesOf = ({ words }: Pick<Registers, 'words'>): number[] =>
+export const addressesOf = ({ words }: Pick<Registers, 'words'>): number[] =>
   words.map((word) => Number(BigInt.asUintN(ADDRESS_BITS, word)));
 
 function unreadText({ unread, swapped }: Pick<Scan, 'unread' | 'swapped'>): string {

@@ -1,5 +1,5 @@
 /**
- * The inner loop of the scan: which words of a piece of memory may be pointers. In WebAssembly (words.wasm.c), eight times
+ * The inner loop of the scan: which words of a piece of memory may be pointers. In WebAssembly (words.wasm.c), four times
  * as fast as in JavaScript. clang's object file is a module that exports nothing: its functions are exported
  * here, and so the build needs no linker.
  */

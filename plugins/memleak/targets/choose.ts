@@ -1,6 +1,6 @@
 /** Which processes are targets, and by which entry of the configuration. Pure. */
-import { containerOf, isContainer } from '../../../core/identity/cgroup.js';
-import { namePattern } from '../../../core/identity/filter.js';
+import { containerOf } from '../../../core/identity/cgroup.js';
+import { isContainer, namePattern } from '../../../core/identity/filter.js';
 import { type Candidate, keyOf, namesOf } from './candidate.js';
 import type { TargetConfig } from './config.js';
 

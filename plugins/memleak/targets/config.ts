@@ -1,8 +1,7 @@
 /** Who is followed, and at what price: the part of the configuration that this folder reads. */
 import * as z from 'zod';
 import { size } from '../../../core/config/units.js';
-import { containerName } from '../../../core/identity/cgroup.js';
-import { isNamePattern } from '../../../core/identity/filter.js';
+import { containerName, isNamePattern } from '../../../core/identity/filter.js';
 import { SHAPES } from '../user/user-watch.js';
 
 /** Keys of a target of which it has exactly one. */

@@ -66,43 +66,36 @@ function plansOf(strategy: string, sites: readonly ProbeSite[]): Plan[] {
   // Functions share their ends: a place is probed once.
   const exits = [...new Set(sites.flatMap((site) => site.exits ?? []))];
   const atExits = exits.length > 0 ? [{ program: 'at_exit', offsets: exits }] : [];
-  const entriesOf = (some: readonly ProbeSite[]) => ({
-    offsets: some.map(placeOf),
-    cookies: some.map(cookieOf),
-  });
+  const [seen, returned] = byEnd(sites);
   if (strategy === 'session') {
     // In a child that the process forks the kernel prepares the return of each call that a session is
     // for, whatever its program says: an exception would end the child.
-    const [seen, returned] = [
-      sites.filter((site) => site.exits),
-      sites.filter((one) => !one.exits),
-    ];
-    return [
-      ...atExits,
-      ...(seen.length > 0 ? [{ program: 'multi_entry', ...entriesOf(seen) }] : []),
-      ...(returned.length > 0 ? [{ program: 'session', ...entriesOf(returned) }] : []),
-    ];
+    return [...atExits, ...entries('multi_entry', seen), ...entries('session', returned)];
   }
   // At the same place, where the stack is what it is at the entry: one breakpoint for both.
   const returning = sites.filter(returns).map(placeOf);
   const plans: Plan[] = [...atExits];
   if (returning.length > 0) plans.push({ program: 'any_return', offsets: returning });
   if (strategy === 'multi') {
-    return [...plans, { program: 'multi_entry', ...entriesOf(sites) }];
+    return [...plans, ...entries('multi_entry', sites)];
   }
   for (const shape of SHAPES) {
-    const own = sites.filter((site) => site.shape === shape);
-    const [seen, returned] = [own.filter((site) => site.exits), own.filter((site) => !site.exits)];
-    if (returned.length > 0) {
-      plans.push({ program: `entry_${shape}`, offsets: returned.map(placeOf) });
-    }
+    const [atRet, other] = byEnd(sites.filter((site) => site.shape === shape));
+    if (other.length > 0) plans.push({ program: `entry_${shape}`, offsets: other.map(placeOf) });
     // Without cookies a program says that its calls are seen to end at a `ret`.
-    if (seen.length > 0) {
-      plans.push({ program: `entry_exits_${shape}`, offsets: seen.map(placeOf) });
+    if (atRet.length > 0) {
+      plans.push({ program: `entry_exits_${shape}`, offsets: atRet.map(placeOf) });
     }
   }
   return plans;
 }
+
+/** Those whose calls are seen to end at a `ret`, and the others. */
+const byEnd = (sites: readonly ProbeSite[]) =>
+  [sites.filter(({ exits }) => exits), sites.filter(({ exits }) => !exits)] as const;
+
+const entries = (program: string, sites: readonly ProbeSite[]): Plan[] =>
+  sites.length > 0 ? [{ program, offsets: sites.map(placeOf), cookies: sites.map(cookieOf) }] : [];
 
 /** Where the stack is still what it is as the function begins, and the kernel steps through nothing. */
 const placeOf = ({ offset }: ProbeSite): number => offset;

@@ -24,8 +24,6 @@ export interface Load {
 }
 
 export interface Decision {
-  /** By target: mean bytes between samples from now on, of those for which it changes. */
-  readonly samplings: ReadonlyMap<string, number>;
   /** Targets to be paused now, and why. */
   readonly leave: ReadonlyMap<string, string>;
   /** Targets to be followed again. */
@@ -50,8 +48,8 @@ interface Left {
   readonly name: string;
   readonly until: number;
   readonly seconds: number;
-  /** What its bare hits took, if it is between two of its turns and not above the limit. */
-  readonly turn: number | undefined;
+  /** Share of a CPU that its bare hits took, if it is between two of its turns and not above the limit. */
+  readonly bare: number | undefined;
 }
 
 interface Pause {
@@ -97,11 +95,11 @@ export class Budget {
     this.#before = time;
     if (seconds > 0) this.#take(loads, seconds);
     const share = this.#sum(({ share: { total } }) => total);
-    const turns = this.#turns;
-    if (this.#config.budget > 0) markHot(time, this.#accounts.values(), turns, this.#config.budget);
+    const { budget } = this.#config;
+    if (budget > 0) markHot(time, this.#accounts.values(), this.#betweenTurns, budget);
     const limited = this.#leaveOne(time, share);
     const paused = limited ? [limited] : this.#endTurns(time);
-    const steps = limited ? [] : this.#sampling.steps(time, this.#accounts);
+    const steps = limited ? [] : this.#sampling.steps(time, this.#accounts.values());
     const resume = this.#resume(time);
     const words = [
       ...paused.map(({ said }) => said),
@@ -109,7 +107,6 @@ export class Budget {
       ...resume.map(({ name }) => `${name} is followed again`),
     ];
     return {
-      samplings: new Map(steps.map(({ key, sampling }) => [key, sampling])),
       leave: new Map(paused.map(({ key, why }) => [key, why])),
       resume: resume.map(({ key }) => key),
       share,
@@ -171,8 +168,8 @@ export class Budget {
   }
 
   /** What the bare hits took of those who are between two of their turns. */
-  get #turns(): readonly number[] {
-    return [...this.#left.values()].flatMap(({ turn }) => turn ?? []);
+  get #betweenTurns(): readonly number[] {
+    return [...this.#left.values()].flatMap(({ bare }) => bare ?? []);
   }
 
   #endTurns(time: number): readonly Pause[] {
@@ -185,9 +182,9 @@ export class Budget {
   #endTurn(key: string, account: Account, turn: number, time: number): Pause {
     const { name, spent } = account;
     const { budget } = this.#config;
-    const rest = restAfter(account, turn, this.#accounts.values(), this.#turns.length, budget);
+    const rest = restAfter(account, turn, this.#accounts.values(), this.#betweenTurns, budget);
     const seconds = Math.min(rest, LEAVE_LAST);
-    this.#left.set(key, { name, until: time + seconds, seconds, turn: bareOf(account) });
+    this.#left.set(key, { name, until: time + seconds, seconds, bare: bareOf(account) });
     this.#accounts.delete(key);
     const why =
       `traced in turns, now paused for ${seconds} s: its probes take ${percent(spent / turn)} of a CPU, ` +
@@ -214,7 +211,7 @@ export class Budget {
     const total = Math.max(worst.share.total, isSudden ? worst.now.total : 0);
     const all = Math.max(share, isSudden ? this.#sum(({ now }) => now.total) : 0);
     const seconds = this.#pauseOf(key, time);
-    this.#left.set(key, { name: worst.name, until: time + seconds, seconds, turn: undefined });
+    this.#left.set(key, { name: worst.name, until: time + seconds, seconds, bare: undefined });
     this.#accounts.delete(key);
     this.#above = 0;
     return {
@@ -238,9 +235,9 @@ export class Budget {
 
   #resume(time: number): { key: string; name: string }[] {
     const due = [...this.#left].filter(([, { until }]) => until <= time);
-    for (const [key, { seconds, turn }] of due) {
+    for (const [key, { seconds, bare }] of due) {
       this.#left.delete(key);
-      if (turn === undefined) this.#lastLeft.set(key, { seconds, ended: time });
+      if (bare === undefined) this.#lastLeft.set(key, { seconds, ended: time });
     }
     return due.map(([key, { name }]) => ({ key, name }));
   }

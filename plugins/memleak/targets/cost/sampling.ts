@@ -22,11 +22,7 @@ const MINOR = 0.1;
 /** Who records at least one in so many of what the most do is sampled with them. */
 const ALIKE = 2;
 
-type Named = readonly [key: string, account: Account];
-type Accounts = ReadonlyMap<string, Account>;
-
 export interface Step {
-  readonly key: string;
   readonly account: Account;
   readonly sampling: number;
   readonly why: string;
@@ -43,42 +39,40 @@ export class Sampling {
   }
 
   /** Who are traced in turns are recorded as configured, as long as that is below the limit. */
-  steps(time: number, accounts: Accounts): readonly Step[] {
+  steps(time: number, accounts: Iterable<Account>): readonly Step[] {
     const { budget } = this.#config;
     if (budget === 0) return [];
-    const steady = [...accounts].filter(([, account]) => !isHot(account));
-    const share = steady.reduce((sum, [, account]) => sum + account.share.total, 0);
-    const limited = this.#belowLimit(
-      time,
-      [...accounts].filter(([, account]) => isHot(account)),
-    );
+    const all = [...accounts];
+    const steady = all.filter((account) => !isHot(account));
+    const share = steady.reduce((sum, account) => sum + account.share.total, 0);
+    const limited = this.#belowLimit(time, all.filter(isHot));
     if (share <= budget) return [...limited, ...this.#lower(time, steady, share)];
-    for (const [, account] of steady) account.calmSince = undefined;
+    for (const account of steady) account.calmSince = undefined;
     return [...limited, ...this.#raise(time, steady, share)];
   }
 
-  #belowLimit(time: number, hot: readonly Named[]): readonly Step[] {
+  #belowLimit(time: number, hot: readonly Account[]): readonly Step[] {
     const { limit } = this.#config;
     if (limit === 0) return [];
-    return hot.flatMap(([key, account]): Step[] => {
+    return hot.flatMap((account): Step[] => {
       const { total, recording } = account.share;
       const sampling = nextOf(account, total > FAR * limit);
       const isDue = total > limit && recording > total * MINOR && mayRaise(account, time);
       if (!isDue || sampling === account.sampling) return [];
-      return [{ key, account, sampling, why: `above the limit of ${percent(limit)}` }];
+      return [{ account, sampling, why: `above the limit of ${percent(limit)}` }];
     });
   }
 
   /** Who record the most, together, so that the others lose nothing by it. */
-  #raise(time: number, steady: readonly Named[], share: number): readonly Step[] {
+  #raise(time: number, steady: readonly Account[], share: number): readonly Step[] {
     const { budget } = this.#config;
-    const recording = steady.reduce((sum, [, { share: of }]) => sum + of.recording, 0);
-    const isTooSoon = steady.some(([, account]) => !mayRaise(account, time));
+    const recording = steady.reduce((sum, { share: of }) => sum + of.recording, 0);
+    const isTooSoon = steady.some((account) => !mayRaise(account, time));
     if (isTooSoon || recording <= share * MINOR) return [];
-    const able = steady.flatMap(([key, account]): Step[] => {
+    const able = steady.flatMap((account): Step[] => {
       const sampling = nextOf(account, share > FAR * budget);
       const why = `above the budget of ${percent(budget)}`;
-      return sampling === account.sampling ? [] : [{ key, account, sampling, why }];
+      return sampling === account.sampling ? [] : [{ account, sampling, why }];
     });
     const most = Math.max(0, ...able.map(({ account }) => account.share.recording));
     return able.filter(
@@ -86,10 +80,10 @@ export class Sampling {
     );
   }
 
-  #lower(time: number, steady: readonly Named[], share: number): readonly Step[] {
+  #lower(time: number, steady: readonly Account[], share: number): readonly Step[] {
     const { sampling: first, budget } = this.#config;
     let lowest: Step | undefined;
-    for (const [key, account] of steady) {
+    for (const account of steady) {
       if (account.sampling === first) continue;
       const half = account.sampling / 2;
       const next = half < Math.max(FIRST_INTERVAL, first) ? first : half;
@@ -100,7 +94,7 @@ export class Sampling {
       account.calmSince ??= time;
       if (time - account.calmSince < LOWER_AFTER) continue;
       if (lowest && lowest.account.sampling >= account.sampling) continue;
-      lowest = { key, account, sampling: next, why: `well below the budget of ${percent(budget)}` };
+      lowest = { account, sampling: next, why: `well below the budget of ${percent(budget)}` };
     }
     return lowest ? [lowest] : [];
   }

@@ -49,16 +49,16 @@ export function markHot(
 
 /**
  * Seconds that `account` is paused after a turn, so that what the turn took is its part of the budget
- * on average: of what the others leave, at least half. `paused`: how many are between two turns.
+ * on average: of what the others leave, at least half. `paused`: as of `markHot`.
  */
 export function restAfter(
   account: Account,
   turn: number,
   traced: Iterable<Account>,
-  paused: number,
+  paused: readonly number[],
   budget: number,
 ): number {
-  let [steady, inTurns] = [0, paused];
+  let [steady, inTurns] = [0, paused.length];
   for (const one of traced) {
     if (isHot(one)) inTurns++;
     else steady += one.share.total;

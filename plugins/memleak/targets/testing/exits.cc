@@ -15,7 +15,6 @@ static std::jmp_buf back;
 // The compiler must not know that it is too much.
 static volatile size_t too_much = ~size_t(0) >> 2;
 
-
 template <typename Allocate> static const char *attempt(Allocate allocate)
 {
 	try {
